@@ -1,0 +1,46 @@
+# Every target sets up .venv by itself; it is redone only when pyproject.toml changes.
+PYTHON ?= python3
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+VENV := $(CURDIR)/.venv
+STAMP := $(VENV)/.installed-from-pyproject
+DEMO := $(CURDIR)/examples/empiar-10499
+DEMO_OUTPUT := $(CURDIR)/demo-output
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint conformance clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' "$(CURDIR)/Makefile"
+
+# GNU make cannot quote a target's name, so a folder with a blank in its path is refused in words.
+ifneq ($(words $(CURDIR)),1)
+$(error The path of this folder contains a blank, which make cannot handle: $(CURDIR))
+endif
+
+$(STAMP): pyproject.toml
+	@command -v "$(PYTHON)" >/dev/null || { echo "No interpreter '$(PYTHON)': install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@test -x "$(VENV)/bin/python" || "$(PYTHON)" -c 'import sys; v = ".".join(map(str, sys.version_info[:3])); sys.exit(None if sys.version_info >= (3, 11) else f"subtomo needs Python 3.11 or newer, but $(PYTHON) is {v}. Name a newer one: make PYTHON=/path/to/python3.12")'
+	@test -x "$(VENV)/bin/python" || "$(PYTHON)" -m venv "$(VENV)"
+	"$(VENV)/bin/python" -m pip install --quiet --editable ".[ducc,dev]"
+	@touch "$@"
+
+demo: $(STAMP) ## extract 400 ribosomes of EMPIAR-10499 and average them (into demo-output)
+	cd "$(DEMO)" && "$(VENV)/bin/subtomo" extract --t tomograms.star --p particles.star \
+	    --b 96 --crop 48 --bin 1 --apply_orientations --sum --SNR 0.1 --j $(JOBS) --o "../../demo-output/"
+	cd "$(CURDIR)" && "$(VENV)/bin/python" examples/ribosome_average.py
+
+test: $(STAMP) ## run all tests
+	"$(VENV)/bin/python" -m pytest -n $(JOBS)
+
+conformance: $(STAMP) ## compare with RELION, one line per case
+	"$(VENV)/bin/python" -m tests.conformance
+
+lint: $(STAMP) ## check style, types and the layers of the house
+	"$(VENV)/bin/ruff" check .
+	"$(VENV)/bin/ruff" format --check .
+	"$(VENV)/bin/mypy"
+	"$(VENV)/bin/lint-imports"
+
+clean: ## remove everything that can be made again
+	rm -rf "$(VENV)" "$(DEMO_OUTPUT)" build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
