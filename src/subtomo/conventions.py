@@ -1,0 +1,56 @@
+"""The conventions of RELION 5.0.1 that everything else relies on, each named once.
+
+Axes
+    Arrays are indexed ``[z, y, x]`` (x fastest); vectors are ordered ``(x, y, z)``. Positions in a tomogram are
+    "decentred" pixels of the unbinned tilt images: the origin is the corner, pixel ``i`` has its centre at ``i``.
+Fourier space
+    Half arrays have ``n // 2 + 1`` columns (x) and wrapped rows; for even ``n`` the index ``n // 2`` counts as
+    ``-n / 2``. Transforms of images are divided by ``sqrt(number of pixels)`` in both directions.
+Centres
+    Images and volumes have their centre at ``n // 2``. The projection matrices subtract the *integer* half of the
+    tomogram size (`integer_centre`), particle coordinates and defocus add the *exact* half: for odd sizes the two
+    differ by half a pixel (quirk 1 of `relion-conventions.md`, §12).
+Euler angles
+    ``rot, tilt, psi`` are ZYZ in degrees; the matrix maps vectors of the particle's frame to the tomogram's.
+Hand
+    ``defocus = defocus_at_centre + hand * slope * pixel_size * (depth - depth_of_centre)``.
+"""
+
+from __future__ import annotations
+
+MISSING_TOMOGRAM_SIZE = -999
+"""What RELION takes for each side of a tomogram whose size is not given (§2.1)."""
+
+CTF_FLOOR = 1e-8
+"""CTF values nearer to zero are set to plus or minus this (§6.3)."""
+
+CIRCLE_CROP_FALLOFF_PX = 5
+"""Width of the soft edge of the circle crop, binned pixels (§6.8)."""
+
+CRITICAL_DOSE = (0.245, -1.665, 2.81)
+"""``a * k**b + c``: the critical dose in e/Å² at frequency k in 1/Å (Grant & Grigorieff 2015, §6.5)."""
+
+BLOCK_OVERLAP = 2.0
+"""Noise spectra come from blocks of the patch size that advance by its half (§6.7)."""
+
+DIVISION_FLOOR = 0.001
+"""Without an SNR, weights are clamped at this fraction of their shell's average before division (§7.5)."""
+
+DATA_SCALE_TOLERANCE = 1e-4
+"""A data scale nearer to one than this is not applied (§7.3)."""
+
+OPTICS_TOLERANCE = 1e-3
+"""Optics values of particles and tomograms may differ by this much (§3.1)."""
+
+GIMBAL_THRESHOLD = 2.2250738585072014e-308
+"""Below this squared sine of the tilt angle, rot is set to zero (§3.1)."""
+
+
+def round_half_up(value: float) -> int:
+    """Round a non-negative number as RELION's ``int(x + 0.5)`` does."""
+    return int(value + 0.5)
+
+
+def integer_centre(size_px: int) -> int:
+    """Give the centre that projection matrices use; truncates toward zero, so that -999 gives -499 (§4.1)."""
+    return int(size_px / 2)

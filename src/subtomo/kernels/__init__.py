@@ -1,0 +1,1 @@
+"""The hot array loops, behind one seam: `protocol.Backend`."""

@@ -1,0 +1,1 @@
+"""The nouns: frozen dataclasses without physics, files or compiled code."""

@@ -1,0 +1,69 @@
+"""Particles: where they are, how they are turned, which optics they have."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subtomo.errors import InputError
+from subtomo.model.optics import OpticsGroup
+from subtomo.model.table import Table, TextArray
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ParticleSet:
+    """Particles in the order of their file, with the tables they came from."""
+
+    names: TextArray
+    """(n,) unique names, usually ``tomogram/number``."""
+    tomogram_names: TextArray
+    """(n,)"""
+    coordinates: Float
+    """(n, 3) x, y, z: ångströms from the tomogram's centre if ``centred``, else decentred pixels."""
+    centred: bool
+    origin_angstrom: Float
+    """(n, 3) refined offset in the subtomogram's frame; subtracted when offsets are applied."""
+    subtomogram_angles_deg: Float
+    """(n, 3) rot, tilt, psi of the frame in which the volume is built."""
+    angles_deg: Float
+    """(n, 3) rot, tilt, psi of the particle within that frame."""
+    optics_group: NDArray[np.int64]
+    """(n,) index into ``optics_groups``."""
+    optics_groups: tuple[OpticsGroup, ...]
+    table: Table
+    """The particles as text, one row each, for writing."""
+    optics_table: Table
+    general_table: Table | None = None
+    trajectories: Sequence[Float] | None = None
+    """Per particle (n_tilts, 3) shifts in Å in the tomogram's frame."""
+    source: str = ""
+    """The file they come from, for messages."""
+
+    def __post_init__(self) -> None:
+        names = self.names.tolist()
+        if len(set(names)) < len(names):
+            name, count = Counter(names).most_common(1)[0]
+            raise InputError(
+                f"{self.source}: {count} particles are called {name!r} (first in row {names.index(name) + 1}); "
+                "each would overwrite the other's files, so give them unique names"
+            )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def pixel_size_angstrom(self) -> Float:
+        """(n,) pixel size of each particle's optics group, Å."""
+        sizes = np.array([group.pixel_size_angstrom for group in self.optics_groups])
+        result: Float = sizes[self.optics_group]
+        return result
+
+    def in_tomogram(self, name: str) -> NDArray[np.int64]:
+        """List the indices of the particles of a tomogram, in file order."""
+        return np.flatnonzero(self.tomogram_names == name)

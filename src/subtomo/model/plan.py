@@ -1,0 +1,69 @@
+"""The plan of an extraction: which particles, which tilts, which frames; decided once, before any image is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subtomo.model.particles import ParticleSet
+from subtomo.model.settings import ExtractionSettings
+from subtomo.model.tomogram import Tomogram
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class TomogramPlan:
+    """The particles to be extracted from one tilt series."""
+
+    tomogram: Tomogram
+    particles: NDArray[np.int64]
+    """(n,) indices into the particle set, in file order."""
+    positions_px: Float
+    """(n, 3) decentred pixels, offsets applied if so set; without motion."""
+    image_positions_px: Float
+    """(n, n_tilts, 2) x and y in the tilt images, motion and deformation included."""
+    defocus_offset_angstrom: Float
+    """(n, n_tilts) to be added to the defocus of the tomogram's centre."""
+    orientations: Float
+    """(n, 3, 3) from the frame of the volume to the tomogram's."""
+    particle_frames: Float
+    """(n, 3, 3) from the particle's own frame to the tomogram's, whatever frame the volume is built in."""
+    visible: NDArray[np.bool_]
+    """(n, n_tilts) which tilts contribute."""
+
+    def __len__(self) -> int:
+        return len(self.particles)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A particle that will not be extracted, and why."""
+
+    particle: int
+    """Index into the particle set."""
+    name: str
+    tomogram: str
+    visible_tilts: int
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class ExtractionPlan:
+    """All decisions of an extraction."""
+
+    settings: ExtractionSettings
+    particles: ParticleSet
+    tomograms: tuple[TomogramPlan, ...]
+    """Tomograms with particles in the particle file, in the order of the tomogram set; a plan can be empty."""
+    left_out: tuple[LeftOut, ...]
+
+    def __len__(self) -> int:
+        return sum(len(tomogram) for tomogram in self.tomograms)
+
+    @property
+    def indices(self) -> NDArray[np.int64]:
+        """Indices into the particle set in the order of extraction: by tomogram, then as in the file."""
+        return np.concatenate([np.zeros(0, np.int64), *(tomogram.particles for tomogram in self.tomograms)])

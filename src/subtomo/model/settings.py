@@ -1,0 +1,164 @@
+"""Settings: what determines the numbers in a pseudo-subtomogram, and what is written of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum, Flag, auto
+
+from subtomo.conventions import round_half_up
+from subtomo.errors import SettingsError
+
+
+class Output(Enum):
+    """What is made of each particle."""
+
+    PSEUDO_SUBTOMOGRAM = "3-D data, CTF² and multiplicity"
+    STACK_2D = "a stack of the visible tilts' images"
+    PROJECTIONS = "projections of a subtomogram cut from the reconstructed tomogram"
+
+
+class CircleCrop(Flag):
+    """When the corners around the particle are masked, with their mean subtracted."""
+
+    NONE = 0
+    PATCH = auto()
+    """Hard upon cropping the patch from the tilt image."""
+    SLICE = auto()
+    """After CTF multiplication, before insertion."""
+
+
+@dataclass(frozen=True)
+class Cone:
+    """A cone around the z axis of the particle's own frame whose frequencies are damped (membranes)."""
+
+    angle_deg: float = 10.0
+    """Full opening angle."""
+    sigma_px: float = 2.0
+    """Width at the origin, voxels of the volume's transform."""
+
+
+@dataclass(frozen=True)
+class ExtractionSettings:
+    """All that determines the numbers of a particle.
+
+    Raises:
+        SettingsError: a value makes no sense.
+    """
+
+    box_size: int
+    """Side of the square cut from the tilt images, binned pixels; even."""
+    crop_size: int | None = None
+    """Side of the result, binned pixels; even, at most the box size; None for the box size."""
+    binning: float = 1.0
+    """Of the result against the tilt images; at least 1, need not be whole."""
+    output: Output = Output.PSEUDO_SUBTOMOGRAM
+    apply_ctf: bool = True
+    """Multiply by the CTF and dose weight, and accumulate their square as weight."""
+    invert_contrast: bool = True
+    """Multiply images by -1, so that density is positive."""
+    circle_crop: CircleCrop = CircleCrop.SLICE
+    apply_offsets: bool = True
+    """Move coordinates by the refined offsets."""
+    apply_orientations: bool = False
+    """Build the volume in the particle's own frame instead of the subtomogram's."""
+    max_dose_e_per_a2: float | None = None
+    """Leave out tilts beyond this dose; None for all."""
+    min_tilts: int = 1
+    """Leave out particles that are visible in fewer tilts."""
+    dose_cutoff: float = 0.01
+    """Frequencies whose dose weight is not above this are not inserted."""
+    whiten: bool = False
+    """Divide every tilt by the amplitude of its noise, measured on the whole image."""
+    gridding_precorrection: bool = False
+    """Multiply images by RELION's factor for trilinear insertion."""
+    cone: Cone | None = None
+    """Damp the frequencies of a membrane's layers; None for no damping."""
+
+    def __post_init__(self) -> None:
+        if self.crop_size is None:
+            object.__setattr__(self, "crop_size", self.box_size)
+        for name, size in (("box size (--b)", self.box_size), ("crop size (--crop)", self.crop)):
+            if size <= 0 or size % 2:
+                raise SettingsError(
+                    f"{name} is {size}, but must be a positive even number; try {max(2, size + size % 2)}"
+                )
+        if self.crop > self.box_size:
+            raise SettingsError(
+                f"crop size (--crop) {self.crop} is larger than box size (--b) {self.box_size}; "
+                "the result is cut from the box, so swap the two or enlarge the box"
+            )
+        if not (math.isfinite(self.binning) and self.binning >= 1.0):
+            raise SettingsError(
+                f"binning (--bin) is {self.binning:g}, but must be 1 or more: images are never upsampled"
+            )
+        if self.min_tilts < 0:
+            raise SettingsError(f"min_frames (--min_frames) is {self.min_tilts}, but must be zero or more")
+        if not math.isfinite(self.dose_cutoff):
+            raise SettingsError(f"dose cutoff (--cutoff_fract) is {self.dose_cutoff}, but must be a number")
+        if self.max_dose_e_per_a2 is not None and not self.max_dose_e_per_a2 > 0:
+            raise SettingsError(
+                f"maximum dose is {self.max_dose_e_per_a2} e/Å², but must be above zero; leave it out to use all tilts"
+            )
+
+    @property
+    def crop(self) -> int:
+        """The crop size, never None."""
+        return self.box_size if self.crop_size is None else self.crop_size
+
+    @property
+    def patch_size(self) -> int:
+        """Side of the patch in the tilt images, unbinned pixels (RELION's s0)."""
+        return round_half_up(self.binning * self.box_size)
+
+    @property
+    def boundary(self) -> int:
+        """Width of the margin between box and crop, binned pixels."""
+        return (self.box_size - self.crop) // 2
+
+    @property
+    def relative_box(self) -> float:
+        """Crop size divided by box size."""
+        return self.crop / self.box_size
+
+    @property
+    def moves_coordinates(self) -> bool:
+        """Whether offsets are applied; applying orientations implies it."""
+        return self.apply_offsets or self.apply_orientations
+
+
+class ExtraFile(Flag):
+    """Files per 3-D particle beyond data and weights."""
+
+    NONE = 0
+    CTF2 = auto()
+    """CTF² as a full volume."""
+    MULTIPLICITY = auto()
+    """Multiplicity as a full volume."""
+    DIVIDED = auto()
+    """Data divided by CTF²."""
+    NORMALISED = auto()
+    """Data and CTF², both divided by the multiplicity."""
+
+
+@dataclass(frozen=True)
+class OutputSettings:
+    """What is written of the particles; none of it changes their numbers beyond rounding."""
+
+    float16: bool = False
+    """Write half precision."""
+    extra_files: ExtraFile = ExtraFile.NONE
+    write_weights: bool = True
+    """Write CTF² and multiplicity in one file per 3-D particle."""
+    skip_existing: bool = False
+    """Leave particles alone whose main file exists."""
+    write_particles: bool = True
+    """Write a file per 3-D particle; False only for the sums' sake (2-D stacks are written always)."""
+    write_sums: bool = False
+    """Write the sums of data and weights over all particles, and their quotient."""
+    snr: float | None = None
+    """Signal-to-noise ratio of the Wiener division of sums and particles; None for RELION's heuristic."""
+    taper_px: float = 5.0
+    """Width of the soft spherical edge of divided particles."""
+    subtract_mean: bool = True
+    """Subtract the mean under that edge from divided particles."""

@@ -1,0 +1,49 @@
+"""Results: the pseudo-subtomogram or the image stack of one particle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class PseudoSubtomogram:
+    """The terms of one particle's alignment cost in 3-D Fourier space."""
+
+    name: str
+    particle: int
+    """Index into the particle set."""
+    data: Float32
+    """(c, c, c) real space, centre at ``c // 2``: sum of the CTF-weighted observations."""
+    ctf2: Float32
+    """(c, c, c // 2 + 1) half transform, origin at [0, 0, 0]: sum of CTF², dose weighting included."""
+    multiplicity: Float32
+    """(c, c, c // 2 + 1): how many slices touched each voxel."""
+    pixel_size_angstrom: float
+    visible: NDArray[np.bool_]
+    """(n_tilts,) which tilts contributed."""
+    orientation: NDArray[np.float64]
+    """(3, 3) from the frame of the volume to the tomogram's."""
+
+
+@dataclass(frozen=True, eq=False)
+class TiltStack:
+    """The images of one particle in its visible tilts."""
+
+    name: str
+    particle: int
+    """Index into the particle set."""
+    images: Float32
+    """(n_visible, c, c) in the order of the tilt table; the particle's centre is pixel ``c // 2``."""
+    pixel_size_angstrom: float
+    visible: NDArray[np.bool_]
+    """(n_tilts,) which tilts the images belong to."""
+    orientation: NDArray[np.float64]
+    """(3, 3) from the frame of the subtomogram to the tomogram's."""
+
+
+Extracted = PseudoSubtomogram | TiltStack

@@ -1,0 +1,1 @@
+"""Equations on arrays: geometry, contrast transfer, dose, windows. No model, no files."""

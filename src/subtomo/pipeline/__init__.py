@@ -1,0 +1,1 @@
+"""Nouns to nouns: plan, extract, finish. No paths, no STAR files, no cluster."""

@@ -1,0 +1,77 @@
+"""Pseudo-subtomograms on demand: a lazy sequence that computes an item when it is asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+import numpy as np
+
+from subtomo.kernels.protocol import Backend
+from subtomo.model.particles import ParticleSet
+from subtomo.model.plan import ExtractionPlan
+from subtomo.model.settings import ExtractionSettings
+from subtomo.model.subtomogram import Extracted
+from subtomo.model.tomogram import TomogramSet
+from subtomo.pipeline.extract import TomogramExtractor, new_backend
+from subtomo.pipeline.plan import plan_extraction
+
+
+class PseudoSubtomograms(Sequence[Extracted]):
+    """The particles of an extraction, each computed from the tilt images when it is indexed; nothing is written.
+
+    Items come in the order of extraction: by tomogram in the order of the tomogram set, then as in the particle set.
+    ``plan.indices[i]`` is the index of item ``i`` in the particle set; ``plan.left_out`` tells what is missing and why.
+    Several threads may read one sequence at the same time.
+
+    Args:
+        tomograms: With images.
+        particles: To be extracted.
+        settings: What to make of them; with ``Output.STACK_2D`` items are `TiltStack`, else `PseudoSubtomogram`.
+        backend: ``cpu``, or ``reference`` for the slow double-precision oracle.
+
+    Raises:
+        InputError: Particles and tomograms do not fit together.
+    """
+
+    def __init__(
+        self, tomograms: TomogramSet, particles: ParticleSet, settings: ExtractionSettings, *, backend: str = "cpu"
+    ) -> None:
+        self.plan: ExtractionPlan = plan_extraction(tomograms, particles, settings)
+        self._starts = np.cumsum([0, *(len(tomogram) for tomogram in self.plan.tomograms)])
+        self._backend_name = backend
+        self._local = threading.local()
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    @overload
+    def __getitem__(self, index: int) -> Extracted: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Extracted]: ...
+    def __getitem__(self, index: int | slice) -> Extracted | list[Extracted]:
+        """Compute one item, or the list of items of a slice."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        position = index + len(self) if index < 0 else index
+        if not 0 <= position < len(self):
+            raise IndexError(f"item {index} of {len(self)} pseudo-subtomograms")
+        tomogram = int(np.searchsorted(self._starts, position, side="right")) - 1
+        extractor, backend = self._extractor(tomogram)
+        return extractor.extract(position - int(self._starts[tomogram]), backend)
+
+    def __iter__(self) -> Iterator[Extracted]:
+        return (self[i] for i in range(len(self)))
+
+    def _extractor(self, tomogram: int) -> tuple[TomogramExtractor, Backend]:
+        """Keep the filters of the latest tomogram and the buffers, per thread."""
+        local = self._local
+        if not hasattr(local, "backend"):
+            local.backend, local.tomogram = new_backend(self.plan.settings, self._backend_name), -1
+        if local.tomogram != tomogram:
+            local.extractor = TomogramExtractor(self.plan.tomograms[tomogram], self.plan.particles, self.plan.settings)
+            local.tomogram = tomogram
+        extractor: TomogramExtractor = local.extractor
+        backend: Backend = local.backend
+        return extractor, backend
