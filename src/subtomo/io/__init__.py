@@ -1,0 +1,1 @@
+"""The only layer that touches data files: STAR tables and MRC images."""

@@ -1,0 +1,76 @@
+"""Write a file so that its final name only ever shows complete content."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from subtomo.errors import InputError
+
+TEMPORARY_PREFIX = ".subtomo-"
+TEMPORARY_SUFFIX = ".tmp"
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str], *, durable: bool = False) -> Iterator[BinaryIO]:
+    """Yield a binary file that takes the name `path` when the block ends without an error.
+
+    The bytes go to a hidden file in the same folder. At the end it replaces whatever had the name; on any
+    exception, an interrupt included, it is removed and an older file of that name stays as it was.
+
+    Args:
+        path: Final name. Its folder must exist.
+        durable: Force the content and the new name to the disk before returning, so that they also survive a
+            loss of power. This is slow: keep it for the few files that say that other files are complete.
+
+    Raises:
+        InputError: If the temporary file cannot be created or the final name belongs to a folder.
+        OSError: If writing fails, for instance on a full disk.
+    """
+    final = Path(path)
+    if final.is_dir():
+        raise InputError(f"{final}: is a folder, expected the name of a file to write; choose another name.")
+    temporary = final.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
+    # Mode "x" of plain open gives the permissions of the user's umask, where tempfile would give 0600.
+    handle = _create(temporary, final)
+    try:
+        with handle:
+            yield handle
+            if durable:
+                handle.flush()
+                os.fsync(handle.fileno())
+        os.replace(temporary, final)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    if durable:
+        _sync_folder(final.parent)
+
+
+def _create(temporary: Path, final: Path) -> BinaryIO:
+    """Open the temporary file, and speak of the final name when that fails."""
+    try:
+        return open(temporary, "xb")
+    except OSError as error:
+        raise InputError(
+            f"{final}: cannot be written ({error.strerror}); "
+            f"expected the folder {final.parent} to exist and to be writable. Create it or choose another one."
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force the folder's list of names to the disk, where the system can open folders."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        with suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,183 @@
+"""Read tilt images from MRC files: sections are memory-mapped, and only those that are asked for."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mrcfile.utils import dtype_from_mode
+from numpy.typing import NDArray
+
+from subtomo.errors import InputError
+from subtomo.io.mrc_header import MODE_4_BIT, MrcHeader, read_header
+
+__all__ = ["ImageAddress", "MrcHeader", "TiltImages", "parse_image_name", "read_header"]
+
+
+@dataclass(frozen=True)
+class ImageAddress:
+    """Where one image is: a file and the section within it, counted from 0."""
+
+    path: str
+    index: int
+
+
+def parse_image_name(name: str) -> ImageAddress:
+    """Read an image name as STAR files have it: `file.mrc` or `4@file.mrcs`, where 4 is the fourth section.
+
+    Source: relion-conventions.md, section 2.3. A name whose text before `@` is no number is a plain path.
+
+    Raises:
+        InputError: If the name is empty, the number is 0, or a section of a file is asked for that is not a stack.
+    """
+    text = name.strip()
+    if not text:
+        raise InputError("an image name is empty; expected a path such as frames/tilt_01.mrc or 1@series.mrcs.")
+    match = re.fullmatch(r"(\d+)@(.+)", text)
+    if match is None:
+        return ImageAddress(text, 0)
+    number, path = int(match[1]), match[2]
+    if number < 1:
+        raise InputError(f"{text}: section {number} does not exist; sections before '@' are counted from 1.")
+    extension = Path(path).suffix.lower()
+    if "mrcs" not in extension and "st" not in extension:
+        raise InputError(
+            f"{text}: one section is asked for in a file with the extension '{extension}'; "
+            "stacks of images must have the extension .mrcs or .st. Rename or link the file and correct its name here."
+        )
+    return ImageAddress(path, number - 1)
+
+
+class TiltImages:
+    """The images of one tilt series: `images[tilt]` is a read-only 2-D array (height, width), row 0 first in the file.
+
+    Pixels keep the type of the file: int8, int16, uint16 or float32, memory-mapped. What cannot be mapped (float16,
+    4 bit, foreign byte order) is converted when first asked for and kept. Only the tilts that are asked for are
+    opened, a file at most once. Threads may share one object; a pickled one opens its files again on the other side.
+    """
+
+    def __init__(self, addresses: tuple[ImageAddress, ...], name: str, image_size: tuple[int, int]) -> None:
+        """Keep what `open` found out; use `open` instead."""
+        self.name = name
+        self.image_size = image_size  # (width, height) in pixels
+        self._addresses = addresses
+        self._files: dict[str, tuple[MrcHeader, NDArray[Any]]] = {}
+        self._converted: dict[ImageAddress, NDArray[Any]] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, addresses: Iterable[ImageAddress], *, name: str) -> TiltImages:
+        """Take the images at `addresses`, in tilt order, reading no more than the header of the first.
+
+        Raises:
+            InputError: If there is no address, or the first file is missing or unusable.
+        """
+        # A worker process may have another working folder.
+        absolute = tuple(ImageAddress(os.path.abspath(address.path), address.index) for address in addresses)
+        if not absolute:
+            raise InputError(
+                f"tomogram {name}: has no tilt images, expected one at least; check its tilt series table."
+            )
+        first = read_header(absolute[0].path)
+        return cls(absolute, name, (first.nx, first.ny))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Return (n_tilts, height, width)."""
+        width, height = self.image_size
+        return len(self._addresses), height, width
+
+    def __len__(self) -> int:
+        """Return the number of tilts."""
+        return len(self._addresses)
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        """Visit the images in tilt order."""
+        return (self[tilt] for tilt in range(len(self)))
+
+    def __getitem__(self, tilt: int) -> NDArray[Any]:
+        """Return one image (height, width): read-only, C-contiguous, native byte order, in the file's pixel type.
+
+        Raises:
+            InputError: If the file is unusable, lacks this section, or has another image size than the first tilt.
+            IndexError: If there is no such tilt.
+        """
+        address = self._addresses[tilt]
+        with self._lock:
+            image = self._converted.get(address)
+            if image is not None:
+                return image
+            header, sections = self._section(address)
+            section = sections[address.index]
+            image = _native(section, header)
+            if image is not section:
+                image.flags.writeable = False
+                self._converted[address] = image
+            return image
+
+    def check(self) -> None:
+        """Read the header of every file, so that unusable images are reported before any work.
+
+        Raises:
+            InputError: As indexing does.
+        """
+        with self._lock:
+            for address in self._addresses:
+                self._section(address)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave mapped and converted pixels out of the pickle."""
+        return {"addresses": self._addresses, "name": self.name, "image_size": self.image_size}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Start over with no file open."""
+        self.__init__(**state)  # type: ignore[misc]
+
+    def _section(self, address: ImageAddress) -> tuple[MrcHeader, NDArray[Any]]:
+        """Return the header and all sections of the file of `address`, in the file's own layout, after checking it."""
+        path = address.path
+        if path not in self._files:
+            header = read_header(path)
+            if (header.nx, header.ny) != self.image_size:
+                width, height = self.image_size
+                raise InputError(
+                    f"{path}: images of {header.nx} x {header.ny} pixels in tomogram {self.name}, expected "
+                    f"{width} x {height} as in its first tilt image, {self._addresses[0].path}. Make all sizes equal."
+                )
+            self._files[path] = header, _map(header)
+        header, sections = self._files[path]
+        if not 0 <= address.index < header.nz:
+            raise InputError(
+                f"{path}: section {address.index + 1} is asked for in tomogram {self.name}, expected 1 to {header.nz}, "
+                "the number of sections in the file. Correct the tilt series table or the stack."
+            )
+        return header, sections
+
+
+def _map(header: MrcHeader) -> NDArray[Any]:
+    """Map all sections (nz, ny, nx) as they are in the file; rows of 4-bit pixels stay packed in bytes."""
+    if header.mode == MODE_4_BIT:
+        dtype, row = np.dtype(np.uint8), (header.nx + 1) // 2
+    else:
+        dtype, row = dtype_from_mode(header.mode).newbyteorder(header.byte_order), header.nx
+    shape = (header.nz, header.ny, row)
+    return np.memmap(header.path, dtype=dtype, mode="r", offset=header.data_offset, shape=shape).view(np.ndarray)
+
+
+def _native(section: NDArray[Any], header: MrcHeader) -> NDArray[Any]:
+    """Return the section itself if loops can use it as it is, else a converted copy of it."""
+    if header.mode == MODE_4_BIT:
+        # The first pixel of each pair is in the low half of the byte.
+        pairs = np.stack((section & 0x0F, section >> 4), axis=-1)
+        return np.ascontiguousarray(pairs.reshape(header.ny, -1)[:, : header.nx], dtype=np.int8)
+    if section.dtype.kind == "f" and section.dtype.itemsize == 2:
+        return section.astype(np.float32)
+    if not section.dtype.isnative or not section.flags.aligned:
+        return section.astype(section.dtype.newbyteorder("="))
+    return section

@@ -1,0 +1,173 @@
+"""Read particle sets (relion-conventions.md §3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subtomo.errors import InputError
+from subtomo.io.relion.tomograms import optics_values
+from subtomo.io.relion.trajectories import read_trajectories
+from subtomo.io.star import find_table, format_floats, format_ints, read_tables
+from subtomo.model.optics import OpticsGroup
+from subtomo.model.particles import ParticleSet
+from subtomo.model.table import Table, TextArray, text_array
+from subtomo.model.tomogram import TomogramSet
+
+Float = NDArray[np.float64]
+
+CENTRED = ("rlnCenteredCoordinateXAngst", "rlnCenteredCoordinateYAngst", "rlnCenteredCoordinateZAngst")
+DECENTRED = ("rlnCoordinateX", "rlnCoordinateY", "rlnCoordinateZ")
+ORIGIN = ("rlnOriginXAngst", "rlnOriginYAngst", "rlnOriginZAngst")
+SUBTOMOGRAM_ANGLES = ("rlnTomoSubtomogramRot", "rlnTomoSubtomogramTilt", "rlnTomoSubtomogramPsi")
+ANGLES = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")
+
+
+def read_particles(
+    path: str | Path, tomograms: TomogramSet | None = None, *, trajectories: str | Path | None = None
+) -> ParticleSet:
+    """Read particles, and their motion if a trajectory file is given.
+
+    Args:
+        path: STAR file with a table ``particles`` and usually one called ``optics``.
+        tomograms: The tomogram set; needed only if the file has no optics table, which is then made from it.
+        trajectories: STAR file with one table of shifts per particle.
+
+    Raises:
+        InputError: A file, table or column is missing, a value does not make sense, or names are not unique.
+    """
+    source = str(path)
+    tables = read_tables(path)
+    table = find_table(tables, "particles")
+    if table is None or not len(table):
+        raise InputError(f"{source}: there are no particles in it; expected a table data_particles with rows")
+    table.require("rlnTomoName")
+    general = find_table(tables, "general")
+    if general is not None and len(general):
+        general.require("rlnTomoSubTomosAre2DStacks")
+    optics = find_table(tables, "optics")
+    if optics is None or not len(optics):
+        if tomograms is None:
+            raise InputError(f"{source}: no table data_optics; give the tomogram set, from which it can be made")
+        table, optics = _invent_optics(table, tomograms)
+    optics.require("rlnTomoTiltSeriesPixelSize")
+    table.require("rlnOpticsGroup")
+    table = _with_names(table)
+    coordinates, centred = _coordinates(table)
+    particles = ParticleSet(
+        names=table.text("rlnTomoParticleName"),
+        tomogram_names=table.text("rlnTomoName"),
+        coordinates=coordinates,
+        centred=centred,
+        origin_angstrom=_triple(table, ORIGIN),
+        subtomogram_angles_deg=_triple(table, SUBTOMOGRAM_ANGLES, all_depend_on_first=True),
+        angles_deg=_triple(table, ANGLES, all_depend_on_first=True),
+        optics_group=_group_index(table, optics),
+        optics_groups=_optics_groups(optics),
+        table=table,
+        optics_table=optics,
+        general_table=general,
+        source=source,
+    )
+    if trajectories is None:
+        return particles
+    return replace(particles, trajectories=read_trajectories(trajectories, particles.names))
+
+
+def _coordinates(table: Table) -> tuple[Float, bool]:
+    if all(label in table for label in CENTRED):
+        return _triple(table, CENTRED), True
+    if all(label in table for label in DECENTRED):
+        return _triple(table, DECENTRED), False
+    raise InputError(
+        f"{table.source}: table data_particles has neither {', '.join(CENTRED)} (Å from the tomogram's centre) nor "
+        f"{', '.join(DECENTRED)} (unbinned pixels); add one of the two"
+    )
+
+
+def _triple(table: Table, labels: Sequence[str], *, all_depend_on_first: bool = False) -> Float:
+    """Read three columns as (n, 3), zero where missing; the first one can decide about all (angles)."""
+    if all_depend_on_first and labels[0] not in table:
+        return np.zeros((len(table), 3))
+    zero = np.zeros(len(table))
+    return np.stack([table.floats(label) if label in table else zero for label in labels], axis=1)
+
+
+def _with_names(table: Table) -> Table:
+    """Number the particles of each tomogram from 1 if they have no names."""
+    if "rlnTomoParticleName" in table:
+        return table
+    names, seen = [], dict[str, int]()
+    for tomogram in table.text("rlnTomoName").tolist():
+        seen[tomogram] = seen.get(tomogram, 0) + 1
+        names.append(f"{tomogram}/{seen[tomogram]}")
+    return table.with_column("rlnTomoParticleName", names)
+
+
+def _group_index(table: Table, optics: Table) -> NDArray[np.int64]:
+    """Turn group numbers into rows of the optics table; group g is row g, whatever that row calls itself."""
+    groups = table.ints("rlnOpticsGroup")
+    wrong = np.flatnonzero((groups < 1) | (groups > len(optics)))
+    if wrong.size:
+        row = int(wrong[0])
+        raise InputError(
+            f"{table.source}: table data_particles, row {row + 1}: rlnOpticsGroup is {groups[row]}, but the optics "
+            f"table has {len(optics)} row(s); groups count its rows from 1"
+        )
+    return groups - 1
+
+
+def _optics_groups(optics: Table) -> tuple[OpticsGroup, ...]:
+    def column(label: str) -> Sequence[float | None]:
+        return optics.floats(label).tolist() if label in optics else [None] * len(optics)
+
+    def coefficients(label: str) -> Sequence[Float | None]:
+        return optics.vectors(label) if label in optics else [None] * len(optics)
+
+    pixel_sizes = optics.floats("rlnTomoTiltSeriesPixelSize")
+    if not (pixel_sizes > 0).all():
+        row = int(np.flatnonzero(~(pixel_sizes > 0))[0])
+        raise InputError(
+            f"{optics.source}: table data_optics, row {row + 1}: rlnTomoTiltSeriesPixelSize is {pixel_sizes[row]:g} Å, "
+            "but must be above zero"
+        )
+    names = optics.text("rlnOpticsGroupName").tolist() if "rlnOpticsGroupName" in optics else [""] * len(optics)
+    values = zip(
+        names,
+        pixel_sizes.tolist(),
+        column("rlnVoltage"),
+        column("rlnSphericalAberration"),
+        column("rlnAmplitudeContrast"),
+        coefficients("rlnEvenZernike"),
+        coefficients("rlnOddZernike"),
+        strict=True,
+    )
+    return tuple(OpticsGroup(*row) for row in values)
+
+
+def _invent_optics(table: Table, tomograms: TomogramSet) -> tuple[Table, Table]:
+    """Make the optics table that is missing, numbering groups in the order of their first particle.
+
+    Particles of unknown tomograms get a group without a name, with the first tomogram's values (quirk 18).
+    """
+    by_name = {tomogram.name: tomogram for tomogram in tomograms}
+    numbers: dict[str, int] = {}
+    columns: dict[str, list[str]] = {}
+    groups = []
+    for name in table.text("rlnTomoName").tolist():
+        tomogram = by_name.get(name)
+        group = tomogram.optics_group_name if tomogram else ""
+        if group not in numbers:
+            numbers[group] = len(numbers) + 1
+            model = tomogram or tomograms[0]
+            for label, value in optics_values(model.microscope, model.pixel_size_angstrom).items():
+                columns.setdefault(label, []).append(str(format_floats(value)[0]))
+        groups.append(numbers[group])
+    texts: dict[str, TextArray] = {label: text_array(column) for label, column in columns.items()}
+    texts["rlnOpticsGroup"] = format_ints(list(numbers.values()))
+    texts["rlnOpticsGroupName"] = text_array(list(numbers))
+    return table.with_column("rlnOpticsGroup", format_ints(groups)), Table("optics", texts, source=table.source)

@@ -1,0 +1,182 @@
+"""Read tomogram sets of RELION 5 (one table per file) and RELION 4 (all in one file); relion-conventions.md §2."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subtomo.conventions import MISSING_TOMOGRAM_SIZE
+from subtomo.errors import InputError
+from subtomo.io.mrc import ImageAddress, TiltImages, parse_image_name, read_header
+from subtomo.io.mrc_read import SummedVolume
+from subtomo.io.relion.tilts import read_tilts
+from subtomo.io.star import find_table, read_tables
+from subtomo.model.optics import Microscope
+from subtomo.model.table import Table
+from subtomo.model.tomogram import Reconstruction, Tomogram, TomogramSet
+
+_SIZES = ("rlnTomoSizeX", "rlnTomoSizeY", "rlnTomoSizeZ")
+_GRID = ("rlnTomoDeformationGridSizeX", "rlnTomoDeformationGridSizeY")
+_REQUIRED = (
+    "rlnTomoHand",
+    "rlnVoltage",
+    "rlnSphericalAberration",
+    "rlnAmplitudeContrast",
+    "rlnTomoTiltSeriesPixelSize",
+)
+
+
+def read_tomograms(path: str | Path, *, image_size: tuple[int, int] | None = None) -> TomogramSet:
+    """Read a tomogram set with its tilt tables and open its tilt images.
+
+    File names inside are taken as they stand, relative to the current folder, as RELION does.
+
+    Args:
+        path: STAR file with a table ``global``.
+        image_size: Width and height of all tilt images in pixels. If given, no image is opened: enough for geometry.
+
+    Raises:
+        InputError: A file, table, column or image is missing or does not make sense.
+    """
+    source = str(path)
+    tables = read_tables(path)
+    overview = find_table(tables, "global")
+    if overview is None or not len(overview):
+        raise InputError(f"{source}: no table data_global; give the tomogram set (tomograms.star) with --t")
+    overview.require("rlnTomoName")
+    overview.require(*_REQUIRED)
+    separate = "rlnTomoTiltSeriesStarFile" in overview
+    if not separate:
+        overview.require("rlnTomoTiltSeriesName", "rlnTomoFrameCount")
+    _check_old_layout(tables, overview, separate=separate)
+    tomograms = []
+    for row, name in enumerate(overview.text("rlnTomoName")):
+        if separate:
+            tilt_file = str(overview.text("rlnTomoTiltSeriesStarFile")[row])
+            table = _tilt_table(read_tables(tilt_file), str(name), tilt_file)
+        else:
+            table = _tilt_table(tables, str(name), source)
+        tomograms.append(_tomogram(overview.take([row]), table, image_size))
+    return TomogramSet(tuple(tomograms), source)
+
+
+def _check_old_layout(tables: Sequence[Table], overview: Table, *, separate: bool) -> None:
+    """Refuse a one-file set whose tables stand in another order than the rows of its overview."""
+    if separate:
+        return
+    found = [table.name for table in tables if table is not overview]
+    expected = [str(name) for name in overview.text("rlnTomoName")]
+    if found[: len(expected)] != expected:
+        raise InputError(
+            f"{overview.source}: file is corrupted: its tables are {', '.join(found) or 'none'}, "
+            f"expected one per tomogram in the order {', '.join(expected)}"
+        )
+
+
+def _tilt_table(tables: Sequence[Table], name: str, path: str) -> Table:
+    table = find_table(tables, name) if name else None
+    if table is None or not len(table):
+        found = ", ".join(f"data_{table.name}" for table in tables[:5]) or "none"
+        raise InputError(f"{path}: no table data_{name} with the tilts of tomogram {name} (found: {found})")
+    return table
+
+
+def _tomogram(row: Table, tilts: Table, image_size: tuple[int, int] | None) -> Tomogram:
+    name = str(row.text("rlnTomoName")[0])
+    size = (MISSING_TOMOGRAM_SIZE,) * 3
+    if all(label in row for label in _SIZES):
+        x, y, z = (int(row.ints(label)[0]) for label in _SIZES)
+        size = (x, y, z)
+    pixel_size = _positive(row, "rlnTomoTiltSeriesPixelSize")
+    images = None
+    if image_size is None:
+        images = TiltImages.open(_addresses(row, tilts), name=name)
+        image_size = images.image_size
+    deformation = None
+    if all(label in row for label in _GRID):
+        kind = str(row.text("rlnTomoDeformationType")[0])
+        deformation = kind, (int(row.ints(_GRID[0])[0]), int(row.ints(_GRID[1])[0]))
+    microscope = Microscope(
+        voltage_kv=_positive(row, "rlnVoltage"),
+        spherical_aberration_mm=float(row.floats("rlnSphericalAberration")[0]),
+        amplitude_contrast=_amplitude_contrast(row),
+    )
+    return Tomogram(
+        name=name,
+        microscope=microscope,
+        pixel_size_angstrom=pixel_size,
+        image_size=image_size,
+        size_px=size,
+        tilts=read_tilts(tilts, pixel_size, image_size, size, deformation),
+        images=images,
+        hand=float(row.floats("rlnTomoHand")[0]),
+        defocus_slope=_number(row, "rlnTomoDefocusSlope", 1.0),
+        dose_b_factor_a2=_number(row, "rlnCtfBfactorPerElectronDose", 0.0),
+        optics_group_name=str(row.text("rlnOpticsGroupName")[0]) if "rlnOpticsGroupName" in row else name,
+        source=f"{tilts.source}: table data_{tilts.name}",
+        reconstruction=_reconstruction(row),
+        tilt_series_name=str(row.text("rlnTomoTiltSeriesName")[0]) if "rlnTomoTiltSeriesName" in row else "",
+    )
+
+
+def _addresses(row: Table, tilts: Table) -> list[ImageAddress]:
+    """List where each tilt's image is: in one file for the whole series, or wherever its row says."""
+    name = str(row.text("rlnTomoName")[0])
+    if "rlnTomoTiltSeriesName" in row:
+        row.require("rlnTomoFrameCount")
+        path, count = str(row.text("rlnTomoTiltSeriesName")[0]), int(row.ints("rlnTomoFrameCount")[0])
+        if count != len(tilts):
+            raise InputError(
+                f"{tilts.source}: table data_{tilts.name} has {len(tilts)} tilts, but rlnTomoFrameCount of {name} in "
+                f"{row.source} is {count}; make them equal"
+            )
+        sections = read_header(path).nz
+        if sections < count:
+            raise InputError(f"{path}: has {sections} images, but tomogram {name} has {count} tilts; check the stack")
+        return [ImageAddress(path, index) for index in range(count)]
+    tilts.require("rlnMicrographName")
+    return [parse_image_name(str(image)) for image in tilts.text("rlnMicrographName")]
+
+
+def _reconstruction(row: Table) -> Reconstruction | None:
+    """Find the reconstructed tomogram, one file or two halves to be summed; the single one has priority."""
+    whole, halves = "rlnTomoReconstructedTomogram", [f"rlnTomoReconstructedTomogramHalf{half}" for half in (1, 2)]
+    labels = [whole] if whole in row else halves
+    if "rlnTomoTomogramBinning" not in row or not all(label in row for label in labels):
+        return None
+    files = tuple(str(row.text(label)[0]) for label in labels)
+    return Reconstruction(SummedVolume(files), _positive(row, "rlnTomoTomogramBinning"))
+
+
+def _number(row: Table, label: str, default: float) -> float:
+    return float(row.floats(label)[0]) if label in row else default
+
+
+def _positive(row: Table, label: str) -> float:
+    value = float(row.floats(label)[0])
+    if not value > 0:
+        name = row.text("rlnTomoName")[0]
+        raise InputError(f"{row.source}: {label} of tomogram {name} is {value:g}, but must be above zero")
+    return value
+
+
+def _amplitude_contrast(row: Table) -> float:
+    value = float(row.floats("rlnAmplitudeContrast")[0])
+    if not 0 <= value <= 1:
+        name = row.text("rlnTomoName")[0]
+        raise InputError(f"{row.source}: rlnAmplitudeContrast of tomogram {name} is {value:g}, expected 0 to 1")
+    return value
+
+
+def optics_values(microscope: Microscope, pixel_size_angstrom: float) -> dict[str, NDArray[np.float64]]:
+    """Give the labels and values that a tomogram contributes to an optics table, in RELION's order."""
+    values = {
+        "rlnVoltage": microscope.voltage_kv,
+        "rlnSphericalAberration": microscope.spherical_aberration_mm,
+        "rlnAmplitudeContrast": microscope.amplitude_contrast,
+        "rlnTomoTiltSeriesPixelSize": pixel_size_angstrom,
+    }
+    return {label: np.array([value]) for label, value in values.items()}

@@ -1,0 +1,272 @@
+"""Read STAR files as RELION understands them; tokens stay text (relion-conventions.md, section 1.1).
+
+The frame of the file (``data_``, ``loop_``, labels, the blank line that ends a loop) is read here line by line, because
+RELION gives lines a meaning that the CIF grammar does not know. The rows, nearly all of a file, go to gemmi in chunks.
+Two departures from RELION: a comment that contains ``data_`` starts no table, and a file whose rows RELION would
+silently drop or pad (rows after a blank line, a short row of a two-column table) is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from gemmi import cif
+
+from subtomo.errors import InputError
+from subtomo.io.star_write import format_floats, format_int_vectors, format_ints, write_tables
+from subtomo.model.table import TEXT, Table, TextArray
+
+__all__ = [
+    "find_table",
+    "format_floats",
+    "format_int_vectors",
+    "format_ints",
+    "read_tables",
+    "write_tables",
+]
+
+_CHUNK_BYTES = 1 << 19  # small enough for the cache: larger pieces take half as long again
+# Ends each row handed to gemmi, which counts values but not lines: a row too long or too short displaces it.
+_ROW_END = "~end~of~row~"
+_QUOTED = rb"\"[^\n]*?\"(?![^ \t\n])|'[^\n]*?'(?![^ \t\n])"
+_TOKEN = re.compile(rb"(?:%s)|#[^\n]*|[^ \t\n]+" % _QUOTED)
+_BLANK_LINE = re.compile(rb"\n[ \t]*(?:\n|\Z)")
+# Without these a chunk has no token that gemmi silently reads otherwise than RELION: other differences make it fail.
+_SUSPECT = (b'"', b"'", b"#", b";")
+_SPECIAL = re.compile(
+    rb"(?<![^ \t\n])(?:(?P<quoted>%s)|(?P<comment>#[^\n]*)"
+    rb"|(?P<plain>(?:[\"'_$;]|(?i:data_|loop_|save_|stop_|global_))[^ \t\n]*|[!-~]*[\x80-\xff][^ \t\n]*))" % _QUOTED
+)
+_ALLOWED = bytes([9, 10, *range(32, 127), *range(128, 256)])
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The bytes of a file and how to complain about them."""
+
+    path: str
+    raw: bytes
+
+    def error(self, position: int, message: str) -> InputError:
+        """Build an InputError that names the file and the line of a byte position."""
+        number = self.raw.count(b"\n", 0, position) + 1
+        return InputError(f"{self.path}, line {number}: {message}")
+
+    def line(self, start: int) -> tuple[bytes, int]:
+        """Return the trimmed line that begins at ``start`` and the position of the next one."""
+        end = self.raw.find(b"\n", start)
+        end = len(self.raw) if end < 0 else end
+        return self.raw[start:end].strip(), end + 1
+
+
+def read_tables(path: str | Path) -> list[Table]:
+    """Read all tables of a STAR file in file order; names may be empty or repeat.
+
+    Raises:
+        InputError: The file is missing, is no text, or breaks the grammar; the message names the line.
+    """
+    source = _load(path)
+    tables, position, end = [], 0, len(source.raw)
+    while position < end:
+        line, following = source.line(position)
+        if line.startswith(b"data_"):
+            table, following = _read_table(source, line[5:].strip().decode(), following)
+            tables.append(table)
+        elif line and not line.startswith((b"#", b";")):
+            hint = "a table ends at the first blank line: remove that line" if tables else "no data_ line before it"
+            raise source.error(position, f"found {_show(line)} outside any table; {hint}")
+        position = following
+    if not tables:
+        raise InputError(f"{source.path}: no line starts with data_, so this is no STAR file; check the file name")
+    return tables
+
+
+def find_table(tables: Sequence[Table], name: str = "") -> Table | None:
+    """Return the first table of exactly this name, the first of all for an empty name, or None."""
+    return next((table for table in tables if not name or table.name == name), None)
+
+
+def _load(path: str | Path) -> _Source:
+    """Read a file and refuse what cannot be a STAR file for RELION."""
+    try:
+        source = _Source(str(path), Path(path).read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot read this STAR file ({error.strerror}); check the name") from None
+    raw = source.raw
+    if raw.startswith(b"\xef\xbb\xbf"):
+        raise source.error(0, "found a UTF-8 byte order mark, which RELION cannot read; save the file without it")
+    strange = raw.translate(None, _ALLOWED)[:1]
+    if strange:
+        position = raw.index(strange)
+        if strange == b"\r":
+            raise source.error(position, "found CR+LF line ends, which RELION cannot read; run dos2unix on the file")
+        raise source.error(position, f"found byte 0x{strange.hex()}, so this is no text file; check the file name")
+    if not raw.isascii():
+        try:
+            raw.decode()
+        except UnicodeDecodeError as error:
+            raise source.error(error.start, "found text that is not UTF-8; convert the file to UTF-8") from None
+    return source
+
+
+def _read_table(source: _Source, name: str, position: int) -> tuple[Table, int]:
+    """Read what follows a ``data_`` line; return the table and the position after it."""
+    while position < len(source.raw):
+        line, following = source.line(position)
+        if line.startswith(b"data_"):
+            break
+        if line.startswith(b"loop_"):
+            columns, following = _read_loop(source, following)
+            return Table(name, columns, source=source.path), following
+        if line.startswith(b"_"):
+            columns, following = _read_list(source, position)
+            return Table(name, columns, is_list=True, source=source.path), following
+        if line and not line.startswith((b"#", b";")):
+            raise source.error(position, f"found {_show(line)} in table data_{name}, expected loop_ or a _label line")
+        position = following
+    return Table(name, {}, source=source.path), position
+
+
+def _read_list(source: _Source, position: int) -> tuple[dict[str, TextArray], int]:
+    """Read ``_label value`` lines up to the next table."""
+    columns: dict[str, TextArray] = {}
+    while position < len(source.raw):
+        line, following = source.line(position)
+        if line.startswith(b"data_"):
+            break
+        if line and not line.startswith((b"#", b";")):
+            tokens = _tokens(source, line, position)
+            if len(tokens) != 2 or not line.startswith(b"_"):
+                raise source.error(position, f"found {_show(line)}, expected a _label and one value (quote blanks)")
+            label = _new_label(source, tokens[0], columns, position)
+            columns[label] = np.array([_unquoted(tokens[1].decode())], dtype=TEXT)
+        position = following
+    return columns, position
+
+
+def _read_loop(source: _Source, position: int) -> tuple[dict[str, TextArray], int]:
+    """Read the labels and rows of a loop; return its columns and the position after the blank line that ends it."""
+    labels: dict[str, None] = {}
+    start = position
+    while position < len(source.raw):
+        line, following = source.line(position)
+        if line.startswith(b"_"):
+            token, *rest = line.split(maxsplit=1)
+            if rest and not rest[0].startswith(b"#"):
+                raise source.error(position, f"found {_show(line)} among the labels of a loop, expected _label #number")
+            labels[_new_label(source, token, labels, position)] = None
+        elif not line.startswith((b"#", b";")) and (line or labels):
+            break
+        position = following
+    if not labels:
+        raise source.error(start - 1, "found loop_ without any _label line after it; add the labels")
+    blank = _BLANK_LINE.search(source.raw, position - 1)
+    end, following = (blank.start() + 1, blank.end()) if blank else (len(source.raw), len(source.raw))
+    return _read_body(source, (position, end), list(labels)), following
+
+
+def _read_body(source: _Source, span: tuple[int, int], labels: list[str]) -> dict[str, TextArray]:
+    """Read the rows of a loop into one column per label."""
+    n_lines = source.raw.count(b"\n", *span) + 1
+    columns = [np.empty(n_lines, dtype=TEXT) for _ in labels]
+    n_rows = 0
+    for chunk in _chunks(source.raw, *span):
+        values = _read_rows(source, chunk, len(labels))
+        first, n_rows = n_rows, n_rows + len(values) // (len(labels) + 1)
+        for index, column in enumerate(columns):
+            column[first:n_rows] = values[index :: len(labels) + 1]
+    return {label: column[:n_rows] for label, column in zip(labels, columns, strict=True)}
+
+
+def _chunks(raw: bytes, position: int, end: int) -> Iterator[tuple[int, int]]:
+    """Cut a byte range into pieces of whole lines, so that a large table never exists twice in memory."""
+    while position < end:
+        last = raw.find(b"\n", min(position + _CHUNK_BYTES, end - 1), end)
+        last = end if last < 0 else last + 1
+        yield position, last
+        position = last
+
+
+def _read_rows(source: _Source, span: tuple[int, int], n_labels: int) -> list[str]:
+    """Split rows into n_labels tokens and the row end each."""
+    body = source.raw[slice(*span)].rstrip(b"\n")
+    if not any(mark in body for mark in _SUSPECT):
+        values = _split(body, n_labels)
+        if values is not None:
+            return values
+    for quote in _SPECIAL.finditer(body):
+        if quote["plain"] and quote["plain"][:1] in b"\"'":
+            raise _row_error(source, span, n_labels)
+    rows = _SPECIAL.sub(_shielded, body).split(b"\n")
+    values = _split(b"\n".join(row for row in rows if row.strip()), n_labels)
+    if values is None:
+        raise _row_error(source, span, n_labels)
+    return [_unquoted(value) for value in values]
+
+
+def _split(body: bytes, n_labels: int) -> list[str] | None:
+    """Let gemmi split rows; None if CIF reads them differently or a row has not n_labels tokens."""
+    if not body:
+        return []
+    rows = body.replace(b"\n", b" %s\n" % _ROW_END.encode())
+    header = "".join(f"_{index}\n" for index in range(n_labels + 1))
+    text = b"data_\nloop_\n%s%s %s\n" % (header.encode(), rows, _ROW_END.encode())
+    try:
+        items = list(cif.read_string(text, check_level=0).sole_block())
+    except (ValueError, RuntimeError):
+        return None
+    values: list[str] = items[0].loop.values
+    row_ends = values[n_labels :: n_labels + 1]
+    whole = len(items) == 1 and len(row_ends) == body.count(b"\n") + 1 and set(row_ends) == {_ROW_END}
+    return values if whole else None
+
+
+def _shielded(match: re.Match[bytes]) -> bytes:
+    """Quote a token that CIF would take for a keyword, a label or a text block; drop a comment."""
+    if match["comment"] is not None:
+        return b""
+    return match["quoted"] if match["quoted"] is not None else b'"%s"' % match["plain"]
+
+
+def _unquoted(token: str) -> str:
+    """Strip the quotes of a quoted token."""
+    return token[1:-1] if token[:1] in ("'", '"') else token
+
+
+def _tokens(source: _Source, line: bytes, position: int) -> list[bytes]:
+    """Split one line as RELION does, without its comment; InputError if a quote is left open."""
+    tokens = [token for token in _TOKEN.findall(line) if not token.startswith(b"#")]
+    for token in tokens:
+        if token[:1] in (b"'", b'"') and (len(token) < 2 or token[-1:] != token[:1]):
+            raise source.error(position, f"the quote of {_show(token)} is never closed; close it or remove it")
+    return tokens
+
+
+def _row_error(source: _Source, span: tuple[int, int], n_labels: int) -> InputError:
+    """Find the row that gemmi could not read and say what is wrong with it."""
+    position, end = span
+    while position < end:
+        line, following = source.line(position)
+        count = len(_tokens(source, line, position))
+        if count and count != n_labels:
+            return source.error(position, f"found {count} values, expected {n_labels} as there are labels; correct it")
+        position = following
+    return source.error(span[0], "the rows from here on cannot be read; look for unusual quotes or characters")
+
+
+def _new_label(source: _Source, token: bytes, known: dict[str, TextArray] | dict[str, None], position: int) -> str:
+    """Strip a label's underscore; InputError if the table has it already."""
+    label = token[1:].decode()
+    if label in known:
+        raise source.error(position, f"found label {label} a second time in one table; remove one")
+    return label
+
+
+def _show(line: bytes) -> str:
+    """Quote the beginning of a line for a message."""
+    text = line.decode(errors="replace")
+    return repr(text if len(text) <= 60 else text[:57] + "...")

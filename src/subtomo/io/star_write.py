@@ -1,0 +1,123 @@
+"""Write STAR files byte for byte as RELION 5.0.1 lays them out (relion-conventions.md, section 1.2)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from subtomo.errors import InputError
+from subtomo.io.atomic import atomic_write
+from subtomo.model.table import TEXT, Table, TextArray
+
+_VERSION = "# version 50001"
+_NUMBER_WIDTH, _TEXT_WIDTH = 12, 10
+_ROWS_AT_ONCE = 50_000
+_PLAIN = re.compile(r"[^\x00-\x20\x7f\"'#][^\x00-\x20\x7f]*\Z").match
+_WRITABLE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*\Z").match
+_LABEL = re.compile(r"[^\x00-\x20\x7f]+\Z").match
+
+
+def write_tables(path: str | Path, tables: Sequence[Table], *, number_labels: Collection[str] = ()) -> None:
+    """Write tables to a STAR file, atomically; tables without rows are left out.
+
+    Args:
+        path: The file; its folder must exist.
+        tables: The tables in file order.
+        number_labels: Labels that RELION types as double, int or bool: their texts fill 12 characters instead of 10.
+
+    Raises:
+        InputError: The file cannot be written, or a text cannot be expressed in a STAR file.
+    """
+    try:
+        with atomic_write(path, durable=True) as stream:
+            for table in tables:
+                if len(table):
+                    stream.writelines(piece.encode() for piece in _table_pieces(table, number_labels))
+    except OSError as error:
+        raise InputError(f"{path}: cannot write this STAR file ({error.strerror}); check the disk") from error
+    except UnicodeEncodeError as error:
+        raise InputError(f"{path}: {error.object[:60]!r} is no valid Unicode text; correct it") from None
+
+
+def format_floats(values: ArrayLike) -> TextArray:
+    """Format float64 (n,) as RELION formats doubles: at most 12 characters, returned without padding."""
+    numbers = np.asarray(values, dtype=np.float64)
+    size = np.abs(numbers)
+    scientific = ((size > 0) & (size < 0.001)) | (size > 100000)
+    # The sign takes the place of one decimal; NaN counts as negative because RELION tests v >= 0.
+    texts = np.empty(numbers.shape, dtype=TEXT)
+    for kind, chosen in (("f", ~scientific), ("e", scientific)):
+        for digits, part in ((6, chosen & (numbers >= 0)), (5, chosen & ~(numbers >= 0))):
+            texts[part] = _format(f"%12.{digits}{kind}", numbers[part])
+    return texts
+
+
+def format_ints(values: ArrayLike) -> TextArray:
+    """Format integers or bools (n,) as RELION does: at most 12 characters, returned without padding."""
+    return _format("%d", np.asarray(values))
+
+
+def format_int_vectors(vectors: Iterable[Sequence[int]] | NDArray[np.integer]) -> TextArray:
+    """Format n integer vectors, (n, k) or of any lengths, as ``[a,b,c]``."""
+    rows: Iterable[Sequence[int]] = vectors.tolist() if isinstance(vectors, np.ndarray) else vectors
+    return np.array(["[" + ",".join([f"{value:.12g}" for value in row]) + "]" for row in rows], dtype=TEXT)
+
+
+def _format(pattern: str, numbers: NDArray[np.generic]) -> TextArray:
+    """Apply a printf pattern to numbers (n,), cut to 12 characters."""
+    apply: Callable[[object], str] = pattern.__mod__
+    return np.array([text[:_NUMBER_WIDTH].strip() for text in map(apply, numbers.tolist())], dtype=TEXT)
+
+
+def _table_pieces(table: Table, number_labels: Collection[str]) -> Iterator[str]:
+    """Give the text of one table in pieces."""
+    if not _WRITABLE(table.name) or table.name != table.name.strip(" \t"):
+        raise InputError(f"table name {table.name!r} cannot stand in a STAR file; remove line breaks and outer blanks")
+    for label in table.labels:
+        if not _LABEL(label):
+            raise InputError(f"table data_{table.name}: label {label!r} cannot stand in a STAR file; remove the blanks")
+    yield f"\n{_VERSION}\n\ndata_{table.name}\n\n"
+    yield from _list_lines(table, number_labels) if table.is_list else _loop_lines(table, number_labels)
+    yield " \n"
+
+
+def _list_lines(table: Table, number_labels: Collection[str]) -> Iterator[str]:
+    """Give one line per label: value columns aligned behind the longest label."""
+    longest = max(10, *map(len, table.labels))
+    for label in table.labels:
+        value = _quoted(str(table.columns[label][0]), table, label)
+        padded = value.rjust(_NUMBER_WIDTH) if label in number_labels else value
+        yield f"_{label}{' ':>{12 + longest - len(label)}}{padded}\n"
+
+
+def _loop_lines(table: Table, number_labels: Collection[str]) -> Iterator[str]:
+    """Give the label lines, then the rows."""
+    yield "loop_ \n"
+    yield from (f"_{label} #{number} \n" for number, label in enumerate(table.labels, start=1))
+    widths = [_NUMBER_WIDTH if label in number_labels else _TEXT_WIDTH for label in table.labels]
+    row = "".join(f"%{width}s " for width in widths) + "\n"
+    for start in range(0, len(table), _ROWS_AT_ONCE):
+        texts = []
+        for label, column in table.columns.items():
+            values = column[start : start + _ROWS_AT_ONCE].tolist()
+            texts.append([value if _PLAIN(value) else _quoted(value, table, label) for value in values])
+        if start == 0 and texts[0][0].startswith(("_", ";")):
+            texts[0][0] = f'"{texts[0][0]}"'  # directly below the labels it would be taken for one, or for a comment
+        yield "".join(map(row.__mod__, zip(*texts, strict=True)))
+
+
+def _quoted(value: str, table: Table, label: str) -> str:
+    """Wrap a value in quotes if it is empty, holds a blank, or would begin a quote or a comment."""
+    if _PLAIN(value):
+        return value
+    if _WRITABLE(value):
+        for quote in "\"'":  # a quote followed by a blank would end the text early
+            if f"{quote} " not in value and f"{quote}\t" not in value:
+                return f"{quote}{value}{quote}"
+    raise InputError(
+        f"table data_{table.name}: {label} {value!r} cannot stand in a STAR file; remove line breaks or quotes"
+    )
