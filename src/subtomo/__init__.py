@@ -1,0 +1,66 @@
+"""Pseudo-subtomograms for cryo-electron tomography, as RELION makes them, on demand and several times faster."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from subtomo.errors import InputError, SettingsError, SubtomoError
+    from subtomo.io.relion import read_particles, read_tomograms
+    from subtomo.model.particles import ParticleSet
+    from subtomo.model.settings import CircleCrop, ExtractionSettings, Output, OutputSettings
+    from subtomo.model.subtomogram import PseudoSubtomogram, TiltStack
+    from subtomo.model.tomogram import Tomogram, TomogramSet
+    from subtomo.pipeline.sequence import PseudoSubtomograms
+    from subtomo.run.extract import extract
+
+_HOMES = {
+    "CircleCrop": "subtomo.model.settings",
+    "ExtractionSettings": "subtomo.model.settings",
+    "InputError": "subtomo.errors",
+    "Output": "subtomo.model.settings",
+    "OutputSettings": "subtomo.model.settings",
+    "ParticleSet": "subtomo.model.particles",
+    "PseudoSubtomogram": "subtomo.model.subtomogram",
+    "PseudoSubtomograms": "subtomo.pipeline.sequence",
+    "SettingsError": "subtomo.errors",
+    "SubtomoError": "subtomo.errors",
+    "TiltStack": "subtomo.model.subtomogram",
+    "Tomogram": "subtomo.model.tomogram",
+    "TomogramSet": "subtomo.model.tomogram",
+    "extract": "subtomo.run.extract",
+    "read_particles": "subtomo.io.relion",
+    "read_tomograms": "subtomo.io.relion",
+}
+"""Where each public name lives; it is imported when first used, so that ``subtomo --help`` answers at once."""
+
+__all__ = [
+    "CircleCrop",
+    "ExtractionSettings",
+    "InputError",
+    "Output",
+    "OutputSettings",
+    "ParticleSet",
+    "PseudoSubtomogram",
+    "PseudoSubtomograms",
+    "SettingsError",
+    "SubtomoError",
+    "TiltStack",
+    "Tomogram",
+    "TomogramSet",
+    "extract",
+    "read_particles",
+    "read_tomograms",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,62 @@
+"""The command ``subtomo``: finds the subcommand, and turns errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+
+from subtomo.cli import extract, optimisation_set
+from subtomo.cli.arguments import command_line, last_of_each, value_of
+from subtomo.cli.messages import error, explain, warn
+from subtomo.errors import AbortedError, SubtomoError
+from subtomo.run.control import PipelineControl
+
+_INTERRUPTED = 130
+
+app = App(
+    name="subtomo",
+    help="Pseudo-subtomograms for cryo-electron tomography, as relion_refine aligns them.",
+    help_format="plaintext",
+    version_flags=["--version"],
+)
+app.command(extract.extract, name="extract")
+app.command(optimisation_set.optimisation_set, name="optimisation-set")
+
+_OPTIONS = {"extract": extract.OPTIONS, "optimisation-set": optimisation_set.OPTIONS}
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; see `subtomo.cli.main`."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    command_line.set(tuple(words))
+    if len(words) == 1 and words[0] in _OPTIONS:
+        words.append("--help")
+    prefix = None
+    if words and words[0] in _OPTIONS:
+        words, repeated = last_of_each(words, _OPTIONS[words[0]])
+        prefix = value_of("--pipeline_control", words, _OPTIONS[words[0]])
+        for name in repeated:
+            warn(f"{name} is given more than once; the last value counts")
+    try:
+        # RELION's pipeline waits for a file that tells the end, however early it comes
+        with PipelineControl(prefix):
+            return _dispatch(words)
+    except CycloptsError as problem:
+        error(explain(problem, words))
+    except AbortedError as problem:
+        error(str(problem))
+        return 2
+    except (SubtomoError, OSError) as problem:
+        error(str(problem))
+    except KeyboardInterrupt:
+        error("interrupted")
+        return _INTERRUPTED
+    return 1
+
+
+def _dispatch(words: list[str]) -> int:
+    code = app(words, exit_on_error=False, print_error=False, console=Console(), result_action="return_value")
+    return code if isinstance(code, int) else 0

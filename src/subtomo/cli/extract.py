@@ -1,0 +1,108 @@
+"""``subtomo extract``: the command of relion_tomo_subtomo."""
+
+from __future__ import annotations
+
+from subtomo.cli.arguments import command_line
+from subtomo.cli.extract_options import (
+    OPTIONS,
+    ComputingOptions,
+    DeadOptions,
+    InputOptions,
+    OutputOptions,
+    ProcessingOptions,
+    SelectionOptions,
+    SizeOptions,
+)
+from subtomo.cli.messages import note, warn
+from subtomo.model.settings import CircleCrop, Cone, ExtractionSettings, ExtraFile, Output, OutputSettings
+
+__all__ = ["OPTIONS", "extract"]
+
+
+def extract(
+    *,
+    size: SizeOptions,
+    output: OutputOptions,
+    files: InputOptions = InputOptions(),
+    selection: SelectionOptions = SelectionOptions(),
+    processing: ProcessingOptions = ProcessingOptions(),
+    computing: ComputingOptions | None = None,
+    dead: DeadOptions = DeadOptions(),
+) -> int:
+    """Extract pseudo-subtomograms (or stacks of images) from tilt series.
+
+    Takes the options of relion_tomo_subtomo and writes RELION's tree of files. File names are relative to the current
+    folder, usually the project's.
+    """
+    from subtomo.cli.progress import listener, print_account
+    from subtomo.run.job import ExtractionJob, run_job
+
+    computing = computing or ComputingOptions()
+    for name, value in vars(dead).items():
+        if value:
+            note(f"--{name} has no effect, as in RELION")
+    job = ExtractionJob(
+        output_dir=output.output,
+        settings=_settings(size, selection, processing, output),
+        output=_output_settings(output),
+        particles_file=files.particles,
+        tomograms_file=files.tomograms,
+        trajectories_file=files.trajectories,
+        optimisation_set_file=files.optimisation_set,
+        threads=computing.threads,
+        command=("subtomo", *command_line.get()),
+        control_prefix=computing.pipeline_control,
+    )
+    print_account(run_job(job, listener()))
+    return 0
+
+
+def _settings(
+    size: SizeOptions, selection: SelectionOptions, processing: ProcessingOptions, output: OutputOptions
+) -> ExtractionSettings:
+    if selection.apply_orientations and selection.keep_offsets:
+        warn("--apply_orientations overrides --dont_apply_offsets")
+    kind = Output.STACK_2D if output.stack2d else Output.PSEUDO_SUBTOMOGRAM
+    crop = CircleCrop.NONE if processing.no_circle_crop else CircleCrop.SLICE
+    return ExtractionSettings(
+        box_size=size.box,
+        crop_size=None if size.crop == -1 else size.crop,
+        binning=size.binning,
+        output=Output.PROJECTIONS if output.real_subtomo else kind,
+        apply_ctf=not processing.no_ctf,
+        invert_contrast=not processing.keep_contrast,
+        circle_crop=crop | CircleCrop.PATCH if processing.circle_precrop else crop,
+        apply_offsets=not selection.keep_offsets,
+        apply_orientations=selection.apply_orientations,
+        max_dose_e_per_a2=selection.max_dose if selection.max_dose > 0 else None,
+        min_tilts=selection.min_tilts,
+        dose_cutoff=selection.dose_cutoff,
+        whiten=processing.whiten,
+        gridding_precorrection=processing.grid_precorr,
+        cone=Cone(processing.cone_angle, processing.cone_sigma) if processing.cone_weight else None,
+    )
+
+
+def _output_settings(output: OutputOptions) -> OutputSettings:
+    flat = output.stack2d or output.real_subtomo
+    if output.sum and flat:
+        note("--sum is off: sums are made of volumes, not of image stacks")
+    extra = ExtraFile.NONE
+    for wanted, kind in (
+        (output.ctf, ExtraFile.CTF2),
+        (output.multi, ExtraFile.MULTIPLICITY),
+        (output.nrm, ExtraFile.NORMALISED),
+        (output.div, ExtraFile.DIVIDED),
+    ):
+        extra |= kind if wanted else ExtraFile.NONE
+    return OutputSettings(
+        float16=output.float16,
+        extra_files=extra,
+        write_weights=not output.no_comb,
+        skip_existing=output.only_do_unfinished,
+        write_particles=not output.no_writing,
+        write_sums=output.sum and not flat,
+        snr=output.snr if output.snr > 0 else None,
+        taper_px=output.taper,
+        subtract_mean=not output.no_center,
+    )

@@ -1,0 +1,117 @@
+"""Progress on stderr: a bar on a terminal, plain lines elsewhere; and the final account on stdout."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import defaultdict
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from subtomo.cli import messages
+from subtomo.run.progress import ProgressListener
+from subtomo.run.summary import ExtractionSummary
+
+_SECONDS_BETWEEN_LINES = 10.0
+_NAMES_SHOWN = 3
+
+
+def listener() -> ProgressListener:
+    """Choose how to show progress."""
+    return Bar() if sys.stderr.isatty() else Lines()
+
+
+class Bar:
+    """A progress bar with rate and time left."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._progress = Progress(
+            TextColumn("extracting"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=console or Console(stderr=True),
+        )
+        self._task: TaskID | None = None
+        self._start, self._done = time.monotonic(), 0
+
+    def start(self, total: int) -> None:
+        """Show the bar."""
+        self._start = time.monotonic()
+        self._task = self._progress.add_task("", total=total, rate="")
+        self._progress.start()
+
+    def advance(self, name: str) -> None:
+        """Move the bar by one particle."""
+        self._done += 1
+        if self._task is not None:
+            rate = self._done / max(time.monotonic() - self._start, 1e-9)
+            self._progress.update(self._task, advance=1, rate=f"{rate:.1f} particles/s")
+
+    def note(self, message: str) -> None:
+        """Print a note above the bar."""
+        self._progress.console.print(f"note: {message}", highlight=False, markup=False)
+
+    def warn(self, message: str) -> None:
+        """Print a warning above the bar."""
+        self._progress.console.print(f"warning: {message}", style="yellow", highlight=False, markup=False)
+
+    def stop(self) -> None:
+        """Leave the bar as it stands."""
+        self._progress.stop()
+
+
+class Lines:
+    """A plain line at every tenth of the work, and at least every ten seconds."""
+
+    def __init__(self) -> None:
+        self._total, self._done, self._next = 0, 0, 0
+        self._start = self._last = time.monotonic()
+
+    def start(self, total: int) -> None:
+        """Say how much there is to do."""
+        self._total, self._next = total, max(1, total // 10)
+        self._start = self._last = time.monotonic()
+        print(f"extracting {total} particles", file=sys.stderr)
+
+    def advance(self, name: str) -> None:
+        """Count a particle, and print a line if it is time for one."""
+        self._done += 1
+        now = time.monotonic()
+        if self._done < self._next and now - self._last < _SECONDS_BETWEEN_LINES and self._done < self._total:
+            return
+        self._last, self._next = now, self._done + max(1, self._total // 10)
+        rate = self._done / max(now - self._start, 1e-9)
+        left = (self._total - self._done) / rate
+        print(f"{self._done}/{self._total} particles, {rate:.1f}/s, {left:.0f} s left", file=sys.stderr, flush=True)
+
+    def note(self, message: str) -> None:
+        """Print a note."""
+        messages.note(message)
+
+    def warn(self, message: str) -> None:
+        """Print a warning."""
+        messages.warn(message)
+
+    def stop(self) -> None:
+        """Do nothing: every line is complete."""
+
+
+def print_account(summary: ExtractionSummary) -> None:
+    """Tell on stdout what was written, what was left out and why, and where to look."""
+    megabytes = summary.bytes_written / 1e6
+    print(
+        f"{summary.n_extracted} of {summary.n_particles} particles extracted into {summary.output_dir}: "
+        f"{summary.n_written_files} files, {megabytes:.0f} MB, {summary.seconds:.1f} s"
+    )
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for entry in summary.left_out:
+        reasons[entry.reason].append(entry.name)
+    if reasons:
+        print(f"{len(summary.left_out)} left out:")
+    for reason, names in sorted(reasons.items(), key=lambda item: -len(item[1])):
+        shown = ", ".join(names[:_NAMES_SHOWN]) + (", …" if len(names) > _NAMES_SHOWN else "")
+        print(f"  {len(names)} x {reason} ({shown})")
+    print(f"particles {summary.star_file}, account {summary.output_dir}extraction_summary.json")

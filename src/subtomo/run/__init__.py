@@ -1,0 +1,1 @@
+"""Joins files and pipeline: output layout, threads, progress, summary."""

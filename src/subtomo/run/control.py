@@ -1,0 +1,38 @@
+"""Stand in for a program of RELION's pipeline: its control files (relion-conventions.md §9)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+from subtomo.errors import AbortedError
+
+
+class PipelineControl:
+    """Leaves an empty file that tells how the job ended, and looks for the request to stop.
+
+    Args:
+        prefix: What the names of the files begin with; a folder ends in a slash. None if there is no pipeline.
+    """
+
+    def __init__(self, prefix: str | None) -> None:
+        self._prefix = prefix
+
+    def check(self, name: str) -> None:
+        """Raise AbortedError if the pipeline wants the job to stop before tomogram ``name``."""
+        request = Path(f"{self._prefix}RELION_JOB_ABORT_NOW")
+        if self._prefix is not None and request.exists():
+            raise AbortedError(f"{request} asks this job to stop; it stops before tomogram {name}")
+
+    def __enter__(self) -> PipelineControl:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._prefix is None:
+            return
+        ending = "SUCCESS" if error is None else "ABORTED" if isinstance(error, AbortedError) else "FAILURE"
+        path = Path(f"{self._prefix}RELION_JOB_EXIT_{ending}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()

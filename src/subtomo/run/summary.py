@@ -1,0 +1,58 @@
+"""The account of a run: what was written, what was left out and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from enum import Enum, Flag
+from typing import Any
+
+from subtomo.io.atomic import atomic_write
+from subtomo.model.plan import LeftOut
+from subtomo.model.settings import ExtractionSettings, OutputSettings
+
+
+@dataclass(frozen=True)
+class ExtractionSummary:
+    """What an extraction did."""
+
+    output_dir: str
+    n_particles: int
+    """In the particle file."""
+    n_extracted: int
+    n_written_files: int
+    bytes_written: int
+    left_out: tuple[LeftOut, ...]
+    seconds: float
+    star_file: str
+    warnings: tuple[str, ...] = ()
+
+
+def write_summary(
+    path: str,
+    summary: ExtractionSummary,
+    settings: ExtractionSettings,
+    output: OutputSettings,
+    context: Mapping[str, Sequence[str] | str],
+) -> None:
+    """Write the account as JSON: counts, settings, left-out particles and why, and context (command, version)."""
+    account = {
+        **context,
+        **{key: value for key, value in asdict(summary).items() if key != "left_out"},
+        "settings": {**_plain(settings), **_plain(output)},
+        "left_out": [asdict(entry) for entry in summary.left_out],
+    }
+    with atomic_write(path) as stream:
+        stream.write((json.dumps(account, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def _plain(settings: ExtractionSettings | OutputSettings) -> dict[str, Any]:
+    def plain(value: Any) -> Any:
+        if isinstance(value, Flag):
+            return [flag.name for flag in value]
+        if is_dataclass(value):
+            return vars(value)
+        return value.name if isinstance(value, Enum) else value
+
+    return {key: plain(value) for key, value in vars(settings).items()}
