@@ -27,9 +27,9 @@ if find_spec("ducc0") is not None:
         result: Array = c2r(spectra, axes=axes, lastsize=out.shape[axes[-1]], forward=False, inorm=1, out=out)
         return result
 
-    def complex_to_complex(spectra: Array, out: Array, axis: int) -> Array:
-        """Transform complex arrays forward over one axis, into ``out``."""
-        result: Array = c2c(spectra, axes=(axis,), inorm=1, out=out)
+    def complex_to_complex(spectra: Array, out: Array, axis: int, *, forward: bool = True) -> Array:
+        """Transform complex arrays over one axis, into ``out``."""
+        result: Array = c2c(spectra, axes=(axis,), forward=forward, inorm=1, out=out)
         return result
 
 else:
@@ -47,7 +47,8 @@ else:
         out[...] = _fft.irfftn(spectra, s=[out.shape[axis] for axis in axes], axes=axes, norm="ortho")
         return out
 
-    def complex_to_complex(spectra: Array, out: Array, axis: int) -> Array:
-        """Transform complex arrays forward over one axis, into ``out``."""
-        out[...] = _fft.fft(spectra, axis=axis, norm="ortho")
+    def complex_to_complex(spectra: Array, out: Array, axis: int, *, forward: bool = True) -> Array:
+        """Transform complex arrays over one axis, into ``out``."""
+        transform = _fft.fft if forward else _fft.ifft
+        out[...] = transform(spectra, axis=axis, norm="ortho")
         return out

@@ -34,6 +34,11 @@ class CtfTerms(NamedTuple):
     quartic: float
     """Å⁴, spherical aberration."""
 
+    def of_tilts(self, tilts: slice) -> CtfTerms:
+        """Take the terms of some tilts."""
+        xx, xy, yy, offset, scale, b_factor = (term[tilts] for term in self[:6])
+        return CtfTerms(xx, xy, yy, offset, scale, b_factor, self.quartic)
+
 
 def wavelength_angstrom(voltage_kv: float) -> float:
     """Give the relativistic wavelength of the electrons in Å."""

@@ -67,8 +67,7 @@ class TomogramExtractor:
         orientation = plan.orientations[index]
         axes = slice_axes(plan.tomogram.tilts.projection, orientation, settings.relative_box)
         filters = self._filters_of(index)
-        for tilts in self._batches(index, backend):
-            modulated = self._modulated(index, tilts, backend, filters)
+        for modulated, tilts in self._modulated(index, backend, filters):
             if CircleCrop.SLICE in settings.circle_crop or self._precorrection is not None:
                 images = self._windowed(backend.to_images(modulated), backend)
                 modulated = backend.to_slices(images, modulated)
@@ -96,8 +95,8 @@ class TomogramExtractor:
         filters = self._filters_of(index)
         filters = filters._replace(sign=filters.sign / settings.binning)
         windows = [np.zeros((0, settings.crop, settings.crop), np.float32)]
-        for tilts in self._batches(index, backend):
-            images = backend.to_images(self._modulated(index, tilts, backend, filters))
+        for modulated, _ in self._modulated(index, backend, filters):
+            images = backend.to_images(modulated)
             windows.append(backend.window(self._windowed(images, backend)))
             if not np.isfinite(windows[-1][:, 0, 0]).all():
                 raise self._not_finite(index)
@@ -110,18 +109,23 @@ class TomogramExtractor:
             orientation=plan.orientations[index],
         )
 
-    def _modulated(self, index: int, tilts: Tilts, backend: Backend, filters: TiltFilters) -> Any:
-        """Cut the patches of some tilts and turn them into weighted slices (§6.1 to §6.6)."""
+    def _modulated(self, index: int, backend: Backend, filters: TiltFilters) -> Iterator[tuple[Any, Tilts]]:
+        """Cut the patches of the visible tilts and turn them into weighted slices, batch by batch (§6.1 to §6.6)."""
         settings = self.settings
-        position = self.plan.image_positions_px[index, tilts]
+        visible = np.flatnonzero(self.plan.visible[index])
+        position = self.plan.image_positions_px[index, visible]
         # RELION rounds halves away from zero; visible positions are positive
         corner = np.floor(position + 0.5).astype(np.int64) - settings.patch_size // 2
-        patches = backend.crop([self._images[int(tilt)] for tilt in tilts], corner)
-        if CircleCrop.PATCH in settings.circle_crop:
-            patches = backend.circle_crop_patches(patches)
-        slices = backend.transform(patches, (position - corner) / settings.binning)
-        ctf = self._ctf(index, tilts) if settings.apply_ctf else None
-        return backend.modulate(slices, tilts, filters, ctf)
+        shift = (position - corner) / settings.binning
+        ctf = self._ctf(index, visible) if settings.apply_ctf else None
+        for start in range(0, len(visible), backend.tilts_at_once):
+            batch = slice(start, start + backend.tilts_at_once)
+            patches = backend.crop([self._images[tilt] for tilt in visible[batch].tolist()], corner[batch])
+            if CircleCrop.PATCH in settings.circle_crop:
+                patches = backend.circle_crop_patches(patches)
+            slices = backend.transform(patches, shift[batch])
+            terms = None if ctf is None else ctf.of_tilts(batch)
+            yield backend.modulate(slices, visible[batch], filters, terms), visible[batch]
 
     def _windowed(self, images: Any, backend: Backend) -> Any:
         """Mask and pre-correct weighted images (§6.8)."""
@@ -144,11 +148,6 @@ class TomogramExtractor:
             series.b_factor_a2[tilts],
             (microscope.voltage_kv, microscope.spherical_aberration_mm, microscope.amplitude_contrast),
         )
-
-    def _batches(self, index: int, backend: Backend) -> Iterator[Tilts]:
-        tilts = np.flatnonzero(self.plan.visible[index])
-        step = backend.tilts_at_once
-        return (tilts[start : start + step] for start in range(0, len(tilts), step))
 
     def _filters_of(self, index: int) -> TiltFilters:
         return self._filters[int(self.particles.optics_group[self.plan.particles[index]])]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from subtomo.kernels.cpu.insert import add_slices, padded_shape, unpack_volume
 from subtomo.kernels.cpu.modulate import modulate_slices
-from subtomo.kernels.cpu.patches import circle_crop, crop_rolled
+from subtomo.kernels.cpu.patches import circle_crop_rows, circle_crop_whole, crop_rolled, crop_rows
 from subtomo.kernels.fft import complex_to_complex, half_to_real, real_to_half
 from subtomo.kernels.protocol import BoxGeometry, FourierVolume, TiltFilters
 from subtomo.physics.ctf import CtfTerms
@@ -21,8 +21,25 @@ Float32 = NDArray[np.float32]
 Complex64 = NDArray[np.complex64]
 
 _BATCH_PIXELS = 1 << 17
-"""Patches of a batch together have about this many pixels, so that all of its buffers stay in the cache."""
+"""Boxes of a batch together have about this many pixels, so that its buffers stay in the cache."""
 _MAX_BATCH = 16
+_BLOCK_PIXELS = 1 << 16
+"""Large patches are cropped and transformed along x in blocks of rows of this size, for the same reason."""
+
+
+# one type for what is there and what is not: every other type would mean another compilation
+_NO_WHITENING, _NO_PHASE = np.empty((0, 0, 0), np.float32), np.empty((0, 0))
+_NO_FACTOR = np.empty((0, 0), np.complex64)
+_NONE = np.empty(0)
+_NO_CTF = CtfTerms(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE, quartic=0.0)
+
+
+class Patches(NamedTuple):
+    """Patches that are still to be cut out, or already are if something was done to them."""
+
+    images: Sequence[NDArray[Any]]
+    corners: NDArray[np.int64]
+    cut: Float32 | None = None
 
 
 class Spectra(NamedTuple):
@@ -35,12 +52,19 @@ class Spectra(NamedTuple):
 
 
 class Modulated(NamedTuple):
-    """Slices (n, b, b // 2 + 1) with their weights, same shape, and the sign pattern that slices carry."""
+    """Slices (n, b, b // 2 + 1) with their weights, same shape; slices change sign from pixel to pixel."""
 
     slices: Complex64
     weights: Float32
-    checkered: bool
-    """Whether every second pixel is negative, which places the centre of the image at b // 2."""
+    n_columns: int
+    """As far as pixels will be inserted."""
+
+
+class Images(NamedTuple):
+    """The rows of images that the circle touches, and the sums over all pixels of the whole images, (n,)."""
+
+    rows: Float32
+    totals: Float
 
 
 class CpuBackend:
@@ -48,38 +72,57 @@ class CpuBackend:
 
     def __init__(self, geometry: BoxGeometry) -> None:
         self.geometry = g = geometry
-        self.tilts_at_once = n = max(1, min(_MAX_BATCH, _BATCH_PIXELS // g.patch_size**2))
-        patch, box, half = g.patch_size, g.box_size, g.half_box
-        self._patches = np.empty((n, patch, patch), np.float32)
-        self._rows = np.empty((n, patch, patch // 2 + 1), np.complex64)
+        self.tilts_at_once = n = max(1, min(_MAX_BATCH, _BATCH_PIXELS // g.box_size**2))
+        patch, box, half, crop = g.patch_size, g.box_size, g.half_box, g.crop_size
+        # without binning all columns are kept, and small patches stay in the cache anyway
+        small = g.binning == 1.0 and patch**2 <= _BLOCK_PIXELS
+        self._whole = np.empty((patch, patch), np.float32) if small else None
+        self._block_rows = max(1, min(patch, _BLOCK_PIXELS // patch))
+        self._block = np.empty((self._block_rows, patch), np.float32)
+        self._block_spectrum = np.empty((self._block_rows, patch // 2 + 1), np.complex64)
+        self._columns = np.empty((patch, g.n_columns), np.complex64)
         self._spectra = np.empty((n, patch, g.n_columns), np.complex64)
         self._slices = np.empty((n, box, half), np.complex64)
         self._weights = np.empty((n, box, half), np.float32)
-        self._images = np.empty((n, box, box), np.float32)
-        self._volume = np.zeros(padded_shape(g.crop_size), np.float32)
-        self._crop_mask, self._crop_background = _window(box, g.boundary, roll=False)
+        self._half_way = np.empty((n, box, half), np.complex64)
+        # rows beyond the crop stay zero for ever: images are black there
+        self._padded = np.zeros((n, box, half), np.complex64)
+        # the circle reaches one row further than the crop, where there is one
+        self._spectrum = np.empty((crop, crop, crop // 2 + 1), np.complex64)
+        self._central = slice(g.boundary, min(box, g.boundary + crop + 1))
+        self._rows = np.empty((n, self._central.stop - self._central.start, box), np.float32)
+        self._volume = np.zeros(padded_shape(crop), np.float32)
+        self._circle = _circle(g, self._central)
         self._patch_window: tuple[Float32, NDArray[np.bool_]] | None = None
+        self._cut: Float32 | None = None
 
-    def crop(self, images: Sequence[NDArray[Any]], corners: NDArray[np.int64]) -> Float32:
-        """Cut patches with edge pixels repeated and roll them by half (§6.1)."""
-        for i, image in enumerate(images):
-            crop_rolled(image, corners[i, 0], corners[i, 1], self._patches[i])
-        return self._patches[: len(images)]
+    def crop(self, images: Sequence[NDArray[Any]], corners: NDArray[np.int64]) -> Patches:
+        """Remember what to cut out; `transform` does it, block by block."""
+        return Patches(images, corners)
 
-    def circle_crop_patches(self, patches: Float32) -> Float32:
-        """Mask patches with the largest soft circle."""
-        if self._patch_window is None:
-            self._patch_window = _window(self.geometry.patch_size, 0, roll=True)
-        circle_crop(patches, *self._patch_window)
-        return patches
+    def circle_crop_patches(self, patches: Patches) -> Patches:
+        """Cut patches out (§6.1) and mask them with the largest soft circle."""
+        size = self.geometry.patch_size
+        if self._patch_window is None or self._cut is None:
+            self._patch_window = _rolled_window(size)
+            self._cut = np.empty((self.tilts_at_once, size, size), np.float32)
+        cut = self._cut[: len(patches.images)]
+        for patch, image, corner in zip(cut, patches.images, patches.corners, strict=True):
+            crop_rolled(image, corner[0], corner[1], patch)
+        circle_crop_whole(cut, *self._patch_window)
+        return patches._replace(cut=cut)
 
-    def transform(self, patches: Float32, shifts: Float) -> Spectra:
-        """Transform patches (§6.1); when binning, only the columns that will be kept."""
-        g, n = self.geometry, len(patches)
-        if g.binning == 1.0:
-            return Spectra(real_to_half(patches, self._rows[:n], (1, 2)), shifts)
-        rows = real_to_half(patches, self._rows[:n], (2,))
-        return Spectra(complex_to_complex(rows[:, :, : g.n_columns], self._spectra[:n], 1), shifts)
+    def transform(self, patches: Patches, shifts: Float) -> Spectra:
+        """Transform patches (§6.1), of which only the columns that will be kept."""
+        spectra = self._spectra[: len(patches.images)]
+        for i in range(len(spectra)):
+            if self._whole is not None and patches.cut is None:
+                crop_rolled(patches.images[i], patches.corners[i, 0], patches.corners[i, 1], self._whole)
+                real_to_half(self._whole, spectra[i], (0, 1))
+                continue
+            self._transform_rows(patches, i)
+            complex_to_complex(self._columns, spectra[i], 0)
+        return Spectra(spectra, shifts)
 
     def modulate(
         self, slices: Spectra, tilts: NDArray[np.int64], filters: TiltFilters, ctf: CtfTerms | None
@@ -87,62 +130,95 @@ class CpuBackend:
         """Crop in Fourier space, shift, and multiply by all filters (§6.2 to §6.6)."""
         g, n = self.geometry, len(tilts)
         modulate_slices(
-            slices.values,
+            slices.values.view(np.float32),
             slices.shifts,
             (g.n_rows, g.n_columns, 1.0 / (g.box_size * filters.pixel_size_angstrom), filters.sign / g.binning),
             tilts,
-            filters.dose_weights,
-            filters.whitening,
-            filters.even_phase,
-            filters.odd_factor,
-            ctf,
-            self._slices[:n],
+            (
+                filters.dose_weights,
+                _NO_WHITENING if filters.whitening is None else filters.whitening,
+                _NO_PHASE if filters.even_phase is None else filters.even_phase,
+                _NO_FACTOR if filters.odd_factor is None else filters.odd_factor,
+            ),
+            _NO_CTF if ctf is None else ctf,
+            self._slices[:n].view(np.float32),
             self._weights[:n],
         )
-        return Modulated(self._slices[:n], self._weights[:n], checkered=True)
+        return Modulated(self._slices[:n], self._weights[:n], int(filters.limits[tilts].max()))
 
-    def to_images(self, modulated: Modulated) -> Float32:
-        """Transform to real space, the centre at b // 2."""
-        slices = modulated.slices
-        return half_to_real(slices, self._images[: len(slices)], (1, 2))
+    def to_images(self, modulated: Modulated) -> Images:
+        """Transform to real space, the centre at b // 2; only rows that can survive circle crop or window."""
+        g, n = self.geometry, len(modulated.slices)
+        half_way = complex_to_complex(modulated.slices, self._half_way[:n], 1, forward=False)
+        rows = half_to_real(half_way[:, self._central], self._rows[:n], (2,))
+        return Images(rows, modulated.slices[:, 0, 0].real.astype(np.float64) * g.box_size)
 
-    def circle_crop(self, images: Float32) -> Float32:
+    def circle_crop(self, images: Images) -> Images:
         """Mask images outside the circle that fits the crop."""
-        circle_crop(images, self._crop_mask, self._crop_background)
+        circle_crop_rows(images.rows, images.totals, *self._circle)
         return images
 
-    def multiply(self, images: Float32, factor: Float) -> Float32:
+    def multiply(self, images: Images, factor: Float) -> Images:
         """Multiply images by a factor per pixel."""
-        return np.multiply(images, factor.astype(np.float32), out=images)
+        np.multiply(images.rows, factor[self._central].astype(np.float32), out=images.rows)
+        return images
 
-    def to_slices(self, images: Float32, modulated: Modulated) -> Modulated:
-        """Transform back; the centre stays at b // 2, as the sign pattern says."""
-        slices = real_to_half(images, modulated.slices, (1, 2))
-        return Modulated(slices, modulated.weights, checkered=True)
+    def to_slices(self, images: Images, modulated: Modulated) -> Modulated:
+        """Transform back, as far as pixels will be inserted; the centre stays at b // 2."""
+        n, last = len(images.rows), modulated.n_columns
+        padded = self._padded[:n]
+        real_to_half(images.rows, padded[:, self._central], (2,))
+        complex_to_complex(padded[:, :, :last], modulated.slices[:, :, :last], 1)
+        return modulated
 
-    def window(self, images: Float32) -> Float32:
+    def window(self, images: Images) -> Float32:
         """Copy the central window."""
         start, stop = self.geometry.boundary, self.geometry.boundary + self.geometry.crop_size
-        return images[:, start:stop, start:stop].copy()
+        return images.rows[:, : self.geometry.crop_size, start:stop].copy()
 
     def insert(self, modulated: Modulated, axes: Float, limits: NDArray[np.int32]) -> None:
         """Spread every pixel over its eight neighbours in the volume (§7.1, §7.2)."""
-        add_slices(modulated.slices, modulated.weights, axes, limits, modulated.checkered, self._volume)
+        add_slices(modulated.slices.view(np.float32), modulated.weights, axes, limits, self._volume)
 
     def finish(self, data_scale: float) -> FourierVolume:
         """Transform the volume to real space (§7.3)."""
         c = self.geometry.crop_size
-        spectrum = np.empty((c, c, c // 2 + 1), np.complex64)
         weights = np.empty((2 * c, c, c // 2 + 1), np.float32)
-        unpack_volume(self._volume, np.float32(data_scale), spectrum, weights)
-        self._volume[...] = 0.0
-        data = half_to_real(spectrum, np.empty((c, c, c), np.float32), (0, 1, 2))
+        unpack_volume(self._volume, np.float32(data_scale), self._spectrum.view(np.float32), weights)
+        data = half_to_real(self._spectrum, np.empty((c, c, c), np.float32), (0, 1, 2))
         return FourierVolume(data, weights)
 
+    def _transform_rows(self, patches: Patches, i: int) -> None:
+        """Cut out a patch, rolled, and transform it along x, keeping the columns that will be needed."""
+        g, size = self.geometry, self.geometry.patch_size
+        half = size // 2
+        for start in range(0, size, self._block_rows):
+            rows = self._block[: size - start]
+            if patches.cut is None:
+                crop_rows(patches.images[i], patches.corners[i, 0], patches.corners[i, 1], start, rows)
+            else:
+                rows = patches.cut[i, start : start + len(rows)]
+            spectrum = real_to_half(rows, self._block_spectrum[: len(rows)], (1,))[:, : g.n_columns]
+            if patches.cut is not None:
+                self._columns[start : start + len(rows)] = spectrum
+                continue
+            # rows of the lower half go to the end, which brings the centre to the first row
+            lower = max(0, min(len(rows), half - start))
+            first = size - half + start
+            self._columns[first : first + lower] = spectrum[:lower]
+            self._columns[start + lower - half : start + len(rows) - half] = spectrum[lower:]
 
-def _window(size: int, boundary: int, *, roll: bool) -> tuple[Float32, NDArray[np.bool_]]:
-    mask, background = circle_crop_window(size, boundary)
-    if roll:
-        shift = (-(size // 2), -(size // 2))
-        mask, background = np.roll(mask, shift, (0, 1)), np.roll(background, shift, (0, 1))
-    return mask.astype(np.float32), background
+
+def _rolled_window(size: int) -> tuple[Float32, NDArray[np.bool_]]:
+    mask, background = circle_crop_window(size, 0)
+    shift = (-(size // 2), -(size // 2))
+    return np.roll(mask, shift, (0, 1)).astype(np.float32), np.roll(background, shift, (0, 1))
+
+
+def _circle(geometry: BoxGeometry, central: slice) -> tuple[Float32, NDArray[np.int32], int]:
+    """Give mask, spans within the circle, and number of background pixels for `circle_crop_rows`."""
+    mask, background = circle_crop_window(geometry.box_size, geometry.boundary)
+    inside = ~background[central]
+    first = inside.argmax(axis=1)
+    spans = np.stack([first, first + inside.sum(axis=1)], axis=1).astype(np.int32)
+    return np.ascontiguousarray(mask[central], dtype=np.float32), spans, int(background.sum())

@@ -1,8 +1,8 @@
 """Trilinear insertion of slices into a volume, and its unpacking (relion-conventions.md §7.1 to §7.3).
 
 The volume keeps four numbers per voxel side by side: real and imaginary part of the data, CTF², multiplicity. The two
-voxels of a pair along x are then eight neighbouring numbers, which is one vector of the processor. Rows and sections
-run from -c/2 - 1 to c/2, one more than is wanted on either side, so that no neighbour has to be tested.
+voxels of a pair along x are then eight neighbouring numbers, which one vector instruction loads, adds to, and stores.
+Rows and sections run from -c/2 - 1 to c/2 + 2, more than is wanted, so that no neighbour has to be tested.
 """
 
 from __future__ import annotations
@@ -13,89 +13,169 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from subtomo.kernels.cpu.vector import add_to_neighbours
+
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
-Complex64 = NDArray[np.complex64]
+
+Line = tuple[tuple[float, float, float], tuple[float, float, float]]
+"""Direction and starting point of a row of pixels in the volume, x, y, z."""
+
+_PADDING = 4
 
 
 def padded_shape(crop_size: int) -> tuple[int, int, int, int]:
     """Give the shape of the volume for `add_slices`: z, y, x, channel."""
-    return crop_size + 2, crop_size + 2, crop_size // 2 + 2, 4
+    return crop_size + _PADDING, crop_size + _PADDING, crop_size // 2 + 2, 4
+
+
+@njit(nogil=True, cache=True, fastmath={"contract"})
+def _place_row(
+    first: int, count: int, line: Line, shape: tuple[int, int], index_out: NDArray[np.int32], place_out: Float32
+) -> None:
+    """Find the voxels of some pixels of a row, and per pixel p - floor(p) along x, y, z (and one number unused).
+
+    Everything is in double precision, and arrays are flat: whole numbers, unknown strides or a first index that is not
+    zero would keep the compiler from vector instructions.
+    """
+    (ux, uy, uz), (vx, vy, vz) = line
+    step_y, step_z = 4.0 * shape[1], 4.0 * shape[1] * shape[0]
+    offset = ((shape[0] - _PADDING) / 2.0 + 1.0) * (step_y + step_z)
+    for i in range(count):
+        x = float(np.int32(first) + np.int32(i))
+        px, py, pz = x * ux + vx, x * uy + vy, x * uz + vz
+        base_x, base_y, base_z = np.floor(px), np.floor(py), np.floor(pz)
+        index_out[i] = np.int32(base_z * step_z + base_y * step_y + base_x * 4.0 + offset)
+        place_out[4 * i] = px - base_x
+        place_out[4 * i + 1] = py - base_y
+        place_out[4 * i + 2] = pz - base_z
+        place_out[4 * i + 3] = 0.0
 
 
 @njit(nogil=True, cache=True)
-def add_slices(
-    slices: Complex64, weights: Float32, axes: Float, limits: NDArray[np.int32], checkered: bool, volume_out: Float32
-) -> None:
+def _first_of_other_sign(start: int, stop: int, ux: float, vx: float) -> int:
+    """Find where x ux + vx changes its sign between start and stop; stop if it does not."""
+    negative = start * ux + vx < 0.0
+    if start >= stop or ((stop - 1) * ux + vx < 0.0) == negative:
+        return stop
+    x = min(max(int(-vx / ux), start + 1), stop - 1)
+    while x > start + 1 and ((x - 1) * ux + vx < 0.0) != negative:
+        x -= 1
+    while (x * ux + vx < 0.0) == negative:
+        x += 1
+    return x
+
+
+@njit(nogil=True, cache=True)
+def _reach(axes: Float, radius: float) -> float:
+    """Give the largest coordinate that a pixel within a radius can have."""
+    reach = 0.0
+    for i in range(3):
+        reach = max(reach, radius * math.sqrt(axes[0, i] ** 2 + axes[1, i] ** 2))
+    return reach
+
+
+@njit(nogil=True, cache=True)
+def _is_near(x: int, y: int, axes: Float, limit: float) -> bool:
+    """Tell whether a pixel lies where all its neighbours are in the padded volume."""
+    near = True
+    for i in range(3):
+        near &= abs(x * axes[0, i] + y * axes[1, i]) <= limit
+    return near
+
+
+@njit(nogil=True, cache=True)
+def add_slices(slices: Float32, weights: Float32, axes: Float, limits: NDArray[np.int32], volume_out: Float32) -> None:
     """Add m·(re, im, weight, 1) to the eight neighbours of every pixel, m = |u||v| Π(1 - |p - g|).
 
-    Pixel (x, y) of a slice lies at p = x u + y v; where p.x < 0 its mirror image is taken. If ``checkered``, slices
-    change sign from pixel to pixel.
+    Pixel (x, y) of a slice lies at p = x u + y v; where p.x < 0 its mirror image is taken. ``slices`` are complex
+    numbers as pairs along the last axis; they change sign from pixel to pixel, which is undone.
     """
-    n, box, _ = slices.shape
+    n, box, half = weights.shape
+    shape = volume_out.shape[0], volume_out.shape[2]
+    strides = np.uint64(shape[1] * 4), np.uint64(shape[0] * shape[1] * 4)
     flat = volume_out.reshape(-1)
-    stride_y = volume_out.shape[2] * 4
-    stride_z = volume_out.shape[1] * stride_y
-    offset = (volume_out.shape[0] - 2) // 2 + 1
-    last_x, last = volume_out.shape[2] - 2, volume_out.shape[0] - 2
+    index, place = np.empty(half, np.int32), np.empty(4 * half, np.float32)
+    limit = (shape[0] - _PADDING) / 2 + 0.999
     for i in range(n):
-        ux, uy, uz = axes[i, 0]
-        vx, vy, vz = axes[i, 1]
-        scale = math.sqrt(ux * ux + uy * uy + uz * uz) * math.sqrt(vx * vx + vy * vy + vz * vz)
+        u, v = axes[i, 0], axes[i, 1]
+        scale = np.float32(math.sqrt((u * u).sum()) * math.sqrt((v * v).sum()))
+        safe = _reach(axes[i], box / 2) < limit
         for row in range(box):
-            upper = row < box // 2
-            y = row if upper else row - box
-            for x in range(0 if upper else 1, limits[i, row]):
-                px, py, pz = x * ux + y * vx, x * uy + y * vy, x * uz + y * vz
-                value = slices[i, row, x]
-                re, im, weight = value.real, value.imag, weights[i, row, x]
-                if checkered and (x + row) & 1:
-                    re, im = -re, -im
-                if px < 0.0:
-                    px, py, pz, im = -px, -py, -pz, -im
-                base_x, base_y, base_z = math.floor(px), math.floor(py), math.floor(pz)
-                ix, iy, iz = int(base_x), int(base_y) + offset, int(base_z) + offset
-                if ix > last_x or iy < 0 or iy > last or iz < 0 or iz > last:
-                    continue
-                fx, fy, fz = np.float32(px - base_x), np.float32(py - base_y), np.float32(pz - base_z)
-                one = np.float32(1.0)
-                left, right = np.float32(scale) * (one - fx), np.float32(scale) * fx
-                for corner in range(4):
-                    dy, dz = corner & 1, corner >> 1
-                    share = (fy if dy else one - fy) * (fz if dz else one - fz)
-                    at = (iz + dz) * stride_z + (iy + dy) * stride_y + ix * 4
-                    first, second = share * left, share * right
-                    flat[at] += first * re
-                    flat[at + 1] += first * im
-                    flat[at + 2] += first * weight
-                    flat[at + 3] += first
-                    flat[at + 4] += second * re
-                    flat[at + 5] += second * im
-                    flat[at + 6] += second * weight
-                    flat[at + 7] += second
+            y = row if row < box // 2 else row - box
+            start, stop = 0 if y >= 0 else 1, limits[i, row]
+            values, weight = slices[i, row], weights[i, row]
+            while start < stop:
+                # pixels with p.x < 0 are mirrored; a row changes sides once at most
+                end = _first_of_other_sign(start, stop, u[0], y * v[0])
+                flip = -1.0 if start * u[0] + y * v[0] < 0.0 else 1.0
+                line = (flip * u[0], flip * u[1], flip * u[2]), (flip * y * v[0], flip * y * v[1], flip * y * v[2])
+                _place_row(start, end - start, line, shape, index, place)
+                for x in range(start, end):
+                    if safe or _is_near(x, y, axes[i], limit):
+                        at = np.uint64(x - start)
+                        sign = np.float32(1 - 2 * ((x + row) & 1))
+                        add_to_neighbours(
+                            flat,
+                            np.uint64(index[at]),
+                            strides,
+                            (place[4 * at], place[4 * at + 1], place[4 * at + 2]),
+                            (sign * values[2 * x], np.float32(flip) * sign * values[2 * x + 1], weight[x]),
+                            scale,
+                        )
+                start = end
 
 
 @njit(nogil=True, cache=True)
-def unpack_volume(volume: Float32, data_scale: np.float32, spectrum_out: Complex64, weights_out: Float32) -> None:
-    """Turn the padded volume into a half transform with its centre at c // 2, and weights with the origin first.
+def unpack_volume(volume_out: Float32, data_scale: np.float32, spectrum_out: Float32, weights_out: Float32) -> None:
+    """Turn the padded volume into a half transform with its centre at c // 2 and weights, and leave it zero.
 
-    ``spectrum_out`` (c, c, c // 2 + 1) is scaled; ``weights_out`` (2 c, c, c // 2 + 1) holds CTF², then multiplicity.
-    In the plane x = 0 every voxel also receives the conjugate of its mirror image, itself included (quirk 6).
+    ``spectrum_out`` (c, c, 2 (c // 2 + 1)) is scaled; ``weights_out`` (2 c, c, c // 2 + 1) holds CTF², then
+    multiplicity. In the plane x = 0 every voxel also receives the conjugate of its mirror image, itself included (quirk 6).
     """
-    c, half = spectrum_out.shape[0], spectrum_out.shape[2]
+    c = weights_out.shape[1]
+    flat = volume_out.reshape(-1)
+    side, width = volume_out.shape[0], volume_out.shape[2]
+    plane = _symmetric_plane(volume_out, c)
     for z in range(c):
         iz = (z + c // 2) % c + 1
-        mirror_z = (c - z + c // 2) % c + 1
         for y in range(c):
             iy = (y + c // 2) % c + 1
-            mirror_y = (c - y + c // 2) % c + 1
-            for x in range(half):
-                re, im, ctf2, multiplicity = volume[iz, iy, x]
-                if x == 0:
-                    mirror = volume[mirror_z, mirror_y, 0]
-                    re, im = re + mirror[0], im - mirror[1]
-                    ctf2, multiplicity = ctf2 + mirror[2], multiplicity + mirror[3]
-                factor = -data_scale if (x + y + z) & 1 else data_scale
-                spectrum_out[z, y, x] = complex(factor * re, factor * im)
-                weights_out[z, y, x] = ctf2
-                weights_out[z + c, y, x] = multiplicity
+            start = (iz * side + iy) * width * 4
+            source = flat[start : start + width * 4]
+            sign = -data_scale if (y + z) & 1 else data_scale
+            _unpack_row(source, sign, spectrum_out[z, y], weights_out[z, y], weights_out[z + c, y])
+            spectrum_out[z, y, 0], spectrum_out[z, y, 1] = sign * plane[z, y, 0], sign * plane[z, y, 1]
+            weights_out[z, y, 0], weights_out[z + c, y, 0] = plane[z, y, 2], plane[z, y, 3]
+            source[:] = 0.0
+        volume_out[iz, 0] = 0.0
+        volume_out[iz, c + 1 :] = 0.0
+    volume_out[0] = 0.0
+    volume_out[c + 1 :] = 0.0
+
+
+@njit(nogil=True, cache=True)
+def _symmetric_plane(volume: Float32, c: int) -> Float32:
+    """Add to the plane x = 0 the conjugate of its mirror image: (c, c, 4)."""
+    plane = np.empty((c, c, 4), np.float32)
+    for z in range(c):
+        iz, mirror_z = (z + c // 2) % c + 1, (c - z + c // 2) % c + 1
+        for y in range(c):
+            voxel = volume[iz, (y + c // 2) % c + 1, 0]
+            mirror = volume[mirror_z, (c - y + c // 2) % c + 1, 0]
+            plane[z, y, 0], plane[z, y, 1] = voxel[0] + mirror[0], voxel[1] - mirror[1]
+            plane[z, y, 2], plane[z, y, 3] = voxel[2] + mirror[2], voxel[3] + mirror[3]
+    return plane
+
+
+@njit(nogil=True, cache=True)
+def _unpack_row(
+    source: Float32, sign: np.float32, spectrum_out: Float32, ctf2_out: Float32, multiplicity_out: Float32
+) -> None:
+    """Take the four channels of a row apart; the spectrum changes sign from pixel to pixel."""
+    for x in range(ctf2_out.shape[0]):
+        factor = sign * np.float32(1 - 2 * (x & 1))
+        spectrum_out[2 * x] = factor * source[4 * x]
+        spectrum_out[2 * x + 1] = factor * source[4 * x + 1]
+        ctf2_out[x] = source[4 * x + 2]
+        multiplicity_out[x] = source[4 * x + 3]

@@ -13,115 +13,147 @@ from subtomo.physics.ctf import CtfTerms
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
-Complex64 = NDArray[np.complex64]
 
 _TURN = 1.0 / (2.0 * math.pi)
-_SINE = (
-    6.283185307179586,
-    -41.34170224039976,
-    81.60524927607504,
-    -76.70585975306136,
-    42.05869394489765,
-    -15.09464257682298,
-    3.8199525848482817,
+_C1, _C3, _C5, _C7, _C9, _C11, _C13 = (
+    np.float32((-1) ** k * (2 * math.pi) ** (2 * k + 1) / math.factorial(2 * k + 1)) for k in range(7)
 )
-"""Taylor coefficients of sin(2 pi t) in t, t³, …, t¹³: enough for single precision on a quarter turn."""
+"""Taylor coefficients of sin(2 pi t): up to t^13 they give single precision on a quarter turn."""
 
 
-@njit(nogil=True, cache=True)
-def _sine_of_turns(turns: float) -> float:
-    """Give sin(2 pi t) to about 1e-9, without branches so that loops over it can be vectorised."""
-    t = turns - math.floor(turns + 0.5)
-    # fold the outer quarters inwards: sin(pi - a) = sin(a)
-    t = math.copysign(0.25 - abs(0.25 - abs(t)), t)
-    s = t * t
-    return t * (
-        _SINE[0] + s * (_SINE[1] + s * (_SINE[2] + s * (_SINE[3] + s * (_SINE[4] + s * (_SINE[5] + s * _SINE[6])))))
-    )
+@njit(nogil=True, cache=True, fastmath={"contract"})
+def ctf_row(terms: tuple[float, ...], y: float, step: float, scale: float, even_phase: Float, ctf_out: Float32) -> None:
+    """Evaluate one row of a CTF without B factor; see `subtomo.physics.ctf.ctf_values`.
 
-
-@njit(nogil=True, cache=True)
-def _ctf_row(
-    terms: tuple[float, ...], y: float, step: float, even_phase: Float | None, row: int, ctf_out: Float
-) -> None:
-    """Evaluate one row of a CTF; see `subtomo.physics.ctf.ctf_values`."""
-    xx, xy, yy, offset, scale, b_factor, quartic = terms
+    The phase is reduced to a turn in double precision, its sine is a polynomial in single precision: no branch and no
+    call, so that the loop becomes vector instructions. ``even_phase`` is empty if there is none.
+    """
+    xx, xy, yy, offset, quartic = terms
+    linear, constant, y2 = xy * y * step * _TURN, (yy * y * y + offset) * _TURN, y * y
+    square, fourth, aberrated = xx * step * step * _TURN, quartic * _TURN, even_phase.size > 0
+    step2, negative_scale = step * step, np.float32(-scale)
     for i in range(ctf_out.shape[0]):
-        x = i * step
-        k2 = x * x + y * y
-        gamma = xx * (x * x) + xy * (x * y) + yy * (y * y) + quartic * (k2 * k2) + offset
-        if even_phase is not None:
-            gamma += even_phase[row, i]
-        ctf_out[i] = -_sine_of_turns(gamma * _TURN) * scale
-    if b_factor != 0.0:
-        for i in range(ctf_out.shape[0]):
-            x = i * step
-            ctf_out[i] *= math.exp(-b_factor * (x * x + y * y) / 4.0)
-    for i in range(ctf_out.shape[0]):
-        if abs(ctf_out[i]) < CTF_FLOOR:
-            ctf_out[i] = CTF_FLOOR if ctf_out[i] >= 0.0 else -CTF_FLOOR
+        x = float(np.int32(i))
+        k2 = step2 * (x * x) + y2
+        turns = (square * x + linear) * x + constant + fourth * (k2 * k2)
+        if aberrated:
+            turns += even_phase[i] * _TURN
+        t = np.float32(turns - np.floor(turns + 0.5))
+        # fold the outer quarters inwards: sin(pi - a) = sin(a)
+        size = np.float32(0.25) - abs(np.float32(0.25) - abs(t))
+        s = size * size
+        sine = size * (_C1 + s * (_C3 + s * (_C5 + s * (_C7 + s * (_C9 + s * (_C11 + s * _C13))))))
+        ctf_out[i] = negative_scale * (sine if t >= 0 else -sine)
 
 
 @njit(nogil=True, cache=True)
-def _ramp(position: float, length: int, n_negative: int, ramp_out: Complex64) -> None:
-    """Fill ``exp(2 pi i position k / length)``; the last ``n_negative`` entries have negative k."""
-    n = ramp_out.shape[0]
+def _weigh_row(decay: Float32, dose_weight: Float32, amplitude_out: Float32, weight_out: Float32) -> None:
+    """Apply B factor, floor and dose to a row of CTF, and square it."""
+    floor = np.float32(CTF_FLOOR)
+    for x in range(amplitude_out.shape[0]):
+        value = amplitude_out[x] * decay[x]
+        if abs(value) < floor:
+            value = floor if value >= 0 else -floor
+        value *= dose_weight[x]
+        amplitude_out[x] = value
+        weight_out[x] = value * value
+
+
+@njit(nogil=True, cache=True)
+def _ramp(position: float, length: int, n_negative: int, ramp_out: Float32) -> None:
+    """Fill ``exp(2 pi i position k / length)`` as real and imaginary parts; the last ``n_negative`` k are negative."""
+    n = ramp_out.shape[1]
     for i in range(n):
         k = i if i < n - n_negative else i - n
         angle = 2.0 * math.pi * (position * k / length)
-        ramp_out[i] = complex(math.cos(angle), math.sin(angle))
+        ramp_out[0, i] = math.cos(angle)
+        ramp_out[1, i] = math.sin(angle)
+
+
+@njit(nogil=True, cache=True, fastmath={"contract"})
+def _shift_row(
+    spectrum: Float32, ramp: Float32, phase: tuple[np.float32, np.float32], amplitude: Float32, row_out: Float32
+) -> None:
+    """Multiply a row, as long as the ramp, by a phase ramp, an amplitude, and -1 at every second pixel."""
+    phase_re, phase_im = phase
+    n = ramp.shape[1]
+    for x in range(n):
+        ramp_re = ramp[0, x] * phase_re - ramp[1, x] * phase_im
+        ramp_im = ramp[0, x] * phase_im + ramp[1, x] * phase_re
+        factor = amplitude[x] * np.float32(1 - 2 * (x & 1))
+        re, im = spectrum[2 * x], spectrum[2 * x + 1]
+        row_out[2 * x] = factor * (re * ramp_re - im * ramp_im)
+        row_out[2 * x + 1] = factor * (re * ramp_im + im * ramp_re)
+    row_out[2 * n :] = 0.0
+
+
+@njit(nogil=True, cache=True)
+def _whiten_row(factor: Float32, row_out: Float32, weight_out: Float32) -> None:
+    for x in range(factor.shape[0]):
+        row_out[2 * x] *= factor[x]
+        row_out[2 * x + 1] *= factor[x]
+        weight_out[x] *= factor[x]
+
+
+@njit(nogil=True, cache=True)
+def _rotate_row(factor: NDArray[np.complex64], row_out: Float32) -> None:
+    for x in range(factor.shape[0]):
+        re, im = row_out[2 * x], row_out[2 * x + 1]
+        row_out[2 * x] = re * factor[x].real - im * factor[x].imag
+        row_out[2 * x + 1] = re * factor[x].imag + im * factor[x].real
 
 
 @njit(nogil=True, cache=True)
 def modulate_slices(
-    spectra: Complex64,
+    spectra: Float32,
     shifts: Float,
     shape: tuple[int, int, float, float],
     tilts: NDArray[np.int64],
-    dose_weights: Float32,
-    whitening: Float32 | None,
-    even_phase: Float | None,
-    odd_factor: Complex64 | None,
-    ctf: CtfTerms | None,
-    slices_out: Complex64,
+    filters: tuple[Float32, Float32, Float, NDArray[np.complex64]],
+    ctf: CtfTerms,
+    slices_out: Float32,
     weights_out: Float32,
 ) -> None:
     """Crop, shift and weight: ``slice = (-1)^(x+y) sign ctf dose whitening odd · exp(2 pi i t·k) spectrum``.
 
     ``weight = (ctf dose)² whitening``; ctf and dose are one without CTF. The signs place the particle at b // 2.
-    ``shape`` holds rows and columns kept of the spectra, the frequency step in 1/Å, and the sign over the binning.
+
+    Args:
+        spectra: (n, rows of the patch, 2 columns) raw transforms, real and imaginary parts side by side.
+        shifts: (n, 2) position of the particle in its patch, binned pixels.
+        shape: Rows and columns kept of the spectra, the frequency step in 1/Å, and the sign over the binning.
+        tilts: (n,) rows of the filters.
+        filters: Dose weights, whitening, even phase, odd factor; see `TiltFilters`. What is absent has length zero.
+        ctf: Of the n tilts, or of none, and then neither CTF nor dose weights count.
+        slices_out: (n, b, 2 (b // 2 + 1)), in the same way.
+        weights_out: (n, b, b // 2 + 1).
     """
     n_rows, n_columns, step, sign = shape
-    n, box, half = slices_out.shape
-    spectrum_rows = spectra.shape[1]
-    width = 2 * (n_columns - 1)
-    ramp_x, ramp_y = np.empty(n_columns, np.complex64), np.empty(n_rows, np.complex64)
-    amplitude = np.ones(half, np.float64)
+    dose_weights, whitening, even_phase, odd_factor = filters
+    n, box, half = weights_out.shape
+    width, apply_ctf = 2 * (n_columns - 1), len(ctf.xx) > 0
+    ramp_x, ramp_y = np.empty((2, n_columns), np.float32), np.empty((2, n_rows), np.float32)
+    amplitude, decay, no_phase = np.ones(half, np.float32), np.ones(half, np.float32), np.empty(0, np.float64)
     for i in range(n):
-        tilt = tilts[i]
         _ramp(shifts[i, 0] - width // 2, width, 0, ramp_x)
         _ramp(shifts[i, 1] - n_rows // 2, n_rows, n_rows - n_rows // 2, ramp_y)
+        if apply_ctf:
+            for x in range(half):
+                decay[x] = math.exp(-ctf.b_factor[i] * (x * step) ** 2 / 4.0)
+        else:
+            weights_out[i] = 1.0
         for row in range(box):
-            source = row if row < n_rows // 2 else row - n_rows + spectrum_rows
-            if ctf is not None:
-                terms = (ctf.xx[i], ctf.xy[i], ctf.yy[i], ctf.offset[i], ctf.scale[i], ctf.b_factor[i], ctf.quartic)
+            if apply_ctf:
                 y = (row if row < box // 2 else row - box) * step
-                _ctf_row(terms, y, step, even_phase, row, amplitude)
-                for x in range(half):
-                    amplitude[x] *= dose_weights[tilt, row, x]
-            phase_y = ramp_y[row] * np.float32(sign * (1 - 2 * (row & 1)))
-            for x in range(n_columns):
-                factor = np.float32(amplitude[x])
-                checker = np.float32(1 - 2 * (x & 1))
-                slices_out[i, row, x] = spectra[i, source, x] * (ramp_x[x] * phase_y) * (factor * checker)
-                weights_out[i, row, x] = factor * factor
-            for x in range(n_columns, half):
-                slices_out[i, row, x] = 0.0
-                weights_out[i, row, x] = np.float32(amplitude[x]) ** 2
-            if odd_factor is not None:
-                for x in range(half):
-                    slices_out[i, row, x] *= odd_factor[row, x]
-            if whitening is not None:
-                for x in range(half):
-                    slices_out[i, row, x] *= whitening[tilt, row, x]
-                    weights_out[i, row, x] *= whitening[tilt, row, x]
+                terms = (ctf.xx[i], ctf.xy[i], ctf.yy[i], ctf.offset[i], ctf.quartic)
+                scale = ctf.scale[i] * math.exp(-ctf.b_factor[i] * y * y / 4.0)
+                ctf_row(terms, y, step, scale, even_phase[row] if len(even_phase) else no_phase, amplitude)
+                _weigh_row(decay, dose_weights[tilts[i], row], amplitude, weights_out[i, row])
+            source = row if row < n_rows // 2 else row - n_rows + spectra.shape[1]
+            signed = np.float32(sign * (1 - 2 * (row & 1)))
+            phase = (signed * ramp_y[0, row], signed * ramp_y[1, row])
+            _shift_row(spectra[i, source], ramp_x, phase, amplitude, slices_out[i, row])
+            if len(odd_factor):
+                _rotate_row(odd_factor[row], slices_out[i, row])
+            if len(whitening):
+                _whiten_row(whitening[tilts[i], row], slices_out[i, row], weights_out[i, row])

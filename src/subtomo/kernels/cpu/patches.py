@@ -8,44 +8,88 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+Float32 = NDArray[np.float32]
+
 
 @njit(nogil=True, cache=True)
-def crop_rolled(image: NDArray[Any], corner_x: int, corner_y: int, patch_out: NDArray[np.float32]) -> None:
-    """Copy a square of an image, edge pixels repeated, rolled so that its centre comes to the first pixel.
+def _copy(line: NDArray[Any], source: int, count: int, row_out: Float32, target: int) -> None:
+    """Copy part of a line; unsigned indices need no test for negative ones, so this becomes vector instructions."""
+    from_, to = np.uint64(source), np.uint64(target)
+    for i in range(np.uint64(count)):
+        row_out[to + i] = line[from_ + i]
 
-    ``patch_out[(j - s//2) mod s, (i - s//2) mod s] = image[clamp(corner_y + j), clamp(corner_x + i)]``
+
+@njit(nogil=True, cache=True)
+def crop_rows(image: NDArray[Any], corner_x: int, corner_y: int, first: int, rows_out: Float32) -> None:
+    """Copy some rows of a square of an image, edge pixels repeated, rolled so that its centre comes to the first pixel.
+
+    ``rows_out[j, (i - s//2) mod s] = image[clamp(corner_y + first + j), clamp(corner_x + i)]``, s the length of a row.
     """
     height, width = image.shape
-    size = patch_out.shape[0]
+    size = rows_out.shape[1]
     half = size // 2
     inside = corner_x >= 0 and corner_x + size <= width
-    for j in range(size):
-        y = min(max(corner_y + j, 0), height - 1)
-        row = patch_out[j - half if j >= half else j - half + size]
+    for j in range(rows_out.shape[0]):
+        line = image[min(max(corner_y + first + j, 0), height - 1)]
+        row = rows_out[j]
         if inside:
-            for i in range(half):
-                row[i - half + size] = image[y, corner_x + i]
-            for i in range(half, size):
-                row[i - half] = image[y, corner_x + i]
+            _copy(line, corner_x, half, row, size - half)
+            _copy(line, corner_x + half, size - half, row, 0)
         else:
             for i in range(size):
-                x = min(max(corner_x + i, 0), width - 1)
-                row[i - half if i >= half else i - half + size] = image[y, x]
+                row[i - half if i >= half else i - half + size] = line[min(max(corner_x + i, 0), width - 1)]
 
 
 @njit(nogil=True, cache=True)
-def circle_crop(images_out: NDArray[np.float32], mask: NDArray[np.float32], background: NDArray[np.bool_]) -> None:
+def crop_rolled(image: NDArray[Any], corner_x: int, corner_y: int, patch_out: Float32) -> None:
+    """Copy a whole square, rolled in both directions."""
+    size = patch_out.shape[0]
+    half = size // 2
+    crop_rows(image, corner_x, corner_y, 0, patch_out[size - half :])
+    crop_rows(image, corner_x, corner_y, half, patch_out[: size - half])
+
+
+@njit(nogil=True, cache=True)
+def circle_crop_whole(images_out: Float32, mask: Float32, background: NDArray[np.bool_]) -> None:
     """Subtract the mean of the background from images and multiply them by the mask: ``t (v - m)``."""
     n, height, width = images_out.shape
     for i in range(n):
-        image = images_out[i]
         total, count = 0.0, 0
         for y in range(height):
             for x in range(width):
                 if background[y, x]:
-                    total += image[y, x]
+                    total += images_out[i, y, x]
                     count += 1
         mean = np.float32(total / count) if count else np.float32(0.0)
         for y in range(height):
             for x in range(width):
-                image[y, x] = mask[y, x] * (image[y, x] - mean)
+                images_out[i, y, x] = mask[y, x] * (images_out[i, y, x] - mean)
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def circle_crop_rows(
+    rows_out: Float32, totals: NDArray[np.float64], mask: Float32, spans: NDArray[np.int32], n_background: int
+) -> None:
+    """Do the same to images of which only the central rows are there: the rest of the background is in their totals.
+
+    Args:
+        rows_out: (n, rows, width), all rows that the mask does not blacken.
+        totals: (n,) sums over all pixels of the whole images.
+        mask: (rows, width).
+        spans: (rows, 2) first pixel, and last pixel plus one, within the circle, i.e. not background.
+        n_background: Number of background pixels in a whole image.
+    """
+    n, height, width = rows_out.shape
+    for i in range(n):
+        inner = np.float64(0.0)
+        for y in range(height):
+            line = rows_out[i, y, spans[y, 0] : spans[y, 1]]
+            partial = np.float32(0.0)
+            for x in range(line.shape[0]):
+                partial += line[x]
+            inner += partial
+        mean = np.float32((totals[i] - inner) / n_background) if n_background else np.float32(0.0)
+        for y in range(height):
+            row, weight = rows_out[i, y], mask[y]
+            for x in range(width):
+                row[x] = weight[x] * (row[x] - mean)
