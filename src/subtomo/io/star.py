@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from gemmi import cif
 
 from subtomo.errors import InputError
+from subtomo.io.star_rows import is_open_quote, split_line, split_rows, unquoted
 from subtomo.io.star_write import format_floats, format_int_vectors, format_ints, write_tables
 from subtomo.model.table import TEXT, Table, TextArray
 
@@ -30,17 +30,7 @@ __all__ = [
 ]
 
 _CHUNK_BYTES = 1 << 19  # small enough for the cache: larger pieces take half as long again
-# Ends each row handed to gemmi, which counts values but not lines: a row too long or too short displaces it.
-_ROW_END = "~end~of~row~"
-_QUOTED = rb"\"[^\n]*?\"(?![^ \t\n])|'[^\n]*?'(?![^ \t\n])"
-_TOKEN = re.compile(rb"(?:%s)|#[^\n]*|[^ \t\n]+" % _QUOTED)
 _BLANK_LINE = re.compile(rb"\n[ \t]*(?:\n|\Z)")
-# Without these a chunk has no token that gemmi silently reads otherwise than RELION: other differences make it fail.
-_SUSPECT = (b'"', b"'", b"#", b";")
-_SPECIAL = re.compile(
-    rb"(?<![^ \t\n])(?:(?P<quoted>%s)|(?P<comment>#[^\n]*)"
-    rb"|(?P<plain>(?:[\"'_$;]|(?i:data_|loop_|save_|stop_|global_))[^ \t\n]*|[!-~]*[\x80-\xff][^ \t\n]*))" % _QUOTED
-)
 _ALLOWED = bytes([9, 10, *range(32, 127), *range(128, 256)])
 
 
@@ -143,7 +133,7 @@ def _read_list(source: _Source, position: int) -> tuple[dict[str, TextArray], in
             if len(tokens) != 2 or not line.startswith(b"_"):
                 raise source.error(position, f"found {_show(line)}, expected a _label and one value (quote blanks)")
             label = _new_label(source, tokens[0], columns, position)
-            columns[label] = np.array([_unquoted(tokens[1].decode())], dtype=TEXT)
+            columns[label] = np.array([unquoted(tokens[1].decode())], dtype=TEXT)
         position = following
     return columns, position
 
@@ -175,7 +165,9 @@ def _read_body(source: _Source, span: tuple[int, int], labels: list[str]) -> dic
     columns = [np.empty(n_lines, dtype=TEXT) for _ in labels]
     n_rows = 0
     for chunk in _chunks(source.raw, *span):
-        values = _read_rows(source, chunk, len(labels))
+        values = split_rows(source.raw[slice(*chunk)].rstrip(b"\n"), len(labels))
+        if values is None:
+            raise _row_error(source, chunk, len(labels))
         first, n_rows = n_rows, n_rows + len(values) // (len(labels) + 1)
         for index, column in enumerate(columns):
             column[first:n_rows] = values[index :: len(labels) + 1]
@@ -191,58 +183,11 @@ def _chunks(raw: bytes, position: int, end: int) -> Iterator[tuple[int, int]]:
         position = last
 
 
-def _read_rows(source: _Source, span: tuple[int, int], n_labels: int) -> list[str]:
-    """Split rows into n_labels tokens and the row end each."""
-    body = source.raw[slice(*span)].rstrip(b"\n")
-    if not any(mark in body for mark in _SUSPECT):
-        values = _split(body, n_labels)
-        if values is not None:
-            return values
-    for quote in _SPECIAL.finditer(body):
-        if quote["plain"] and quote["plain"][:1] in b"\"'":
-            raise _row_error(source, span, n_labels)
-    rows = _SPECIAL.sub(_shielded, body).split(b"\n")
-    values = _split(b"\n".join(row for row in rows if row.strip()), n_labels)
-    if values is None:
-        raise _row_error(source, span, n_labels)
-    return [_unquoted(value) for value in values]
-
-
-def _split(body: bytes, n_labels: int) -> list[str] | None:
-    """Let gemmi split rows; None if CIF reads them differently or a row has not n_labels tokens."""
-    if not body:
-        return []
-    rows = body.replace(b"\n", b" %s\n" % _ROW_END.encode())
-    header = "".join(f"_{index}\n" for index in range(n_labels + 1))
-    text = b"data_\nloop_\n%s%s %s\n" % (header.encode(), rows, _ROW_END.encode())
-    try:
-        items = list(cif.read_string(text, check_level=0).sole_block())
-    except (ValueError, RuntimeError):
-        return None
-    values: list[str] = items[0].loop.values
-    row_ends = values[n_labels :: n_labels + 1]
-    whole = len(items) == 1 and len(row_ends) == body.count(b"\n") + 1 and set(row_ends) == {_ROW_END}
-    return values if whole else None
-
-
-def _shielded(match: re.Match[bytes]) -> bytes:
-    """Quote a token that CIF would take for a keyword, a label or a text block; drop a comment."""
-    if match["comment"] is not None:
-        return b""
-    return match["quoted"] if match["quoted"] is not None else b'"%s"' % match["plain"]
-
-
-def _unquoted(token: str) -> str:
-    """Strip the quotes of a quoted token."""
-    return token[1:-1] if token[:1] in ("'", '"') else token
-
-
 def _tokens(source: _Source, line: bytes, position: int) -> list[bytes]:
-    """Split one line as RELION does, without its comment; InputError if a quote is left open."""
-    tokens = [token for token in _TOKEN.findall(line) if not token.startswith(b"#")]
-    for token in tokens:
-        if token[:1] in (b"'", b'"') and (len(token) < 2 or token[-1:] != token[:1]):
-            raise source.error(position, f"the quote of {_show(token)} is never closed; close it or remove it")
+    """Split one line; InputError if a quote is left open."""
+    tokens = split_line(line)
+    for token in filter(is_open_quote, tokens):
+        raise source.error(position, f"the quote of {_show(token)} is never closed; close it or remove it")
     return tokens
 
 

@@ -13,6 +13,7 @@ from typing import Protocol
 from subtomo.errors import InputError, SettingsError
 from subtomo.io.mrc import TiltImages
 from subtomo.io.relion import OptimisationSet
+from subtomo.kernels.cache import is_filled
 from subtomo.kernels.protocol import Backend
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import ExtractionPlan, TomogramPlan
@@ -153,6 +154,8 @@ class _Run:
     def process(self) -> None:
         """Extract and write every particle."""
         progress, threads = self.context.progress, self.context.threads or available_cores()
+        if not is_filled():
+            progress.note("compiling the array loops, which takes some seconds; this happens once per installation")
         progress.start(len(self.plan))
         for name, written, volume in run_in_order(self._work, self._tasks(), threads):
             self._written += written

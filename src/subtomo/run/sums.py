@@ -54,5 +54,5 @@ class ParticleSums:
         }
         written = Written()
         for kind, volume in volumes.items():
-            written += write_counted(layout.sum(kind), volume.astype(np.float32), (pixel_size_angstrom,) * 3)
+            written += write_counted(layout.sum(kind), volume.astype(np.float32), pixel_size=(pixel_size_angstrom,) * 3)
         return written

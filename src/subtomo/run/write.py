@@ -42,7 +42,7 @@ class ParticleWriter:
             path = self.layout.image(tomogram, particle.name, self.kind)
             pixel = particle.pixel_size_angstrom
             section = 1.0 if self.kind is Output.STACK_2D else pixel
-            return write_counted(path, particle.images, (pixel, pixel, section), float16=self.output.float16)
+            return write_counted(path, particle.images, pixel_size=(pixel, pixel, section), float16=self.output.float16)
         return self._volume(particle, tomogram)
 
     def _volume(self, particle: PseudoSubtomogram, tomogram: str) -> Written:
@@ -50,19 +50,19 @@ class ParticleWriter:
         written = Written()
         for suffix, (volume, fourier) in extra_volumes(particle, self.output).items():
             path = f"{self.layout.root(tomogram, particle.name)}{suffix}.mrc"
-            written += write_counted(path, volume, (1.0 / pixel if fourier else pixel,) * 3, float16=half)
+            written += write_counted(path, volume, pixel_size=(1.0 / pixel if fourier else pixel,) * 3, float16=half)
         if self.output.write_weights:
             path = self.layout.weights(tomogram, particle.name)
-            weights = np.concatenate([particle.ctf2, particle.multiplicity])
-            written += write_counted(path, weights, (1.0 / pixel,) * 3, float16=half)
+            parts = particle.ctf2, particle.multiplicity
+            written += write_counted(path, *parts, pixel_size=(1.0 / pixel,) * 3, float16=half)
         # last, so that a particle with this file is complete
         path = self.layout.image(tomogram, particle.name, Output.PSEUDO_SUBTOMOGRAM)
-        return written + write_counted(path, particle.data, (pixel,) * 3, float16=half)
+        return written + write_counted(path, particle.data, pixel_size=(pixel,) * 3, float16=half)
 
 
 def write_counted(
-    path: str, array: NDArray[np.float32], pixel_size: tuple[float, float, float], *, float16: bool = False
+    path: str, *parts: NDArray[np.float32], pixel_size: tuple[float, float, float], float16: bool = False
 ) -> Written:
     """Write an MRC file and count it."""
-    overflows = write_mrc(path, array, pixel_size_angstrom=pixel_size, float16=float16)
+    overflows = write_mrc(path, *parts, pixel_size_angstrom=pixel_size, float16=float16)
     return Written(1, os.path.getsize(path), overflows)

@@ -131,7 +131,8 @@ def unpack_volume(volume_out: Float32, data_scale: np.float32, spectrum_out: Flo
     """Turn the padded volume into a half transform with its centre at c // 2 and weights, and leave it zero.
 
     ``spectrum_out`` (c, c, 2 (c // 2 + 1)) is scaled; ``weights_out`` (2 c, c, c // 2 + 1) holds CTF², then
-    multiplicity. In the plane x = 0 every voxel also receives the conjugate of its mirror image, itself included (quirk 6).
+    multiplicity. In the plane x = 0 every voxel also receives the conjugate of its mirror image, itself included
+    (quirk 6).
     """
     c = weights_out.shape[1]
     flat = volume_out.reshape(-1)

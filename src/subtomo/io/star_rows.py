@@ -1,0 +1,80 @@
+"""Split the rows of a STAR table into tokens with gemmi, wherever CIF and RELION differ by RELION's rules.
+
+A token that begins with a quote extends to the same quote followed by a blank or the end of the line, one that
+begins with ``#`` ends the line, and all else that stands between blanks is a token, be it a keyword of CIF or not
+(relion-conventions.md, section 1.1).
+"""
+
+from __future__ import annotations
+
+import re
+
+from gemmi import cif
+
+# Ends each row handed to gemmi, which counts values but not lines: a row too long or too short displaces it.
+_ROW_END = "~end~of~row~"
+_QUOTED = rb"\"[^\n]*?\"(?![^ \t\n])|'[^\n]*?'(?![^ \t\n])"
+_TOKEN = re.compile(rb"(?:%s)|#[^\n]*|[^ \t\n]+" % _QUOTED)
+# Without these a chunk has no token that gemmi silently reads otherwise than RELION: other differences make it fail.
+_SUSPECT = (b'"', b"'", b"#", b";")
+_SPECIAL = re.compile(
+    rb"(?<![^ \t\n])(?:(?P<quoted>%s)|(?P<comment>#[^\n]*)"
+    rb"|(?P<plain>(?:[\"'_$;]|(?i:data_|loop_|save_|stop_|global_))[^ \t\n]*|[!-~]*[\x80-\xff][^ \t\n]*))" % _QUOTED
+)
+
+
+def split_rows(body: bytes, n_labels: int) -> list[str] | None:
+    """Split the lines of a loop into tokens.
+
+    Returns:
+        For each row its n_labels tokens and one mark of the row's end; None if a row has another number of tokens or an
+        open quote.
+    """
+    if not any(mark in body for mark in _SUSPECT):
+        values = _split(body, n_labels)
+        if values is not None:
+            return values
+    if any(match["plain"] and is_open_quote(match["plain"]) for match in _SPECIAL.finditer(body)):
+        return None
+    rows = _SPECIAL.sub(_shielded, body).split(b"\n")
+    values = _split(b"\n".join(row for row in rows if row.strip()), n_labels)
+    return None if values is None else [unquoted(value) for value in values]
+
+
+def split_line(line: bytes) -> list[bytes]:
+    """Split one line into tokens, quotes included, without its comment."""
+    return [token for token in _TOKEN.findall(line) if not token.startswith(b"#")]
+
+
+def is_open_quote(token: bytes) -> bool:
+    """Tell whether a token begins with a quote that is never closed."""
+    return token[:1] in (b"'", b'"') and (len(token) < 2 or token[-1:] != token[:1])
+
+
+def unquoted(token: str) -> str:
+    """Strip the quotes of a quoted token."""
+    return token[1:-1] if token[:1] in ("'", '"') else token
+
+
+def _split(body: bytes, n_labels: int) -> list[str] | None:
+    """Let gemmi split rows; None if CIF reads them differently or a row has not n_labels tokens."""
+    if not body:
+        return []
+    rows = body.replace(b"\n", b" %s\n" % _ROW_END.encode())
+    header = "".join(f"_{index}\n" for index in range(n_labels + 1))
+    text = b"data_\nloop_\n%s%s %s\n" % (header.encode(), rows, _ROW_END.encode())
+    try:
+        items = list(cif.read_string(text, check_level=0).sole_block())
+    except (ValueError, RuntimeError):
+        return None
+    values: list[str] = items[0].loop.values
+    row_ends = values[n_labels :: n_labels + 1]
+    whole = len(items) == 1 and len(row_ends) == body.count(b"\n") + 1 and set(row_ends) == {_ROW_END}
+    return values if whole else None
+
+
+def _shielded(match: re.Match[bytes]) -> bytes:
+    """Quote a token that CIF would take for a keyword, a label or a text block; drop a comment."""
+    if match["comment"] is not None:
+        return b""
+    return match["quoted"] if match["quoted"] is not None else b'"%s"' % match["plain"]
