@@ -6,6 +6,7 @@ import os
 import re
 import threading
 from collections.abc import Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,17 +123,17 @@ class TiltImages:
             return image
 
     def check(self) -> None:
-        """Read the header of every file, so that unusable images are reported before any work.
+        """Read the header of every file, so that unusable images are reported before any work; nothing stays open.
 
         Raises:
             InputError: As indexing does.
         """
-        with self._lock:
-            for address in self._addresses:
-                self._section(address)
+        fresh = copy(self)
+        for address in self._addresses:
+            fresh._section(address)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave mapped and converted pixels out of the pickle."""
+        """Leave mapped and converted pixels out of pickles and copies: a copy has no file open."""
         return {"addresses": self._addresses, "name": self.name, "image_size": self.image_size}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,4 +67,12 @@ class ParticleSet:
 
     def in_tomogram(self, name: str) -> NDArray[np.int64]:
         """List the indices of the particles of a tomogram, in file order."""
-        return np.flatnonzero(self.tomogram_names == name)
+        return self._members.get(name, np.zeros(0, np.int64))
+
+    @cached_property
+    def _members(self) -> dict[str, NDArray[np.int64]]:
+        """Sort the particles into their tomograms, once for all."""
+        members: dict[str, list[int]] = {}
+        for index, name in enumerate(self.tomogram_names.tolist()):
+            members.setdefault(name, []).append(index)
+        return {name: np.array(indices, np.int64) for name, indices in members.items()}

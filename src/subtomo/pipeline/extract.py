@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,9 @@ class TomogramExtractor:
         if plan.tomogram.images is None:
             raise InputError(f"tomogram {plan.tomogram.name}: its images were not opened, only its geometry")
         self.plan, self.particles, self.settings = plan, particles, settings
-        self._images = plan.tomogram.images
+        # a copy has files of its own, which are closed together with it: sets of many tomograms have very many
+        images = plan.tomogram.images
+        self._images = images if isinstance(images, np.ndarray) else copy(images)
         self._precorrection = (
             gridding_precorrection(settings.box_size, settings.boundary) if settings.gridding_precorrection else None
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+Item = TypeVar("Item")
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -31,5 +32,20 @@ def run_in_order(function: Callable[[Task], Result], tasks: Iterable[Task], thre
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def one_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield the function of each item, computing the next one on a thread while this one is in use."""
+    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as pool:
+        coming: Future[Result] | None = None
+        try:
+            for item in items:
+                previous, coming = coming, pool.submit(function, item)
+                if previous is not None:
+                    yield previous.result()
+            if coming is not None:
+                yield coming.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

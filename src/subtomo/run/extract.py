@@ -23,7 +23,7 @@ from subtomo.model.tomogram import TomogramSet
 from subtomo.pipeline.extract import TomogramExtractor, new_backend
 from subtomo.pipeline.plan import plan_extraction
 from subtomo.pipeline.projector import TomogramProjector
-from subtomo.run.executors import run_in_order
+from subtomo.run.executors import one_ahead, run_in_order
 from subtomo.run.layout import OutputLayout
 from subtomo.run.progress import ProgressListener, Silent
 from subtomo.run.records import planned_names, reconstruction_binning, write_records
@@ -188,12 +188,15 @@ class _Run:
         """List the particles to be made, one tomogram after the other."""
         if not (self._writes_particles or self._sums is not None):
             return
-        for entry in self.plan.tomograms:
+        for entry, todo, extractor in one_ahead(self._prepared, self.plan.tomograms):
             self.context.before_tomogram(entry.tomogram.name)
-            todo = [index for index in range(len(entry)) if not self._is_done(entry, index)]
-            if todo:
-                extractor = self._extractor(entry)
+            if extractor is not None:
                 yield from ((extractor, index) for index in todo)
+
+    def _prepared(self, entry: TomogramPlan) -> tuple[TomogramPlan, list[int], Extractor | None]:
+        """List what is to be done of a tomogram, and compute what its particles share."""
+        todo = [index for index in range(len(entry)) if not self._is_done(entry, index)]
+        return entry, todo, self._extractor(entry) if todo else None
 
     def _is_done(self, entry: TomogramPlan, index: int) -> bool:
         if not self.output.skip_existing:
