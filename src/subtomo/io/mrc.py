@@ -122,13 +122,17 @@ class TiltImages:
                 self._converted[address] = image
             return image
 
+    def reopened(self) -> TiltImages:
+        """Give an equal object that has no file open yet."""
+        return copy(self)
+
     def check(self) -> None:
         """Read the header of every file, so that unusable images are reported before any work; nothing stays open.
 
         Raises:
             InputError: As indexing does.
         """
-        fresh = copy(self)
+        fresh = self.reopened()
         for address in self._addresses:
             fresh._section(address)
 

@@ -95,6 +95,9 @@ class Backend(Protocol):
     def tilts_at_once(self) -> int:
         """How many tilts the verbs should be given together."""
 
+    def begin(self) -> None:
+        """Start a particle; whatever a particle that failed has left behind is forgotten."""
+
     def crop(self, images: Sequence[NDArray[Any]], corners: NDArray[np.int64]) -> Any:
         """Cut (n, s0, s0) patches at corners (n, 2: x, y), repeating edge pixels; rolled so that the centre is 0."""
 

@@ -34,6 +34,10 @@ class ReferenceBackend:
         self.geometry = geometry
         self._clear()
 
+    def begin(self) -> None:
+        """Start with an empty volume."""
+        self._clear()
+
     def crop(self, images: Sequence[NDArray[Any]], corners: NDArray[np.int64]) -> Float:
         """Cut patches with edge pixels repeated and roll them by half (§6.1)."""
         size = self.geometry.patch_size

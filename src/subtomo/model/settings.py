@@ -30,12 +30,22 @@ class CircleCrop(Flag):
 
 @dataclass(frozen=True)
 class Cone:
-    """A cone around the z axis of the particle's own frame whose frequencies are damped (membranes)."""
+    """A cone around the z axis of the particle's own frame whose frequencies are damped (membranes).
+
+    Raises:
+        SettingsError: a value makes no sense.
+    """
 
     angle_deg: float = 10.0
     """Full opening angle."""
     sigma_px: float = 2.0
     """Width at the origin, voxels of the volume's transform."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.angle_deg <= 180:
+            raise SettingsError(f"angle of the cone (--cone_angle) is {self.angle_deg:g}, but must be 0 to 180 degrees")
+        if not (self.sigma_px > 0 and math.isfinite(self.sigma_px)):
+            raise SettingsError(f"width of the cone (--cone_sig0) is {self.sigma_px:g}, but must be above zero")
 
 
 @dataclass(frozen=True)
@@ -143,7 +153,11 @@ class ExtraFile(Flag):
 
 @dataclass(frozen=True)
 class OutputSettings:
-    """What is written of the particles; none of it changes their numbers beyond rounding."""
+    """What is written of the particles; none of it changes their numbers beyond rounding.
+
+    Raises:
+        SettingsError: a value makes no sense.
+    """
 
     float16: bool = False
     """Write half precision."""
@@ -162,3 +176,9 @@ class OutputSettings:
     """Width of the soft spherical edge of divided particles."""
     subtract_mean: bool = True
     """Subtract the mean under that edge from divided particles."""
+
+    def __post_init__(self) -> None:
+        if self.snr is not None and not self.snr > 0:
+            raise SettingsError(f"signal-to-noise ratio (--SNR) is {self.snr:g}, but must be above zero; None for none")
+        if not (self.taper_px >= 0 and math.isfinite(self.taper_px)):
+            raise SettingsError(f"taper width (--taper) is {self.taper_px:g}, but must be zero or more")

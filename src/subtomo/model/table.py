@@ -70,6 +70,10 @@ class Table:
         if self.is_list and columns and len(self) != 1:
             raise ValueError(f"list table {self.name!r} must have one row, not {len(self)}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the columns as a plain dictionary."""
+        return Table, (self.name, dict(self.columns), self.is_list, self.source)
+
     def __len__(self) -> int:
         """Count the rows."""
         return next((column.size for column in self.columns.values()), 0)

@@ -16,7 +16,11 @@ Float = NDArray[np.float64]
 
 
 class TiltImageSequence(Protocol):
-    """The images of one tilt series: an array (n_tilts, height, width), or something that reads them one by one."""
+    """The images of one tilt series: an array (n_tilts, height, width), or something that reads them one by one.
+
+    It may have a method ``reopened()`` that gives an equal sequence with no file open; extraction then uses that, and
+    drops it with its tomogram.
+    """
 
     @property
     def shape(self) -> tuple[int, ...]:

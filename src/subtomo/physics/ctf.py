@@ -67,7 +67,7 @@ def ctf_terms(
     cosine, sine = np.cos(angle * np.pi / 180.0), np.sin(angle * np.pi / 180.0)
     wavelength = wavelength_angstrom(voltage_kv)
     turn = math.pi * wavelength
-    contrast_phase = math.atan(amplitude_contrast / math.sqrt(1.0 - amplitude_contrast**2))
+    contrast_phase = math.atan2(amplitude_contrast, math.sqrt(1.0 - amplitude_contrast**2))
     return CtfTerms(
         xx=-turn * (u * cosine**2 + v * sine**2),
         xy=-turn * 2.0 * (u - v) * sine * cosine,

@@ -19,7 +19,7 @@ def centre_distance(size: int, ndim: int) -> Float:
 
 def soft_disc(distance: Float, radius: float, falloff: float) -> Float:
     """Give a mask that is one inside, falls as a raised cosine over the last ``falloff`` pixels, and zero outside."""
-    edge = 0.5 - 0.5 * np.cos(np.pi * (radius - distance) / falloff)
+    edge = 0.5 - 0.5 * np.cos(np.pi * (radius - distance) / falloff) if falloff > 0 else np.zeros(1)
     return np.where(distance < radius - falloff, 1.0, np.where(distance < radius, edge, 0.0))
 
 

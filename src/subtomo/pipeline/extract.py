@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from copy import copy
 from typing import Any
 
 import numpy as np
@@ -47,9 +46,15 @@ class TomogramExtractor:
         if plan.tomogram.images is None:
             raise InputError(f"tomogram {plan.tomogram.name}: its images were not opened, only its geometry")
         self.plan, self.particles, self.settings = plan, particles, settings
-        # a copy has files of its own, which are closed together with it: sets of many tomograms have very many
-        images = plan.tomogram.images
-        self._images = images if isinstance(images, np.ndarray) else copy(images)
+        width, height = plan.tomogram.image_size
+        if plan.tomogram.images.shape != (plan.tomogram.n_tilts, height, width):
+            raise InputError(
+                f"tomogram {plan.tomogram.name}: its images are {plan.tomogram.images.shape} (tilts, height, width), "
+                f"expected {(plan.tomogram.n_tilts, height, width)}; give one image per tilt, indexed [tilt, y, x]"
+            )
+        # files are to be closed with the tomogram: sets of many tomograms have more than can be open at a time
+        reopened = getattr(plan.tomogram.images, "reopened", None)
+        self._images = reopened() if reopened else plan.tomogram.images
         self._precorrection = (
             gridding_precorrection(settings.box_size, settings.boundary) if settings.gridding_precorrection else None
         )
@@ -70,6 +75,7 @@ class TomogramExtractor:
         orientation = plan.orientations[index]
         axes = slice_axes(plan.tomogram.tilts.projection, orientation, settings.relative_box)
         filters = self._filters_of(index)
+        backend.begin()
         for modulated, tilts in self._modulated(index, backend, filters):
             if CircleCrop.SLICE in settings.circle_crop or self._precorrection is not None:
                 images = self._windowed(backend.to_images(modulated), backend)

@@ -45,6 +45,11 @@ def _whitening(plan: TomogramPlan, settings: ExtractionSettings) -> NDArray[np.f
     weights = np.ones((tomogram.n_tilts, settings.box_size, settings.box_size // 2 + 1), np.float32)
     for tilt in np.flatnonzero(plan.visible.any(axis=0)):
         spectrum = noise_spectrum(tomogram.images[int(tilt)], block)
+        if not np.isfinite(spectrum).all():
+            raise InputError(
+                f"tilt {tilt + 1} of tomogram {tomogram.name} ({tomogram.source}) has pixels that are not finite, "
+                "so its noise cannot be measured; mend the image or leave the tilt out"
+            )
         weights[tilt] = whitening_weights(spectrum, settings.box_size, settings.binning)
     return weights
 

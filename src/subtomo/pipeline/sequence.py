@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -14,7 +14,8 @@ from subtomo.model.plan import ExtractionPlan
 from subtomo.model.settings import ExtractionSettings
 from subtomo.model.subtomogram import Extracted
 from subtomo.model.tomogram import TomogramSet
-from subtomo.pipeline.extract import TomogramExtractor, new_backend
+from subtomo.pipeline.extract import new_backend
+from subtomo.pipeline.extractors import Extractor, make_extractor
 from subtomo.pipeline.plan import plan_extraction
 
 
@@ -64,14 +65,20 @@ class PseudoSubtomograms(Sequence[Extracted]):
     def __iter__(self) -> Iterator[Extracted]:
         return (self[i] for i in range(len(self)))
 
-    def _extractor(self, tomogram: int) -> tuple[TomogramExtractor, Backend]:
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "_local"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _local=threading.local())
+
+    def _extractor(self, tomogram: int) -> tuple[Extractor, Backend]:
         """Keep the filters of the latest tomogram and the buffers, per thread."""
         local = self._local
         if not hasattr(local, "backend"):
             local.backend, local.tomogram = new_backend(self.plan.settings, self._backend_name), -1
         if local.tomogram != tomogram:
-            local.extractor = TomogramExtractor(self.plan.tomograms[tomogram], self.plan.particles, self.plan.settings)
+            local.extractor = make_extractor(self.plan.tomograms[tomogram], self.plan.particles, self.plan.settings)
             local.tomogram = tomogram
-        extractor: TomogramExtractor = local.extractor
+        extractor: Extractor = local.extractor
         backend: Backend = local.backend
         return extractor, backend

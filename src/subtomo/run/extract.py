@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from subtomo.errors import InputError, SettingsError
 from subtomo.io.mrc import TiltImages
@@ -18,11 +17,10 @@ from subtomo.kernels.protocol import Backend
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import ExtractionPlan, TomogramPlan
 from subtomo.model.settings import ExtractionSettings, Output, OutputSettings
-from subtomo.model.subtomogram import Extracted
 from subtomo.model.tomogram import TomogramSet
-from subtomo.pipeline.extract import TomogramExtractor, new_backend
+from subtomo.pipeline.extract import new_backend
+from subtomo.pipeline.extractors import Extractor, make_extractor
 from subtomo.pipeline.plan import plan_extraction
-from subtomo.pipeline.projector import TomogramProjector
 from subtomo.run.executors import one_ahead, run_in_order
 from subtomo.run.layout import OutputLayout
 from subtomo.run.progress import ProgressListener, Silent
@@ -30,16 +28,6 @@ from subtomo.run.records import planned_names, reconstruction_binning, write_rec
 from subtomo.run.summary import ExtractionSummary
 from subtomo.run.sums import ParticleSums, Volume, volume_of
 from subtomo.run.write import ParticleWriter, Written
-
-
-class Extractor(Protocol):
-    """Makes the particles of one tomogram."""
-
-    plan: TomogramPlan
-
-    def extract(self, index: int, backend: Backend) -> Extracted:
-        """Make the particle at ``index`` of the plan."""
-
 
 Task = tuple[Extractor, int]
 
@@ -132,7 +120,7 @@ class _Run:
     def prepare(self, files: OptimisationSet) -> None:
         """Check all headers, make the folders, and remove an earlier run's STAR files, whose images get replaced."""
         layout = self.layout
-        outputs = [layout.particles, layout.trajectories, layout.optimisation_set, layout.summary]
+        outputs = layout.records
         inputs = {os.path.realpath(name) for name in vars(files).values() if name}
         for path in outputs:
             if os.path.realpath(path) in inputs:
@@ -196,17 +184,13 @@ class _Run:
     def _prepared(self, entry: TomogramPlan) -> tuple[TomogramPlan, list[int], Extractor | None]:
         """List what is to be done of a tomogram, and compute what its particles share."""
         todo = [index for index in range(len(entry)) if not self._is_done(entry, index)]
-        return entry, todo, self._extractor(entry) if todo else None
+        return entry, todo, make_extractor(entry, self.plan.particles, self.plan.settings) if todo else None
 
     def _is_done(self, entry: TomogramPlan, index: int) -> bool:
         if not self.output.skip_existing:
             return False
         name = str(self.plan.particles.names[entry.particles[index]])
         return os.path.exists(self.layout.image(entry.tomogram.name, name, self.plan.settings.output))
-
-    def _extractor(self, entry: TomogramPlan) -> Extractor:
-        maker = TomogramProjector if self.plan.settings.output is Output.PROJECTIONS else TomogramExtractor
-        return maker(entry, self.plan.particles, self.plan.settings)
 
     @property
     def _writes_particles(self) -> bool:

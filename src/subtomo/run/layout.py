@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from subtomo.errors import InputError
+from subtomo.errors import InputError, SettingsError
 from subtomo.model.plan import ExtractionPlan
 from subtomo.model.settings import Output
 
@@ -32,7 +32,10 @@ class OutputLayout:
 
         Raises:
             InputError: A name would lead out of the folder or cannot be a file name.
+            SettingsError: The folder has no name.
         """
+        if not output_dir:
+            raise SettingsError("the output folder (--o) has no name; give one, or . for the present folder")
         folder = output_dir if output_dir.endswith("/") else output_dir + "/"
         particles = plan.particles
         first = particles.in_tomogram(plan.tomograms[0].tomogram.name)[0]
@@ -73,6 +76,11 @@ class OutputLayout:
     def summary(self) -> str:
         """The account of the run."""
         return self.folder + "extraction_summary.json"
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """The files that name images, and the account: they belong to one run."""
+        return self.particles, self.particles_for_class2d, self.trajectories, self.optimisation_set, self.summary
 
     def sum(self, kind: str) -> str:
         """Name the file of a sum: ``data``, ``weight`` or ``div``."""

@@ -27,6 +27,7 @@ _REQUIRED = (
     "rlnAmplitudeContrast",
     "rlnTomoTiltSeriesPixelSize",
 )
+_OPTIONAL = ("rlnTomoDefocusSlope", "rlnCtfBfactorPerElectronDose", "rlnTomoTomogramBinning")
 
 
 def read_tomograms(path: str | Path, *, image_size: tuple[int, int] | None = None) -> TomogramSet:
@@ -48,6 +49,7 @@ def read_tomograms(path: str | Path, *, image_size: tuple[int, int] | None = Non
         raise InputError(f"{source}: no table data_global; give the tomogram set (tomograms.star) with --t")
     overview.require("rlnTomoName")
     overview.require(*_REQUIRED)
+    _check_numbers(overview)
     separate = "rlnTomoTiltSeriesStarFile" in overview
     if not separate:
         overview.require("rlnTomoTiltSeriesName", "rlnTomoFrameCount")
@@ -61,6 +63,16 @@ def read_tomograms(path: str | Path, *, image_size: tuple[int, int] | None = Non
             table = _tilt_table(tables, str(name), source)
         tomograms.append(_tomogram(overview.take([row]), table, image_size))
     return TomogramSet(tuple(tomograms), source)
+
+
+def _check_numbers(overview: Table) -> None:
+    """Read all numbers once, so that an error names the row of the file."""
+    for label in (*_REQUIRED, *_OPTIONAL):
+        if label in overview:
+            overview.floats(label)
+    for label in (*_SIZES, *_GRID, "rlnTomoFrameCount"):
+        if label in overview:
+            overview.ints(label)
 
 
 def _check_old_layout(tables: Sequence[Table], overview: Table, *, separate: bool) -> None:

@@ -93,8 +93,15 @@ class CpuBackend:
         self._rows = np.empty((n, self._central.stop - self._central.start, box), np.float32)
         self._volume = np.zeros(padded_shape(crop), np.float32)
         self._circle = _circle(g, self._central)
+        self._is_clean = True
         self._patch_window: tuple[Float32, NDArray[np.bool_]] | None = None
         self._cut: Float32 | None = None
+
+    def begin(self) -> None:
+        """Forget what a particle that failed has left behind."""
+        if not self._is_clean:
+            self._volume[...] = 0.0
+            self._is_clean = True
 
     def crop(self, images: Sequence[NDArray[Any]], corners: NDArray[np.int64]) -> Patches:
         """Remember what to cut out; `transform` does it, block by block."""
@@ -144,7 +151,7 @@ class CpuBackend:
             self._slices[:n].view(np.float32),
             self._weights[:n],
         )
-        return Modulated(self._slices[:n], self._weights[:n], int(filters.limits[tilts].max()))
+        return Modulated(self._slices[:n], self._weights[:n], max(1, int(filters.limits[tilts].max())))
 
     def to_images(self, modulated: Modulated) -> Images:
         """Transform to real space, the centre at b // 2; only rows that can survive circle crop or window."""
@@ -178,6 +185,7 @@ class CpuBackend:
 
     def insert(self, modulated: Modulated, axes: Float, limits: NDArray[np.int32]) -> None:
         """Spread every pixel over its eight neighbours in the volume (§7.1, §7.2)."""
+        self._is_clean = False
         add_slices(modulated.slices.view(np.float32), modulated.weights, axes, limits, self._volume)
 
     def finish(self, data_scale: float) -> FourierVolume:
@@ -185,6 +193,7 @@ class CpuBackend:
         c = self.geometry.crop_size
         weights = np.empty((2 * c, c, c // 2 + 1), np.float32)
         unpack_volume(self._volume, np.float32(data_scale), self._spectrum.view(np.float32), weights)
+        self._is_clean = True
         data = half_to_real(self._spectrum, np.empty((c, c, c), np.float32), (0, 1, 2))
         return FourierVolume(data, weights)
 

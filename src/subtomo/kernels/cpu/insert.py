@@ -80,7 +80,7 @@ def _is_near(x: int, y: int, axes: Float, limit: float) -> bool:
     """Tell whether a pixel lies where all its neighbours are in the padded volume."""
     near = True
     for i in range(3):
-        near &= abs(x * axes[0, i] + y * axes[1, i]) <= limit
+        near &= abs(x * axes[0, i] + y * axes[1, i]) < limit
     return near
 
 
@@ -96,11 +96,11 @@ def add_slices(slices: Float32, weights: Float32, axes: Float, limits: NDArray[n
     strides = np.uint64(shape[1] * 4), np.uint64(shape[0] * shape[1] * 4)
     flat = volume_out.reshape(-1)
     index, place = np.empty(half, np.int32), np.empty(4 * half, np.float32)
-    limit = (shape[0] - _PADDING) / 2 + 0.999
+    limit = (shape[0] - _PADDING) / 2 + 1.0
     for i in range(n):
         u, v = axes[i, 0], axes[i, 1]
         scale = np.float32(math.sqrt((u * u).sum()) * math.sqrt((v * v).sum()))
-        safe = _reach(axes[i], box / 2) < limit
+        safe = _reach(axes[i], box / 2) < limit - 1e-9
         for row in range(box):
             y = row if row < box // 2 else row - box
             start, stop = 0 if y >= 0 else 1, limits[i, row]
