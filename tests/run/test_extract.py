@@ -17,10 +17,12 @@ from subtomo.model.subtomogram import PseudoSubtomogram
 from subtomo.pipeline.plan import plan_extraction
 from subtomo.pipeline.sequence import PseudoSubtomograms
 from subtomo.run.extract import RunContext, extract
+from subtomo.run.job import ExtractionJob, run_job
 from subtomo.run.layout import OutputLayout
+from subtomo.run.progress import Silent
 from subtomo.run.summary import ExtractionSummary
 from tests.helpers.builders import SETTINGS
-from tests.helpers.project import edit, read_project
+from tests.helpers.project import edit, read_project, write_project
 
 EVERYTHING = OutputSettings(
     extra_files=ExtraFile.CTF2 | ExtraFile.MULTIPLICITY | ExtraFile.DIVIDED | ExtraFile.NORMALISED, write_sums=True
@@ -199,3 +201,15 @@ def test_a_run_that_is_stopped_before_a_tomogram_leaves_no_star_files(project: P
     with pytest.raises(InputError, match="enough"):
         extract(tomograms, particles, SETTINGS, "out", context=RunContext(threads=2, before_tomogram=stop_at_second))
     assert not list((project / "out").glob("*.star"))
+
+
+def test_the_optimisation_set_that_was_read_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out").mkdir()
+    text = "data_\n\n_rlnTomoParticlesFile particles.star\n_rlnTomoTomogramsFile tomograms.star\n"
+    (tmp_path / "out" / "optimisation_set.star").write_text(text)
+    job = ExtractionJob("out", SETTINGS, optimisation_set_file="out/optimisation_set.star")
+    with pytest.raises(SettingsError, match=r"out/optimisation_set\.star is an input"):
+        run_job(job, Silent())
+    assert (tmp_path / "out" / "optimisation_set.star").read_text() == text

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from subtomo.errors import InputError
+from subtomo.run import layout
 from subtomo.run.extract import RunContext, extract
 from tests.helpers.builders import SETTINGS, particle_set, renamed, tomogram, tomogram_set
 
@@ -64,3 +65,8 @@ def test_names_may_have_folders_of_their_own_blanks_and_letters_of_any_language(
     extract(tomogram_set(), particles, SETTINGS, str(tmp_path), context=RunContext(threads=1))
     for name in ("a/b/1", "c d", "größe"):
         assert (tmp_path / f"Subtomograms/TS_1/{name}_data.mrc").exists()
+
+
+def test_a_name_that_relion_takes_for_an_image_number_is_refused() -> None:
+    with pytest.raises(InputError, match="has an @"):
+        layout._check_name("3@TS_1/7", "particle")

@@ -9,6 +9,8 @@ from enum import Enum, Flag, auto
 from subtomo.conventions import round_half_up
 from subtomo.errors import SettingsError
 
+_SMALLEST_SIDE = 4
+
 
 class Output(Enum):
     """What is made of each particle."""
@@ -89,9 +91,10 @@ class ExtractionSettings:
         if self.crop_size is None:
             object.__setattr__(self, "crop_size", self.box_size)
         for name, size in (("box size (--b)", self.box_size), ("crop size (--crop)", self.crop)):
-            if size <= 0 or size % 2:
+            if size < _SMALLEST_SIDE or size % 2:
                 raise SettingsError(
-                    f"{name} is {size}, but must be a positive even number; try {max(2, size + size % 2)}"
+                    f"{name} is {size}, but must be a positive even number, {_SMALLEST_SIDE} or more; "
+                    f"try {max(_SMALLEST_SIDE, size + size % 2)}"
                 )
         if self.crop > self.box_size:
             raise SettingsError(

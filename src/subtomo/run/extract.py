@@ -42,6 +42,8 @@ class RunContext:
     """Particles at a time; None for one per available core."""
     progress: ProgressListener = field(default_factory=Silent)
     """Hears how far the run is."""
+    inputs: tuple[str, ...] = ()
+    """Further input files, which must not be overwritten."""
     before_tomogram: Callable[[str], None] = lambda name: None
     """Called before each tomogram; may raise to stop the run."""
 
@@ -121,7 +123,8 @@ class _Run:
         """Check all headers, make the folders, and remove an earlier run's STAR files, whose images get replaced."""
         layout = self.layout
         outputs = layout.records
-        inputs = {os.path.realpath(name) for name in vars(files).values() if name}
+        named = [*vars(files).values(), *self.context.inputs]
+        inputs = {os.path.realpath(name) for name in named if name}
         for path in outputs:
             if os.path.realpath(path) in inputs:
                 raise SettingsError(f"{path} is an input and would be overwritten; choose another output folder (--o)")

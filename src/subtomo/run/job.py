@@ -64,19 +64,26 @@ def _run(job: ExtractionJob, progress: ProgressListener) -> ExtractionSummary:
     )
     tomograms = read_tomograms(tomograms_file)
     particles = read_particles(particles_file, tomograms, trajectories=files.trajectories)
+    context = RunContext(
+        files=files,
+        threads=job.threads,
+        progress=progress,
+        inputs=(job.optimisation_set_file,) if job.optimisation_set_file else (),
+        before_tomogram=PipelineControl(job.control_prefix).check,
+    )
     summary = extract(
         tomograms,
         particles,
         job.settings,
         job.output_dir,
         output=job.output,
-        context=RunContext(files, job.threads, progress, PipelineControl(job.control_prefix).check),
+        context=context,
     )
     folder = summary.output_dir
     if job.control_prefix is None:
         write_note(folder, job.command)
-    context = {"program": f"subtomo {version('subtomo')}", "command": list(job.command)}
-    write_summary(folder + "extraction_summary.json", summary, job.settings, job.output, context)
+    origin = {"program": f"subtomo {version('subtomo')}", "command": list(job.command)}
+    write_summary(folder + "extraction_summary.json", summary, job.settings, job.output, origin)
     return summary
 
 

@@ -112,6 +112,8 @@ def _check_name(name: str, where: str) -> None:
         problem = "leads out of its folder with '.' or '..'"
     elif "" in parts:
         problem = "has an empty part"
+    elif "@" in parts[0]:
+        problem = "has an @, which RELION takes for the number of an image"
     elif any(ord(character) < 32 or ord(character) == 127 for character in name) or "\\" in name:
         problem = "has a control character or a backslash"
     elif any(len(part.encode()) > _LONGEST_NAME for part in parts):

@@ -35,8 +35,8 @@ def read_trajectories(path: str | Path, names: TextArray) -> list[Float]:
         raise InputError(f"{path}: no such trajectory file; correct --mot or the optimisation set, or leave it out")
     tables = read_tables(path)
     general = find_table(tables, "general")
-    if general is None:
-        raise InputError(f"{path}: no table data_general; expected a trajectory file (motion.star)")
+    if general is None or not len(general):
+        raise InputError(f"{path}: no table data_general with rlnParticleNumber; expected trajectories")
     count = int(general.ints("rlnParticleNumber")[0])
     if count < len(names):
         raise InputError(f"{path}: holds {count} particles, but the particle set has {len(names)}; insufficient")
