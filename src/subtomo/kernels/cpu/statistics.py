@@ -6,37 +6,40 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-_BLOCK = 1024
+Float32 = NDArray[np.float32]
+
+_BLOCK = 2048
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def _block_sums(block: NDArray[np.float32], origin: float) -> tuple[float, float]:
+def _block_sums(values: Float32, start: np.uint64, count: np.uint64, origin: float) -> tuple[float, float]:
     total = squares = 0.0
-    for value in block:
-        deviation = value - origin
+    for i in range(count):
+        deviation = float(values[start + i]) - origin
         total += deviation
         squares += deviation * deviation
     return total, squares
 
 
-@njit(nogil=True, cache=True)
-def _block_range(block: NDArray[np.float32]) -> tuple[np.float32, np.float32]:
-    low = high = block[0]
-    for value in block:
+@njit(nogil=True, cache=True, fastmath={"nnan", "nsz"})
+def _block_range(values: Float32, start: np.uint64, count: np.uint64) -> tuple[np.float32, np.float32]:
+    low = high = values[start]
+    for i in range(count):
+        value = values[start + i]
         low = value if value < low else low
         high = value if value > high else high
     return low, high
 
 
 @njit(nogil=True, cache=True)
-def range_and_sums(values: NDArray[np.float32], origin: float) -> tuple[float, float, float, float]:
+def range_and_sums(values: Float32, origin: float) -> tuple[float, float, float, float]:
     """Measure a flat float32 array: minimum, maximum, Σ (v - origin), Σ (v - origin)², sums in double precision."""
     low, high, total, squares = values[0], values[0], 0.0, 0.0
     for start in range(0, values.shape[0], _BLOCK):
-        block = values[start : start + _BLOCK]
-        block_low, block_high = _block_range(block)
+        count = np.uint64(min(_BLOCK, values.shape[0] - start))
+        block_low, block_high = _block_range(values, np.uint64(start), count)
         low, high = min(low, block_low), max(high, block_high)
-        block_total, block_squares = _block_sums(block, origin)
+        block_total, block_squares = _block_sums(values, np.uint64(start), count, origin)
         total += block_total
         squares += block_squares
     return float(low), float(high), total, squares
