@@ -7,10 +7,10 @@ DEMO := $(CURDIR)/examples/empiar-10499
 DEMO_OUTPUT := $(CURDIR)/demo-output
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint conformance clean
+.PHONY: help demo test lint conformance docs-options clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' "$(CURDIR)/Makefile"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' "$(CURDIR)/Makefile"
 
 # GNU make cannot quote a target's name, so a folder with a blank in its path is refused in words.
 ifneq ($(words $(CURDIR)),1)
@@ -31,6 +31,9 @@ demo: $(STAMP) ## extract 400 ribosomes of EMPIAR-10499 and average them (into d
 
 test: $(STAMP) ## run all tests
 	"$(VENV)/bin/python" -m pytest -n $(JOBS)
+
+docs-options: $(STAMP) ## write docs/options.md from the code
+	"$(VENV)/bin/python" -m subtomo.cli.reference > docs/options.md
 
 conformance: $(STAMP) ## compare with RELION, one line per case
 	"$(VENV)/bin/python" -m tests.conformance

@@ -2,8 +2,8 @@
 
     python examples/vesicle.py OUT
 
-makes a RELION-5 project in OUT (one tilt series, a manifold), runs ``subtomo sample-manifold`` and ``subtomo extract`` on it, and
-draws the average: the membrane lies perpendicular to z, with the proteins above it.
+makes a RELION-5 project in OUT (one tilt series, a manifold), runs ``subtomo sample-manifold`` and ``subtomo extract``
+on it, and draws the average: the membrane lies perpendicular to z, with the proteins above it.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def average_membrane(folder: Path) -> NDArray[np.float32]:
         commands = (
             "sample-manifold --t tomograms.star --man manifolds.star --spacing 60 --depth 0 --max_tilt 90 --centred "
             "--o sampled/",
-            "extract --i sampled/optimisation_set.star --b 64 --crop 40 --bin 1 --sum --SNR 0.1 --no_writing --o average/",
+            "extract --i sampled/optimisation_set.star --b 64 --crop 40 --bin 1 --sum --SNR 0.1 --no_writing "
+            "--o average/",
         )
         for command in commands:
             if subtomo(command.split()) != 0:

@@ -18,6 +18,8 @@ Hand
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 MISSING_TOMOGRAM_SIZE = -999
 """What RELION takes for each side of a tomogram whose size is not given (§2.1)."""
 
@@ -44,6 +46,40 @@ OPTICS_TOLERANCE = 1e-3
 
 GIMBAL_THRESHOLD = 2.2250738585072014e-308
 """Below this squared sine of the tilt angle, rot is set to zero (§3.1)."""
+
+
+class Quirk(NamedTuple):
+    """Something in RELION 5.0.1 that surprises; its number is that of relion-conventions.md, §12."""
+
+    number: int
+    statement: str
+    is_reproduced: bool
+    """Whether we do the same; otherwise such input is refused, because RELION's result is undefined or useless."""
+
+
+QUIRKS = (
+    Quirk(1, "projection matrices use the integer half of an odd tomogram size, coordinates the exact half", True),
+    Quirk(2, "aberrations of all optics groups use the pixel size of the first group", True),
+    Quirk(3, "noise whitening multiplies the weight once, not squared", True),
+    Quirk(4, "--no_ctf leaves out dose weights, too; 3-D data still count as CTF-premultiplied", True),
+    Quirk(5, "gridding pre-correction is r / sin(pi r / R), not normalised", True),
+    Quirk(6, "voxels that are their own mirror image receive every contribution twice", True),
+    Quirk(7, "odd patches shift with a width one pixel short, and lack the last column", True),
+    Quirk(8, "output rows are grouped by tomogram, in the order of the tomogram set", True),
+    Quirk(9, "weights files are named even where they are not written", True),
+    Quirk(10, "the least number of tilts counts any visible tilts, not those of lowest dose", True),
+    Quirk(11, "optimisation sets lose reference maps", True),
+    Quirk(12, "sampled particles count from 0 over all tomograms, in pixels, without amplitude contrast", True),
+    Quirk(13, "missing alignment gives identity matrices; missing deformations or a wrong optics group crash", False),
+    Quirk(14, "odd boxes, odd crops and crops larger than the box are not rejected", False),
+    Quirk(15, "the image size of real subtomograms in the STAR file can differ from the files by 2", True),
+    Quirk(16, "pixel coordinates are lost if offsets are not applied", True),
+    Quirk(17, "unknown options are only warned about", False),
+    Quirk(18, "particles of unknown tomograms get an optics group without a name", True),
+    Quirk(19, "the header of sum_weight.mrc has the pixel size of real space", True),
+    Quirk(20, "taper, mean and envelope options leave _data.mrc alone", True),
+)
+"""All quirks; each has a test of its own number in tests/quirks."""
 
 
 def round_half_up(value: float) -> int:

@@ -69,4 +69,4 @@ def test_names_may_have_folders_of_their_own_blanks_and_letters_of_any_language(
 
 def test_a_name_that_relion_takes_for_an_image_number_is_refused() -> None:
     with pytest.raises(InputError, match="has an @"):
-        layout._check_name("3@TS_1/7", "particle")
+        layout.check_name("3@TS_1/7", "particle")

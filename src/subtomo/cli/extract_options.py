@@ -268,6 +268,7 @@ class DeadOptions:
 
     env: Annotated[float | None, option("--env", "Has no effect.")] = None
     diag: Annotated[bool, option("--diag", "Has no effect.")] = False
+    list_themes: Annotated[bool, option("--list_themes", "Lists the colours of RELION's help; has no effect.")] = False
     theme: Annotated[str | None, option("--theme", "Colours of RELION's help; has no effect.")] = None
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 
-from subtomo.errors import InputError, SettingsError
-from subtomo.io.atomic import atomic_write
-from subtomo.io.relion import OptimisationSet, read_optimisation_set, read_particles, read_tomograms
+from subtomo.errors import SettingsError
+from subtomo.io.relion import OptimisationSet, read_particles, read_tomograms
 from subtomo.model.settings import ExtractionSettings, OutputSettings
 from subtomo.run.control import PipelineControl
 from subtomo.run.extract import RunContext, extract
+from subtomo.run.inputs import input_files, needed_file
+from subtomo.run.note import write_note
 from subtomo.run.progress import ProgressListener
 from subtomo.run.summary import ExtractionSummary, write_summary
 
@@ -48,20 +48,13 @@ def run_job(job: ExtractionJob, progress: ProgressListener) -> ExtractionSummary
         progress.stop()
 
 
-def write_note(folder: str, command: tuple[str, ...]) -> None:
-    """Leave the command line in the folder, as RELION's programs do."""
-    with atomic_write(folder + "note.txt") as stream:
-        stream.write(("Command:\n\n" + "".join(f"{word} " for word in command) + "\n").encode())
-
-
 def _run(job: ExtractionJob, progress: ProgressListener) -> ExtractionSummary:
     if job.threads < 1:
         raise SettingsError(f"number of threads (--j) is {job.threads}, but must be at least 1")
-    files = _input_files(job)
-    particles_file, tomograms_file = (
-        _need(files.particles, "particles", "--p", job),
-        _need(files.tomograms, "tomograms", "--t", job),
-    )
+    named = OptimisationSet(job.particles_file, job.tomograms_file, job.trajectories_file)
+    files = input_files(named, job.optimisation_set_file)
+    particles_file = needed_file(files.particles, "particles", "--p", job.optimisation_set_file)
+    tomograms_file = needed_file(files.tomograms, "tomograms", "--t", job.optimisation_set_file)
     tomograms = read_tomograms(tomograms_file)
     particles = read_particles(particles_file, tomograms, trajectories=files.trajectories)
     context = RunContext(
@@ -85,30 +78,3 @@ def _run(job: ExtractionJob, progress: ProgressListener) -> ExtractionSummary:
     origin = {"program": f"subtomo {version('subtomo')}", "command": list(job.command)}
     write_summary(folder + "extraction_summary.json", summary, job.settings, job.output, origin)
     return summary
-
-
-def _input_files(job: ExtractionJob) -> OptimisationSet:
-    """Take files from the optimisation set, and from the command line where it names them (§3.3)."""
-    named = OptimisationSet(job.particles_file, job.tomograms_file, job.trajectories_file)
-    if job.optimisation_set_file is None:
-        return named
-    return read_optimisation_set(job.optimisation_set_file).overridden_by(named)
-
-
-def _need(name: str | None, kind: str, option: str, job: ExtractionJob) -> str:
-    if name is None and job.optimisation_set_file is None:
-        raise InputError(
-            f"Neither a {kind} file ({option}) nor an optimisation-set file (--i) have been specified on the "
-            "command line"
-        )
-    if name is None:
-        raise InputError(
-            f"No {kind} file was found in the optimisation-set file {job.optimisation_set_file} nor specified on the "
-            f"command line ({option})"
-        )
-    if not Path(name).exists():
-        raise InputError(
-            f"{kind} file {name} does not exist (looked from {Path.cwd()}); names are relative to the folder "
-            "where the command runs, usually the project's"
-        )
-    return name

@@ -42,9 +42,9 @@ class OutputLayout:
         layout = cls(folder, separate_tomograms="/" not in str(particles.names[first]))
         for tomogram in plan.tomograms:
             if layout.separate_tomograms:
-                _check_name(tomogram.tomogram.name, f"tomogram in {tomogram.tomogram.source}")
+                check_name(tomogram.tomogram.name, f"tomogram in {tomogram.tomogram.source}")
             for particle in tomogram.particles:
-                _check_name(str(particles.names[particle]), f"{particles.source}, row {particle + 1}: particle")
+                check_name(str(particles.names[particle]), f"{particles.source}, row {particle + 1}: particle")
         return layout
 
     @property
@@ -101,7 +101,7 @@ class OutputLayout:
         return self.root(tomogram, particle) + "_weights.mrc"
 
 
-def _check_name(name: str, where: str) -> None:
+def check_name(name: str, where: str) -> None:
     """Refuse names that are no relative path below the folder."""
     if _HARMLESS.fullmatch(name):
         return

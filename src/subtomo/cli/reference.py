@@ -1,0 +1,79 @@
+"""The option reference as Markdown, made from the options themselves: ``python -m subtomo.cli.reference``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
+from typing import Any, get_type_hints
+
+from cyclopts import Parameter
+
+from subtomo.cli import extract_options, optimisation_set, sample_manifold
+
+_COMMANDS = {
+    "extract": (
+        "relion_tomo_subtomo",
+        (
+            extract_options.InputOptions,
+            extract_options.SizeOptions,
+            extract_options.SelectionOptions,
+            extract_options.ProcessingOptions,
+            extract_options.OutputOptions,
+            extract_options.ComputingOptions,
+            extract_options.DeadOptions,
+        ),
+    ),
+    "sample-manifold": (
+        "relion_tomo_sample_manifold",
+        (sample_manifold.FileOptions, sample_manifold.SamplingOptions, sample_manifold.FormOptions),
+    ),
+    "optimisation-set": (
+        "relion_tomo_make_optimisation_set",
+        (optimisation_set.FileOptions, optimisation_set.ReferenceOptions),
+    ),
+}
+
+
+def reference() -> str:
+    """Give the whole page."""
+    lines = [
+        "# Options",
+        "",
+        "Made from the code by `make docs-options`. The first name of each option is RELION's, the second a readable",
+        "one; both mean the same. An unknown option is an error here, where RELION only warns.",
+    ]
+    for command, (program, groups) in _COMMANDS.items():
+        lines += ["", f"## subtomo {command}", "", f"Takes the options of `{program}`."]
+        for group in groups:
+            lines += ["", *_table(group)]
+    return "\n".join(lines) + "\n"
+
+
+def _table(group: type) -> Iterator[str]:
+    yield f"**{(group.__doc__ or '').strip()}**"
+    yield ""
+    yield "| option | value | default | what it does |"
+    yield "|---|---|---|---|"
+    hints: dict[str, Any] = get_type_hints(group, include_extras=True)
+    for field in fields(group):
+        hint = hints[field.name]
+        parameter = next(extra for extra in hint.__metadata__ if isinstance(extra, Parameter))
+        names = " ".join(f"`{name}`" for name in parameter.name or ())
+        yield f"| {names} | {_kind(hint.__origin__)} | {_default(field)} | {parameter.help} |"
+
+
+def _kind(hint: Any) -> str:
+    kinds = {bool: "flag", int: "whole number", float: "number", str: "name"}
+    return next(name for kind, name in kinds.items() if kind is hint or kind in getattr(hint, "__args__", ()))
+
+
+def _default(field: Any) -> str:
+    if field.default_factory is not MISSING:
+        return "available cores (RELION: 6)"
+    if field.default is MISSING:
+        return "required"
+    return "" if field.default in (None, False) else f"{field.default:g}"
+
+
+if __name__ == "__main__":
+    print(reference(), end="")

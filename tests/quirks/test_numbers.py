@@ -1,0 +1,99 @@
+"""Quirks that show in the numbers, and the completeness of these tests; see subtomo.conventions.QUIRKS."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from subtomo.conventions import QUIRKS, integer_centre
+from subtomo.errors import SettingsError
+from subtomo.kernels.protocol import BoxGeometry
+from subtomo.model.optics import OpticsGroup
+from subtomo.model.settings import CircleCrop, ExtractionSettings
+from subtomo.physics.aberrations import aberration_phase
+from subtomo.physics.projection import project, projection_from_angles
+from subtomo.physics.window import gridding_precorrection
+from subtomo.pipeline.extract import new_backend
+from subtomo.pipeline.filters import tilt_filters, with_aberrations
+from subtomo.pipeline.plan import plan_extraction
+from subtomo.pipeline.sequence import PseudoSubtomograms
+from tests.helpers.builders import PIXEL_SIZE, SETTINGS, particle_set, tilt_series, tomogram, tomogram_set
+
+
+def test_every_quirk_has_a_test_of_its_own() -> None:
+    source = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    tested = {int(number) for number in re.findall(r"def test_quirk_(\d+)_", source)}
+    assert tested == {quirk.number for quirk in QUIRKS} == set(range(1, 21))
+
+
+def test_quirk_1_odd_tomograms_are_half_a_pixel_off_centre() -> None:
+    odd = (255, 240, 101)
+    projection = projection_from_angles(np.zeros((1, 3)), np.zeros((1, 2)), (300, 300), odd)
+    at_exact_centre = project(projection, np.array([[127.5, 120.0, 50.5]]))[0]
+    np.testing.assert_allclose(at_exact_centre, [150.5, 150.0, 0.5])
+    assert integer_centre(-999) == -499
+
+
+def test_quirk_2_aberrations_use_the_pixel_size_of_the_first_group() -> None:
+    zernike = np.array([0.1, -0.2, 3.0, 0.5])
+    first, second = OpticsGroup("a", PIXEL_SIZE), OpticsGroup("b", 1.1 * PIXEL_SIZE, even_zernike=zernike)
+    particles = replace(particle_set(["TS_1"]), optics_groups=(first, second))
+    plan = plan_extraction(tomogram_set(), particles, SETTINGS).tomograms[0]
+    filters = with_aberrations(tilt_filters(plan, SETTINGS), second, particles, SETTINGS)
+    assert filters.even_phase is not None
+    np.testing.assert_array_equal(filters.even_phase, aberration_phase(zernike, 24, PIXEL_SIZE, even=True))
+
+
+def test_quirk_3_whitening_multiplies_the_weight_once() -> None:
+    settings = replace(SETTINGS, circle_crop=CircleCrop.NONE)
+    plan = plan_extraction(tomogram_set(), particle_set(["TS_1"]), settings).tomograms[0]
+    filters = tilt_filters(plan, settings)
+    factor = np.full(filters.dose_weights.shape, 3.0, np.float32)
+    backend, tilts = new_backend(settings, "reference"), np.arange(2)
+    slices = np.ones((2, 24, 13), complex)
+    plain = backend.modulate(slices, tilts, filters, None)
+    white = backend.modulate(slices, tilts, filters._replace(whitening=factor), None)
+    np.testing.assert_allclose(white.slices, 3.0 * plain.slices)
+    np.testing.assert_allclose(white.weights, 3.0 * plain.weights)
+
+
+def test_quirk_5_gridding_precorrection_jumps_and_is_not_normalised() -> None:
+    factor = gridding_precorrection(32, 4)
+    assert factor[16, 16] == 1.0
+    assert factor[16, 17] == pytest.approx(1.0 / np.sin(np.pi / 12.0))
+    assert factor[16, 16 + 11] == 0.0
+
+
+@pytest.mark.parametrize("name", ["cpu", "reference"])
+def test_quirk_6_the_origin_receives_everything_twice(name: str) -> None:
+    backend = new_backend(ExtractionSettings(16, circle_crop=CircleCrop.NONE), name)
+    settings = ExtractionSettings(16, circle_crop=CircleCrop.NONE)
+    sequence = PseudoSubtomograms(tomogram_set(), particle_set(["TS_1"]), settings, backend=name)
+    item = sequence[0]
+    assert backend.geometry.box_size == 16
+    assert item.multiplicity[0, 0, 0] == pytest.approx(2.0 * item.visible.sum(), rel=0.3)
+    assert item.multiplicity[0, 0, 0] >= 2.0 * item.visible.sum() - 1e-4
+
+
+def test_quirk_7_odd_patches_lack_a_column_and_shift_with_another_width() -> None:
+    odd, even = BoxGeometry(45, 30, 22, 1.5), BoxGeometry(48, 32, 24, 1.5)
+    assert (odd.n_columns, odd.half_box) == (15, 16)
+    assert (even.n_columns, even.half_box) == (17, 17)
+
+
+def test_quirk_10_any_visible_tilts_count() -> None:
+    dose = np.array([50.0, 60.0, 0.0, 70.0, 80.0])
+    tilts = tilt_series(5, dose_e_per_a2=dose)
+    particles = particle_set(["TS_1"], [[0.0, 0.0, 0.0]])
+    settings = replace(SETTINGS, min_tilts=5)
+    assert len(plan_extraction(tomogram_set(tomogram(tilts=tilts)), particles, settings)) == 1
+
+
+@pytest.mark.parametrize(("box", "crop"), [(31, 24), (32, 23), (24, 32)])
+def test_quirk_14_odd_sizes_and_crops_beyond_the_box_are_refused(box: int, crop: int) -> None:
+    with pytest.raises(SettingsError, match=r"--crop|--b"):
+        ExtractionSettings(box, crop)
