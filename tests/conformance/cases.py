@@ -87,6 +87,12 @@ REPRODUCED: frozenset[str] = frozenset(
         "motion_legacy",
         "motion_none",
         "motion_optset_nooffsets",
+        "tilts_sample",
+        "tilts_sample_nmw",
+        "tilts_sample_npw",
+        "tilts_sample_ts",
+        "tilts_sample_optset",
+        "r4_sample_ts",
     }
 )
 
@@ -97,6 +103,7 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
     "stack_err_missing_tomograms": ("nope.star",),
     "stack_err_negative_minframes": ("min_frames", "-1"),
     "stack_err_pipeline_control": ("min_frames", "-1"),
+    "sample_err_no_manifolds": ("manifolds", "--man"),
     "tilts_err_unknown_tomograms": ("tomoA", "tomoC"),
     "tilts_err_optics": ("optics", "300", "200"),
 }
@@ -108,17 +115,7 @@ REFUSED_HERE_ONLY: Mapping[str, tuple[str, ...]] = {
 
 COVERED: frozenset[str] = REPRODUCED | frozenset(REFUSED) | frozenset(REFUSED_HERE_ONLY)
 
-NOT_YET_COVERED: frozenset[str] = frozenset(
-    {
-        "tilts_sample",
-        "tilts_sample_nmw",
-        "tilts_sample_npw",
-        "tilts_sample_ts",
-        "tilts_sample_optset",
-        "sample_err_no_manifolds",
-        "r4_sample_ts",
-    }
-)
+NOT_YET_COVERED: frozenset[str] = frozenset()
 
 # Rows of particles.star (from 0) whose angles are undefined up to rounding: there the rotation matrices are compared.
 UNDEFINED_ANGLES: Mapping[str, frozenset[int]] = {"stack_applyori_gimbal_noslash": frozenset({2})}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
-from subtomo.cli import extract, optimisation_set
+from subtomo.cli import extract, optimisation_set, sample_manifold
 from subtomo.cli.arguments import command_line, last_of_each, value_of
 from subtomo.cli.messages import error, explain, warn
 from subtomo.errors import AbortedError, SubtomoError
@@ -24,8 +24,13 @@ app = App(
 )
 app.command(extract.extract, name="extract")
 app.command(optimisation_set.optimisation_set, name="optimisation-set")
+app.command(sample_manifold.sample_manifold, name="sample-manifold")
 
-_OPTIONS = {"extract": extract.OPTIONS, "optimisation-set": optimisation_set.OPTIONS}
+_OPTIONS = {
+    "extract": extract.OPTIONS,
+    "optimisation-set": optimisation_set.OPTIONS,
+    "sample-manifold": sample_manifold.OPTIONS,
+}
 
 
 def run(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,95 @@
+"""``subtomo sample-manifold``: the options of relion_tomo_sample_manifold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Group, Parameter
+
+from subtomo.cli.arguments import command_line, known_options, option
+from subtomo.cli.messages import warn
+
+
+@Parameter(name="*", group=Group("Input and output", sort_key=1))
+@dataclass(frozen=True)
+class FileOptions:
+    """Files to read and write."""
+
+    output: Annotated[str, option("--o --output", "Folder to write to; made if it does not exist.")]
+    optimisation_set: Annotated[
+        str | None, option("--i --optimisation-set", "Optimisation set that names the files below.")
+    ] = None
+    tomograms: Annotated[str | None, option("--t --tomograms", "Tomogram set (STAR).")] = None
+    manifolds: Annotated[str | None, option("--man --manifolds", "Manifolds (STAR): spheres and spheroids.")] = None
+
+
+@Parameter(name="*", group=Group("Sampling", sort_key=2))
+@dataclass(frozen=True)
+class SamplingOptions:
+    """Where particles are placed."""
+
+    spacing: Annotated[float, option("--spacing", "Distance between neighbouring particles on the surface, Å.")]
+    depth: Annotated[float, option("--depth", "How far below the surface particles are placed, Å; negative is above.")]
+    max_tilt: Annotated[
+        float,
+        option(
+            "--max_tilt --max-tilt",
+            "Largest angle between a particle's direction and the plane perpendicular to the tilt axis, degrees.",
+        ),
+    ]
+    no_missing_wedge: Annotated[
+        bool, option("--nmw --no-missing-wedge", "Leave out where the surface's normal lies in the missing wedge.")
+    ] = False
+    no_present_wedge: Annotated[
+        bool, option("--npw --no-present-wedge", "Leave out where the surface's normal lies outside the missing wedge.")
+    ] = False
+
+
+@Parameter(name="*", group=Group("Form of the particle set", sort_key=3))
+@dataclass(frozen=True)
+class FormOptions:
+    """How particles are written; their places are the same."""
+
+    centred: Annotated[
+        bool,
+        option(
+            "--centred",
+            "Write ångströms from the tomogram's centre and a complete optics table, as RELION 5 does elsewhere, "
+            "instead of pixels and one optics group without amplitude contrast.",
+        ),
+    ] = False
+    tilt_series_names: Annotated[
+        bool, option("--ts --tilt-series-names", "Write a column with the file of each tilt series.")
+    ] = False
+
+
+OPTIONS = known_options(FileOptions, SamplingOptions, FormOptions)
+
+
+def sample_manifold(*, files: FileOptions, sampling: SamplingOptions, form: FormOptions = FormOptions()) -> int:
+    """Sample particles on surfaces; the z axis of their frame is the surface's outward normal."""
+    from subtomo.run.sample_manifold import ManifoldJob
+    from subtomo.run.sample_manifold import sample_manifold as run
+
+    summary = run(
+        ManifoldJob(
+            output_dir=files.output,
+            spacing_angstrom=sampling.spacing,
+            depth_angstrom=sampling.depth,
+            max_tilt_deg=sampling.max_tilt,
+            tomograms_file=files.tomograms,
+            manifolds_file=files.manifolds,
+            optimisation_set_file=files.optimisation_set,
+            avoid_missing_wedge=sampling.no_missing_wedge,
+            avoid_present_wedge=sampling.no_present_wedge,
+            store_tilt_series_name=form.tilt_series_names,
+            centred=form.centred,
+            command=("subtomo", *command_line.get()),
+        )
+    )
+    for message in summary.warnings:
+        warn(message)
+    counts = ", ".join(f"{sum(manifolds.values())} in {name}" for name, manifolds in summary.n_particles.items())
+    print(f"{summary.n_total} particles sampled ({counts}) into {summary.output_dir}")
+    return 0
