@@ -106,12 +106,12 @@ def print_account(summary: ExtractionSummary) -> None:
         f"{summary.n_extracted} of {summary.n_particles} particles extracted into {summary.output_dir}: "
         f"{summary.n_written_files} files, {megabytes:.0f} MB, {summary.seconds:.1f} s"
     )
-    reasons: dict[str, list[str]] = defaultdict(list)
+    causes: dict[str, list[str]] = defaultdict(list)
     for entry in summary.left_out:
-        reasons[entry.reason].append(entry.name)
-    if reasons:
+        causes[entry.cause].append(entry.name)
+    if causes:
         print(f"{len(summary.left_out)} left out:")
-    for reason, names in sorted(reasons.items(), key=lambda item: -len(item[1])):
+    for cause, names in sorted(causes.items(), key=lambda item: -len(item[1])):
         shown = ", ".join(names[:_NAMES_SHOWN]) + (", …" if len(names) > _NAMES_SHOWN else "")
-        print(f"  {len(names)} x {reason} ({shown})")
+        print(f"  {len(names)} x {cause} ({shown})")
     print(f"particles {summary.star_file}, account {summary.output_dir}extraction_summary.json")

@@ -47,7 +47,10 @@ class LeftOut:
     name: str
     tomogram: str
     visible_tilts: int
+    cause: str
+    """In few words, the same for all particles that it applies to."""
     reason: str
+    """With the numbers of this particle."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,7 +65,14 @@ def _unknown_tomograms(tomograms: TomogramSet, particles: ParticleSet) -> list[L
     known = {tomogram.name for tomogram in tomograms}
     names = particles.tomogram_names.tolist()
     return [
-        LeftOut(i, str(particles.names[i]), name, 0, f"its tomogram is not in {tomograms.source or 'the tomogram set'}")
+        LeftOut(
+            i,
+            str(particles.names[i]),
+            name,
+            0,
+            "unknown tomogram",
+            f"its tomogram is not in {tomograms.source or 'the tomogram set'}",
+        )
         for i, name in enumerate(names)
         if name not in known
     ]
@@ -103,10 +110,8 @@ def _plan_tomogram(
     count = visible.sum(axis=1)
     kept = count >= _tilts_needed(settings)
     rejected = [
-        LeftOut(int(members[i]), str(particles.names[members[i]]), tomogram.name, int(count[i]),
-                _why_rejected(inside[i], low_dose, settings))
-        for i in np.flatnonzero(~kept)
-    ]  # fmt: skip
+        _left_out(particles, int(members[i]), inside[i], low_dose, settings) for i in np.flatnonzero(~kept).tolist()
+    ]
     plan = TomogramPlan(
         tomogram=tomogram,
         particles=members[kept],
@@ -170,11 +175,20 @@ def _tilts_needed(settings: ExtractionSettings) -> int:
     return settings.min_tilts if settings.output is Output.PSEUDO_SUBTOMOGRAM else max(settings.min_tilts, 1)
 
 
-def _why_rejected(inside: Bool, low_dose: Bool, settings: ExtractionSettings) -> str:
-    visible, outside = int((inside & low_dose).sum()), int((~inside).sum())
-    parts = [f"visible in {visible} of {len(inside)} tilts, {_tilts_needed(settings)} needed"]
+def _left_out(
+    particles: ParticleSet, particle: int, inside: Bool, low_dose: Bool, settings: ExtractionSettings
+) -> LeftOut:
+    """Say why a particle is left out: its cause is the one that alone would have left it out."""
+    visible, outside, needed = int((inside & low_dose).sum()), int((~inside).sum()), _tilts_needed(settings)
+    parts = [f"visible in {visible} of {len(inside)} tilts, {needed} needed"]
     if outside:
         parts.append(f"too near the edge of the image in {outside}")
     if not low_dose.all():
         parts.append(f"{int((~low_dose).sum())} beyond the dose limit of {settings.max_dose_e_per_a2:g} e/Å²")
-    return "; ".join(parts)
+    cause = "too few tilts"
+    if inside.sum() < needed:
+        cause = "too near the edge of the images"
+    elif low_dose.sum() < needed:
+        cause = "too few tilts within the dose limit"
+    name, tomogram = str(particles.names[particle]), str(particles.tomogram_names[particle])
+    return LeftOut(particle, name, tomogram, visible, cause, "; ".join(parts))

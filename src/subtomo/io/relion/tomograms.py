@@ -58,6 +58,7 @@ def read_tomograms(path: str | Path, *, image_size: tuple[int, int] | None = Non
     for row, name in enumerate(overview.text("rlnTomoName")):
         if separate:
             tilt_file = str(overview.text("rlnTomoTiltSeriesStarFile")[row])
+            _check_present(tilt_file, source)
             table = _tilt_table(read_tables(tilt_file), str(name), tilt_file)
         else:
             table = _tilt_table(tables, str(name), source)
@@ -73,6 +74,18 @@ def _check_numbers(overview: Table) -> None:
     for label in (*_SIZES, *_GRID, "rlnTomoFrameCount"):
         if label in overview:
             overview.ints(label)
+
+
+def _check_present(tilt_file: str, source: str) -> None:
+    """Refuse a missing file with the way out if it stands beside the file that names it."""
+    if Path(tilt_file).exists():
+        return
+    folder = Path(source).resolve().parent
+    found = (folder / tilt_file).exists()
+    raise InputError(
+        f"{source}: names {tilt_file}, which does not exist seen from {Path.cwd()}; names are relative to the folder "
+        f"where the command runs; {f'seen from {folder} it is there: run from that folder' if found else 'correct it'}"
+    )
 
 
 def _check_old_layout(tables: Sequence[Table], overview: Table, *, separate: bool) -> None:
