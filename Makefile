@@ -38,6 +38,10 @@ docs-options: $(STAMP) ## write docs/options.md from the code
 conformance: $(STAMP) ## compare with RELION, one line per case
 	"$(VENV)/bin/python" -m tests.conformance
 
+.PHONY: bench
+bench: $(STAMP) ## measure speed and memory (into benchmarks/RESULTS.md, some ten minutes)
+	cd "$(CURDIR)" && "$(VENV)/bin/python" -m benchmarks --peer
+
 lint: $(STAMP) ## check style, types and the layers of the house
 	"$(VENV)/bin/ruff" check .
 	"$(VENV)/bin/ruff" format --check .

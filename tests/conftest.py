@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Machines that run tests are busy: how long an example takes says nothing about the code.
+settings.register_profile("subtomo", deadline=None)
+settings.load_profile("subtomo")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -1,4 +1,4 @@
-"""Pseudo-subtomograms for cryo-electron tomography, as RELION makes them, on demand and several times faster."""
+"""Pseudo-subtomograms for cryo-electron tomography, as RELION makes them, and on demand."""
 
 from __future__ import annotations
 

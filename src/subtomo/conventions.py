@@ -54,7 +54,7 @@ class Quirk(NamedTuple):
     number: int
     statement: str
     is_reproduced: bool
-    """Whether we do the same; otherwise such input is refused, because RELION's result is undefined or useless."""
+    """Whether we do the same; otherwise what leads to it is refused, see docs/differences.md."""
 
 
 QUIRKS = (
@@ -65,12 +65,12 @@ QUIRKS = (
     Quirk(5, "gridding pre-correction is r / sin(pi r / R), not normalised", True),
     Quirk(6, "voxels that are their own mirror image receive every contribution twice", True),
     Quirk(7, "odd patches shift with a width one pixel short, and lack the last column", True),
-    Quirk(8, "output rows are grouped by tomogram, in the order of the tomogram set", True),
+    Quirk(8, "output rows are grouped by tomogram, in the order of the set (but here written after the images)", True),
     Quirk(9, "weights files are named even where they are not written", True),
     Quirk(10, "the least number of tilts counts any visible tilts, not those of lowest dose", True),
     Quirk(11, "optimisation sets lose reference maps", True),
     Quirk(12, "sampled particles count from 0 over all tomograms, in pixels, without amplitude contrast", True),
-    Quirk(13, "missing alignment gives identity matrices; missing deformations or a wrong optics group crash", False),
+    Quirk(13, "missing alignment, deformations or optics groups and images below the patch size go unnoticed", False),
     Quirk(14, "odd boxes, odd crops and crops larger than the box are not rejected", False),
     Quirk(15, "the image size of real subtomograms in the STAR file can differ from the files by 2", True),
     Quirk(16, "pixel coordinates are lost if offsets are not applied", True),
@@ -88,5 +88,5 @@ def round_half_up(value: float) -> int:
 
 
 def integer_centre(size_px: int) -> int:
-    """Give the centre that projection matrices use; truncates toward zero, so that -999 gives -499 (§4.1)."""
+    """Give the centre that projection matrices use; truncates toward zero, so that -999 gives -499 (§4.1, quirk 1)."""
     return int(size_px / 2)

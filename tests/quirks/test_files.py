@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import mrcfile
@@ -9,12 +11,13 @@ import numpy as np
 import pytest
 
 from subtomo.cli import main
+from subtomo.io.mrc_write import write_mrc
 from subtomo.io.relion import read_particles, read_tomograms
 from subtomo.io.star import find_table, read_tables
 from subtomo.model.table import Table
-from subtomo.pipeline.projector import projection_size
 from tests.helpers.project import edit, write_project
 
+RECONSTRUCTED = Path(__file__).resolve().parents[1] / "conformance" / "inputs" / "r5_stack"
 EXTRACT = ["extract", "--t", "tomograms.star", "--p", "particles.star", "--b", "16", "--crop", "12", "--o", "out/"]
 
 
@@ -60,6 +63,7 @@ def test_quirk_9_weights_are_named_though_not_written() -> None:
     assert main([*EXTRACT, "--no_comb"]) == 0
     named = table("out/particles.star", "particles").text("rlnCtfImage").tolist()
     assert len(named) == 4
+    assert all(name.endswith("_weights.mrc") for name in named)
     assert not any(Path(name).exists() for name in named)
 
 
@@ -79,6 +83,9 @@ def test_quirk_12_sampled_particles_are_numbered_from_0_in_pixels_without_amplit
     numbers = [int(name.split("/")[1]) for name in particles.text("rlnTomoParticleName").tolist()]
     assert numbers == list(range(len(particles)))
     assert "rlnCoordinateX" in particles
+    tilt = particles.floats("rlnTomoSubtomogramTilt")
+    assert (tilt <= 0).all()
+    assert tilt.min() < -100
     assert "rlnAmplitudeContrast" not in table("out/particles.star", "optics")
 
 
@@ -94,8 +101,35 @@ def test_quirk_13_an_optics_group_out_of_range_is_refused(capsys: pytest.Capture
     assert "row 2: rlnOpticsGroup is 2" in capsys.readouterr().err
 
 
-def test_quirk_15_the_size_in_the_star_file_is_rounded_from_another_expression() -> None:
-    assert [projection_size(size) for size in (23.4, 24.5, 25.0, 25.6, 24.99)] == [24, 24, 26, 26, 24]
+def test_quirk_13_deformations_without_coefficients_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    grid = {f"rlnTomoDeformationGridSize{axis}": ["3", "3"] for axis in "XY"}
+    edit(Path("tomograms.star"), "global", **grid, rlnTomoDeformationType=["spline", "spline"])
+    assert main(EXTRACT) == 1
+    assert "rlnTomoDeformationCoefficients" in capsys.readouterr().err
+
+
+def test_quirk_15_the_size_in_the_star_file_can_differ_from_that_of_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "with-reconstruction"
+    shutil.copytree(RECONSTRUCTED, folder, copy_function=os.symlink)
+    monkeypatch.chdir(folder)
+    # 30 * 2 / 4 is 15, an odd number, and so becomes 16; 30 * 2 * 2.7 / (2.7 * 4) is less by the last bit: 14
+    sizes = ["--b", "32", "--crop", "30", "--bin", "2"]
+    files = ["--t", "tomograms_rec.star", "--p", "particles_two.star", "--o", "out/"]
+    assert main(["extract", *files, *sizes, "--real_subtomo"]) == 0
+    assert table("out/particles.star", "optics").text("rlnImageSize").tolist() == ["16"]
+    assert mrcfile.read("out/Subtomograms/TS_01/1_data.mrc").shape[1:] == (14, 14)
+
+
+def test_quirk_15_reconstructions_of_different_binning_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    write_mrc(Path("rec.mrc"), np.ones((10, 22, 27), np.float32), pixel_size_angstrom=20.0)
+    volume = {"rlnTomoReconstructedTomogram": ["rec.mrc", "rec.mrc"]}
+    edit(Path("tomograms.star"), "global", **volume, rlnTomoTomogramBinning=["4.0", "4.02"])
+    assert main([*EXTRACT, "--real_subtomo"]) == 1
+    message = capsys.readouterr().err
+    assert "TS_1" in message
+    assert "4.02 for TS_2" in message
 
 
 def test_quirk_16_pixel_coordinates_are_lost_without_applying_offsets() -> None:
@@ -137,11 +171,11 @@ def test_quirk_19_the_header_of_the_sum_of_weights_has_the_pixel_size_of_real_sp
         assert float(one.voxel_size.x) == pytest.approx(0.2)
 
 
-def test_quirk_20_taper_and_mean_leave_the_data_alone() -> None:
+def test_quirk_20_taper_mean_and_envelope_leave_the_data_alone() -> None:
     assert main([*EXTRACT, "--div"]) == 0
     names = ("1_data.mrc", "1_div.mrc")
     data, divided = (mrcfile.read(f"out/Subtomograms/TS_1/{name}").copy() for name in names)
-    assert main([*EXTRACT, "--div", "--taper", "2", "--no_center"]) == 0
+    assert main([*EXTRACT, "--div", "--taper", "2", "--no_center", "--env", "3"]) == 0
     again, other = (mrcfile.read(f"out/Subtomograms/TS_1/{name}") for name in names)
     np.testing.assert_array_equal(again, data)
     assert not np.array_equal(other, divided)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from subtomo.conventions import QUIRKS, integer_centre
-from subtomo.errors import SettingsError
-from subtomo.kernels.protocol import BoxGeometry
+from subtomo.errors import InputError, SettingsError
+from subtomo.kernels.protocol import BoxGeometry, TiltFilters, get_backend
 from subtomo.model.optics import OpticsGroup
 from subtomo.model.settings import CircleCrop, ExtractionSettings
 from subtomo.physics.aberrations import aberration_phase
@@ -69,20 +69,34 @@ def test_quirk_5_gridding_precorrection_jumps_and_is_not_normalised() -> None:
 
 
 @pytest.mark.parametrize("name", ["cpu", "reference"])
-def test_quirk_6_the_origin_receives_everything_twice(name: str) -> None:
-    backend = new_backend(ExtractionSettings(16, circle_crop=CircleCrop.NONE), name)
-    settings = ExtractionSettings(16, circle_crop=CircleCrop.NONE)
-    sequence = PseudoSubtomograms(tomogram_set(), particle_set(["TS_1"]), settings, backend=name)
-    item = sequence[0]
-    assert backend.geometry.box_size == 16
-    assert item.multiplicity[0, 0, 0] == pytest.approx(2.0 * item.visible.sum(), rel=0.3)
-    assert item.multiplicity[0, 0, 0] >= 2.0 * item.visible.sum() - 1e-4
+@pytest.mark.parametrize("row", [0, 6])
+def test_quirk_6_voxels_that_are_their_own_mirror_image_receive_everything_twice(name: str, row: int) -> None:
+    """One pixel is inserted: at the origin, or where it meets the border of a smaller volume."""
+    box, crop = 16, 12
+    backend = new_backend(ExtractionSettings(box, crop, circle_crop=CircleCrop.NONE), name)
+    ones = np.ones((1, box, box // 2 + 1), np.float32)
+    limits = np.zeros((1, box), np.int32)
+    limits[0, row] = 1
+    patches = backend.crop([np.ones((box, box), np.float32)], np.zeros((1, 2), np.int64))
+    slices = backend.transform(patches, np.full((1, 2), box / 2))
+    modulated = backend.modulate(slices, np.arange(1), TiltFilters(1.0, ones, limits, 1.0), None)
+    backend.insert(modulated, np.array([[[1.0, 0.0, 0.0], [0.0, -1.0, 0.0]]]), limits)
+    ctf2, multiplicity = np.split(backend.finish(1.0).weights, 2)
+    for half in (ctf2, multiplicity):
+        assert half[0, row, 0] == pytest.approx(2.0)
+        assert half.sum() == pytest.approx(2.0)
 
 
 def test_quirk_7_odd_patches_lack_a_column_and_shift_with_another_width() -> None:
     odd, even = BoxGeometry(45, 30, 22, 1.5), BoxGeometry(48, 32, 24, 1.5)
     assert (odd.n_columns, odd.half_box) == (15, 16)
     assert (even.n_columns, even.half_box) == (17, 17)
+    patch = np.zeros((1, 45, 45))
+    patch[0, 0, 0] = 45.0
+    # one binned pixel from the centre of a box that is taken to be 28 pixels wide and 30 high
+    slices = get_backend("reference")(odd).transform(patch, np.array([[14.0 + 1.0, 15.0]]))
+    expected = np.exp(2j * np.pi * np.arange(15) / 28) / 1.5
+    np.testing.assert_allclose(slices[0], np.tile([*expected, 0.0], (30, 1)), atol=1e-12)
 
 
 def test_quirk_10_any_visible_tilts_count() -> None:
@@ -91,6 +105,21 @@ def test_quirk_10_any_visible_tilts_count() -> None:
     particles = particle_set(["TS_1"], [[0.0, 0.0, 0.0]])
     settings = replace(SETTINGS, min_tilts=5)
     assert len(plan_extraction(tomogram_set(tomogram(tilts=tilts)), particles, settings)) == 1
+
+
+def test_quirk_13_whitening_images_smaller_than_a_patch_is_refused() -> None:
+    settings = ExtractionSettings(96, 16, whiten=True)
+    particles = particle_set(["TS_1"], [[0.0, 0.0, 0.0]])
+    plan = plan_extraction(tomogram_set(), particles, settings).tomograms[0]
+    with pytest.raises(InputError, match=r"blocks of 96.*--whiten"):
+        tilt_filters(plan, settings)
+
+
+def test_quirk_13_a_series_of_one_tilt_is_extracted() -> None:
+    particles = particle_set(["TS_1"], [[0.0, 0.0, 0.0]])
+    sequence = PseudoSubtomograms(tomogram_set(tomogram(n_tilts=1)), particles, SETTINGS)
+    assert sequence[0].visible.tolist() == [True]
+    assert sequence[0].multiplicity.any()
 
 
 @pytest.mark.parametrize(("box", "crop"), [(31, 24), (32, 23), (24, 32)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from cyclopts import App, CycloptsError
 from rich.console import Console
@@ -21,6 +22,7 @@ app = App(
     help="Pseudo-subtomograms for cryo-electron tomography, as relion_refine aligns them.",
     help_format="plaintext",
     version_flags=["--version"],
+    suppress_keyboard_interrupt=False,
 )
 app.command(extract.extract, name="extract")
 app.command(optimisation_set.optimisation_set, name="optimisation-set")
@@ -36,6 +38,9 @@ _OPTIONS = {
 def run(argv: Sequence[str] | None = None) -> int:
     """Run a command line; see `subtomo.cli.main`."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, TextIOWrapper):
+        # a terminal without Å must not turn the account of a finished run into a traceback
+        sys.stdout.reconfigure(errors="replace")
     command_line.set(tuple(words))
     if len(words) == 1 and words[0] in _OPTIONS:
         words.append("--help")
@@ -50,7 +55,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         with PipelineControl(prefix):
             return _dispatch(words)
     except CycloptsError as problem:
-        error(explain(problem, words))
+        error(explain(problem, words, _OPTIONS))
     except AbortedError as problem:
         error(str(problem))
         return 2

@@ -2,26 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import fields
+from math import isfinite, nan
 from typing import Any, get_type_hints
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
+
+Options = Mapping[str, tuple[str, bool]]
+"""Every name of every option of a command, with the option's first name and whether it takes a value."""
 
 command_line: ContextVar[tuple[str, ...]] = ContextVar("command_line", default=())
 """The words of the command that is running, for the note it leaves behind."""
 
 
 def option(names: str, help: str) -> Parameter:
-    """Declare an option by its names, RELION's first, and what it does; values may be negative.
+    """Declare an option by its names, RELION's first, and what it does; numbers may be negative, but must be finite.
 
     The help stands here and not in docstrings, which would have to be read from the source at every start.
     """
-    return Parameter(name=tuple(names.split()), help=help, show_default=False, negative="", allow_leading_hyphen=True)
+    return Parameter(name=tuple(names.split()), help=help, show_default=False, negative="", validator=_check_finite)
 
 
-def known_options(*groups: type) -> dict[str, tuple[str, bool]]:
+def whole_number(names: str, help: str) -> Parameter:
+    """Declare an option as `option` does, whose value must be a whole number."""
+    return Parameter(name=tuple(names.split()), help=help, show_default=False, converter=_to_whole_number)
+
+
+def _check_finite(kind: Any, value: Any) -> None:
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError("Numbers must be finite.")
+
+
+def _to_whole_number(kind: Any, tokens: Sequence[Token]) -> int:
+    # by itself the parser would round 32.5 without a word
+    word = tokens[0].value
+    try:
+        number = float(word)
+    except ValueError:
+        number = nan
+    if not number.is_integer():
+        raise ValueError(f'"{word}" is not a whole number.')
+    return int(number)
+
+
+def known_options(*groups: type) -> Options:
     """Map every option name of dataclasses to its first name and whether it takes a value."""
     known: dict[str, tuple[str, bool]] = {}
     for group in groups:
@@ -35,16 +61,21 @@ def known_options(*groups: type) -> dict[str, tuple[str, bool]]:
     return known
 
 
-def value_of(name: str, words: Sequence[str], options: Mapping[str, tuple[str, bool]]) -> str | None:
-    """Find the value of an option that takes one, under any of its names; None if it is not given."""
-    for word, following in zip(words, [*words[1:], None], strict=True):
-        given, _, value = word.partition("=")
-        if name in options and options.get(given, ("", True))[0] == options[name][0]:
-            return value or following
+def find_option(word: str, options: Options) -> tuple[str | None, bool]:
+    """Give the first name of an option and whether it takes a value; hyphens and underscores mean the same."""
+    plain = {name.replace("_", "-"): entry for name, entry in options.items()}
+    return plain.get(word.partition("=")[0].replace("_", "-"), (None, False))
+
+
+def value_of(name: str, words: Sequence[str], options: Options) -> str | None:
+    """Find the value of an option that takes one, under any of its names; None if it is not given or empty."""
+    for found, piece in _pieces(words, options):
+        if found is not None and found == find_option(name, options)[0]:
+            return (piece[1] if len(piece) == 2 else piece[0].partition("=")[2]) or None
     return None
 
 
-def last_of_each(words: Sequence[str], options: Mapping[str, tuple[str, bool]]) -> tuple[list[str], list[str]]:
+def last_of_each(words: Sequence[str], options: Options) -> tuple[list[str], list[str]]:
     """Drop all but the last occurrence of every option.
 
     Args:
@@ -54,15 +85,25 @@ def last_of_each(words: Sequence[str], options: Mapping[str, tuple[str, bool]]) 
     Returns:
         The remaining words, and the options that were repeated.
     """
-    pieces: list[tuple[str | None, list[str]]] = []
-    position = 0
-    while position < len(words):
-        word = words[position]
-        name, takes_value = options.get(word.partition("=")[0], (None, False))
-        length = 2 if takes_value and "=" not in word else 1
-        pieces.append((name, list(words[position : position + length])))
-        position += length
+    pieces = list(_pieces(words, options))
     last = {name: index for index, (name, _) in enumerate(pieces) if name is not None}
     kept = [piece for index, (name, piece) in enumerate(pieces) if name is None or last[name] == index]
     repeated = [name for name in last if sum(other == name for other, _ in pieces) > 1]
     return [word for piece in kept for word in piece], repeated
+
+
+def unknown_options(words: Sequence[str], options: Options) -> list[str]:
+    """List what looks like an option, but is none; RELION only warns of these (quirk 17)."""
+    unknown = [piece[0] for name, piece in _pieces(words, options) if name is None and piece[0].startswith("--")]
+    return [word.partition("=")[0] for word in unknown if word not in ("--", "--help", "--version")]
+
+
+def _pieces(words: Sequence[str], options: Options) -> Iterator[tuple[str | None, list[str]]]:
+    """Split a command line into options with their values, and single words that belong to none."""
+    position = 0
+    while position < len(words):
+        word = words[position]
+        name, takes_value = find_option(word, options)
+        length = 2 if takes_value and "=" not in word else 1
+        yield name, list(words[position : position + length])
+        position += length

@@ -31,27 +31,28 @@ def extract(
 ) -> int:
     """Extract pseudo-subtomograms (or stacks of images) from tilt series.
 
-    Takes the options of relion_tomo_subtomo and writes RELION's tree of files. File names are relative to the current
-    folder, usually the project's.
+    Takes the options of relion_tomo_subtomo and writes RELION's tree of files.
+    File names are relative to the current folder, usually the project's.
     """
     from subtomo.cli.progress import listener, print_account
     from subtomo.run.job import ExtractionJob, run_job
 
     computing = computing or ComputingOptions()
     for name, value in vars(dead).items():
-        if value:
+        if value is not None and value is not False:
             note(f"--{name} has no effect, as in RELION")
+    # RELION's own default for names is an empty one
     job = ExtractionJob(
         output_dir=output.output,
         settings=_settings(size, selection, processing, output),
         output=_output_settings(output),
-        particles_file=files.particles,
-        tomograms_file=files.tomograms,
-        trajectories_file=files.trajectories,
-        optimisation_set_file=files.optimisation_set,
+        particles_file=files.particles or None,
+        tomograms_file=files.tomograms or None,
+        trajectories_file=files.trajectories or None,
+        optimisation_set_file=files.optimisation_set or None,
         threads=computing.threads,
         command=("subtomo", *command_line.get()),
-        control_prefix=computing.pipeline_control,
+        control_prefix=computing.pipeline_control or None,
     )
     print_account(run_job(job, listener()))
     return 0

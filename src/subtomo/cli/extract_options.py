@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from subtomo.cli.arguments import known_options, option
+from subtomo.cli.arguments import known_options, option, whole_number
 
 
 def _cores() -> int:
@@ -44,7 +44,7 @@ class SizeOptions:
 
     box: Annotated[
         int,
-        option(
+        whole_number(
             "--b --box-size",
             "Side of the squares cut from the tilt images, binned pixels, even. Larger boxes catch more of the "
             "signal that defocus spreads.",
@@ -52,7 +52,7 @@ class SizeOptions:
     ]
     crop: Annotated[
         int,
-        option(
+        whole_number(
             "--crop --crop-size",
             "Side of the result, binned pixels, even; by default the box size. Cropping happens after CTF "
             "multiplication.",
@@ -82,7 +82,7 @@ class SelectionOptions:
     ] = -1.0
     min_tilts: Annotated[
         int,
-        option(
+        whole_number(
             "--min_frames --min-tilts",
             "Leave out particles visible in fewer tilts. A particle is visible where its cropped box lies "
             "inside the image.",
@@ -251,7 +251,9 @@ class ComputingOptions:
 
     threads: Annotated[
         int,
-        option("--j --threads", "Particles at a time; by default one per available core. Results do not depend on it."),
+        whole_number(
+            "--j --threads", "Particles at a time; by default one per available core. Results do not depend on it."
+        ),
     ] = field(default_factory=_cores)
     pipeline_control: Annotated[
         str | None,

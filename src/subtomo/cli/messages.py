@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from cyclopts import ArgumentCollection, CycloptsError, UnknownCommandError, UnknownOptionError
+from cyclopts import CycloptsError, MissingArgumentError, UnknownCommandError, UnusedCliTokensError
+
+from subtomo.cli.arguments import Options, find_option, unknown_options
 
 
 def note(message: str) -> None:
@@ -24,21 +26,30 @@ def error(message: str) -> None:
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
 
 
-def explain(problem: CycloptsError, words: Sequence[str]) -> str:
+def explain(problem: CycloptsError, words: Sequence[str], commands: Mapping[str, Options]) -> str:
     """Put a complaint of the parser into one line, with the nearest name for an unknown one."""
-    command = " ".join(["subtomo", *words[:1]]) if words and not words[0].startswith("-") else "subtomo"
-    if isinstance(problem, UnknownOptionError):
-        found = str(problem.token.keyword or problem.token.value)
-        return f"unknown option {found}{_nearest(found, _names(problem.argument_collection))}; see {command} --help"
-    if isinstance(problem, UnknownCommandError):
-        return f"unknown command {words[0]!r}; see subtomo --help"
-    return f"{' '.join(str(problem).split())} See {command} --help"
+    command, given = words[0], words[1:]
+    if isinstance(problem, UnknownCommandError) or command not in commands:
+        return f"unknown command {command!r}{_nearest(command, commands)}; commands are {', '.join(commands)}"
+    return f"{_complaint(problem, given, commands[command])}; see subtomo {command} --help"
 
 
-def _names(arguments: ArgumentCollection) -> list[str]:
-    return [name for argument in arguments for name in argument.names]
+def _complaint(problem: CycloptsError, given: Sequence[str], options: Options) -> str:
+    unknown = unknown_options(given, options)
+    if unknown:  # the likely cause of whatever else is wrong
+        return f"unknown option {unknown[0]}{_nearest(unknown[0], options)}"
+    if isinstance(problem, MissingArgumentError) and problem.argument is not None:
+        names = problem.argument.names
+        used = [word for word in given if find_option(word, options)[0] == names[0]]
+        return f"{used[0]} needs a value" if used else f"{' or '.join(names)} is missing, but required"
+    if isinstance(problem, UnusedCliTokensError):
+        return f"unexpected {' '.join(problem.unused_tokens or ())!r}: every value follows an option"
+    return " ".join(str(problem).split()).rstrip(".")
 
 
-def _nearest(found: str, known: Sequence[str]) -> str:
-    nearest = difflib.get_close_matches(found, known, n=1, cutoff=0.5)
-    return f", did you mean {nearest[0]}?" if nearest else ""
+def _nearest(found: str, known: Iterable[str]) -> str:
+    bare = {name.lstrip("-"): name for name in known}
+    word = found.lstrip("-")
+    longer = [name for name in bare if word and name.startswith(word)]
+    nearest = longer[:1] or difflib.get_close_matches(word, bare, n=1, cutoff=0.5)
+    return f", did you mean {bare[nearest[0]]}?" if nearest else ""

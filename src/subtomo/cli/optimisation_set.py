@@ -54,8 +54,9 @@ def optimisation_set(*, files: FileOptions, references: ReferenceOptions = Refer
 
     if any(vars(references).values()):
         note("references are not kept in optimisation sets, as in RELION")
-    named = OptimisationSet(files.particles, files.tomograms, files.trajectories, files.manifolds)
-    written = make_optimisation_set(files.output, named, files.older)
+    # RELION's own default for names is an empty one
+    given = (name or None for name in (files.particles, files.tomograms, files.trajectories, files.manifolds))
+    written = make_optimisation_set(files.output, OptimisationSet(*given), files.older or None)
     entries = ", ".join(f"{kind} {name}" for kind, name in vars(written).items() if name)
     print(f"{files.output}: {entries}")
     return 0
