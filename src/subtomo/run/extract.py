@@ -24,7 +24,7 @@ from subtomo.pipeline.plan import plan_extraction
 from subtomo.run.executors import one_ahead, run_in_order
 from subtomo.run.layout import OutputLayout
 from subtomo.run.progress import ProgressListener, Silent
-from subtomo.run.records import planned_names, reconstruction_binning, write_records
+from subtomo.run.records import planned_names, reconstruction_binning, require_nominal_tilts, write_records
 from subtomo.run.summary import ExtractionSummary
 from subtomo.run.sums import ParticleSums, Volume, volume_of
 from subtomo.run.write import ParticleWriter, Written
@@ -130,6 +130,7 @@ class _Run:
                 raise SettingsError(f"{path} is an input and would be overwritten; choose another output folder (--o)")
         if self.plan.settings.output is Output.PROJECTIONS:
             reconstruction_binning(self.plan)
+            require_nominal_tilts(self.plan)
         for plan in self.plan.tomograms:
             if isinstance(plan.tomogram.images, TiltImages):
                 plan.tomogram.images.check()

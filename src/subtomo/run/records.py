@@ -74,6 +74,16 @@ def reconstruction_binning(plan: ExtractionPlan) -> float:
     return first
 
 
+def require_nominal_tilts(plan: ExtractionPlan) -> None:
+    """Raise InputError if the projection nearest to zero tilt could not be told."""
+    for entry in plan.tomograms:
+        if entry.tomogram.tilts.nominal_tilt_deg is None:
+            raise InputError(
+                f"{entry.tomogram.source}: no nominal stage tilt angles; real subtomograms need them to find the "
+                "projection nearest to zero tilt"
+            )
+
+
 def _particle_files(plan: ExtractionPlan, layout: OutputLayout) -> ParticleFiles:
     settings, names = plan.settings, list(planned_names(plan))
     images = [layout.image(*name, settings.output) for name in names]
@@ -92,10 +102,7 @@ def _central_sections(plan: ExtractionPlan, layout: OutputLayout) -> Iterator[st
     for entry in plan.tomograms:
         nominal = entry.tomogram.tilts.nominal_tilt_deg
         if nominal is None:
-            raise InputError(
-                f"{entry.tomogram.source}: no nominal stage tilt angles; real subtomograms need them to find the "
-                "projection nearest to zero tilt"
-            )
+            continue  # refused by `require_nominal_tilts`
         for particle, visible in zip(entry.particles, entry.visible, strict=True):
             section = 1 + int(np.argmin(np.abs(nominal[visible])))
             name = layout.image(entry.tomogram.name, str(plan.particles.names[particle]), plan.settings.output)
