@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import Annotated
 
 from cyclopts import Group, Parameter
 
 from subtomo.cli.arguments import known_options, option, whole_number
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from subtomo.run.cores import available_cores
 
 
 @Parameter(name="*", group=Group("Input", sort_key=1))
@@ -254,7 +250,7 @@ class ComputingOptions:
         whole_number(
             "--j --threads", "Particles at a time; by default one per available core. Results do not depend on it."
         ),
-    ] = field(default_factory=_cores)
+    ] = field(default_factory=available_cores)
     pipeline_control: Annotated[
         str | None,
         option(

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from subtomo.cli import messages
+from subtomo.run.layout import summary_file
 from subtomo.run.progress import ProgressListener
 from subtomo.run.summary import ExtractionSummary
 
@@ -114,4 +115,4 @@ def print_account(summary: ExtractionSummary) -> None:
     for cause, names in sorted(causes.items(), key=lambda item: -len(item[1])):
         shown = ", ".join(names[:_NAMES_SHOWN]) + (", …" if len(names) > _NAMES_SHOWN else "")
         print(f"  {len(names)} x {cause} ({shown})")
-    print(f"particles {summary.star_file}, account {summary.output_dir}extraction_summary.json")
+    print(f"particles {summary.star_file}, account {summary_file(summary.output_dir)}")

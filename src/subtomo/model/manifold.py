@@ -59,6 +59,8 @@ class ManifoldSet:
     by_tomogram: Mapping[str, tuple[Manifold, ...]]
     """In ascending order of their index."""
     source: str = ""
+    unused: tuple[str, ...] = ()
+    """Tables of the file that belong to no tomogram of the set."""
 
     def of(self, tomogram_name: str) -> tuple[Manifold, ...]:
         """List the manifolds of a tomogram; none if it has none."""

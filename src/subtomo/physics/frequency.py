@@ -30,6 +30,16 @@ def half_frequency(size: int, pixel_size_angstrom: float) -> tuple[Float, Float]
     return half_index(size)[None, :] / unit, wrapped_index(size)[:, None] / unit
 
 
+def shell_values(values: Float, radius: Float) -> Float:
+    """Interpolate linearly between the values of shells, (n_bins,), at radii in shells; beyond the last, take that."""
+    n_bins = len(values)
+    inner = np.minimum(radius.astype(np.int64), n_bins - 1)
+    outer = np.minimum(inner + 1, n_bins - 1)
+    fraction = np.where(inner + 1 < n_bins, radius - inner, 0.0)
+    interpolated: Float = (1.0 - fraction) * values[inner] + fraction * values[outer]
+    return interpolated
+
+
 def shell_average(values: NDArray[np.floating], radius: Float, n_bins: int) -> Float:
     """Average values over shells, each value shared linearly by the two shells it lies between.
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.conventions import BLOCK_OVERLAP
-from subtomo.physics.frequency import half_radius, shell_average
+from subtomo.physics.frequency import half_radius, shell_average, shell_values
 
 Float = NDArray[np.float64]
 
@@ -43,11 +43,5 @@ def whitening_weights(spectrum: Float, size: int, binning: float) -> NDArray[np.
     Returns:
         (size, size // 2 + 1) float32.
     """
-    n_bins = len(spectrum)
-    inverse = np.divide(1.0, np.sqrt(np.maximum(spectrum, 0.0)), out=np.zeros(n_bins), where=spectrum > 0)
-    radius = binning * half_radius(size)
-    lower = np.minimum(radius.astype(np.int64), n_bins - 1)
-    upper = np.minimum(lower + 1, n_bins - 1)
-    fraction = np.where(lower + 1 < n_bins, radius - lower, 0.0)
-    weights: NDArray[np.float32] = ((1.0 - fraction) * inverse[lower] + fraction * inverse[upper]).astype(np.float32)
-    return weights
+    inverse = np.divide(1.0, np.sqrt(np.maximum(spectrum, 0.0)), out=np.zeros(len(spectrum)), where=spectrum > 0)
+    return shell_values(inverse, binning * half_radius(size)).astype(np.float32)

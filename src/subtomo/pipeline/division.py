@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.conventions import DIVISION_FLOOR
-from subtomo.physics.frequency import half_index, shell_average, wrapped_index
+from subtomo.physics.frequency import half_index, shell_average, shell_values, wrapped_index
 
 Float = NDArray[np.float64]
 Real = NDArray[np.floating]
@@ -34,14 +34,9 @@ def _clamped(ctf2: Real) -> Float:
     wrapped = wrapped_index(size)
     radius = np.sqrt(wrapped[:, None, None] ** 2 + wrapped[:, None] ** 2 + half_index(size) ** 2)
     n_bins = size // 2 + 1
-    average = shell_average(ctf2, radius, n_bins)
-    inner = radius.astype(np.int64)
-    inside = inner + 1 < n_bins
-    inner = np.where(inside, inner, 0)
-    fraction = radius - inner
-    threshold = (1.0 - fraction) * average[inner] + fraction * average[np.minimum(inner + 1, n_bins - 1)]
-    threshold = np.where(inside, DIVISION_FLOOR * threshold, np.inf)
-    return np.maximum(ctf2, threshold)
+    threshold = DIVISION_FLOOR * shell_values(shell_average(ctf2, radius, n_bins), radius)
+    # an infinite divisor sets to zero what lies beyond the last shell
+    return np.maximum(ctf2, np.where(radius < n_bins - 1, threshold, np.inf))
 
 
 def centred_full(half: Real) -> NDArray[np.float32]:

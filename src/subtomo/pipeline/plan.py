@@ -43,22 +43,17 @@ def plan_extraction(tomograms: TomogramSet, particles: ParticleSet, settings: Ex
     return ExtractionPlan(settings, particles, tuple(plans), tuple(left_out))
 
 
-def positions_px(tomogram: Tomogram, particles: ParticleSet, members: NDArray[np.int64], *, offsets: bool) -> Float:
-    """Give (n, 3) decentred pixel positions of particles of a tomogram, refined offsets applied on request (§3.1)."""
+def _positions_px(
+    tomogram: Tomogram, particles: ParticleSet, members: NDArray[np.int64], frames: Float | None
+) -> Float:
+    """Give (n, 3) decentred pixel positions of particles, refined offsets applied in the given frames (§3.1)."""
     pixel_size = particles.pixel_size_angstrom[members, None]
     position: Float = particles.coordinates[members]
     if particles.centred:
         position = position / pixel_size + tomogram.centre_px
-    if offsets:
-        frame = euler_to_matrix(particles.subtomogram_angles_deg[members])
-        position = position - rotate(frame, particles.origin_angstrom[members]) / pixel_size
+    if frames is not None:
+        position = position - rotate(frames, particles.origin_angstrom[members]) / pixel_size
     return position
-
-
-def orientations(particles: ParticleSet, members: NDArray[np.int64], *, particle_frame: bool) -> Float:
-    """Give (n, 3, 3) matrices from the subtomogram's (or the particle's own) frame to the tomogram's (§3.1)."""
-    frame = euler_to_matrix(particles.subtomogram_angles_deg[members])
-    return compose(frame, euler_to_matrix(particles.angles_deg[members])) if particle_frame else frame
 
 
 def _unknown_tomograms(tomograms: TomogramSet, particles: ParticleSet) -> list[LeftOut]:
@@ -101,7 +96,8 @@ def _check_optics(tomogram: Tomogram, particles: ParticleSet, members: NDArray[n
 def _plan_tomogram(
     tomogram: Tomogram, particles: ParticleSet, members: NDArray[np.int64], settings: ExtractionSettings
 ) -> tuple[TomogramPlan, list[LeftOut]]:
-    positions = positions_px(tomogram, particles, members, offsets=settings.moves_coordinates)
+    frames = euler_to_matrix(particles.subtomogram_angles_deg[members])
+    positions = _positions_px(tomogram, particles, members, frames if settings.moves_coordinates else None)
     image_positions = _image_positions(tomogram, positions, _motion_px(tomogram, particles, members))
     inside = _inside_images(image_positions, tomogram.image_size, settings)
     limit = settings.max_dose_e_per_a2
@@ -112,14 +108,15 @@ def _plan_tomogram(
     rejected = [
         _left_out(particles, int(members[i]), inside[i], low_dose, settings) for i in np.flatnonzero(~kept).tolist()
     ]
+    particle_frames = compose(frames[kept], euler_to_matrix(particles.angles_deg[members[kept]]))
     plan = TomogramPlan(
         tomogram=tomogram,
         particles=members[kept],
         positions_px=positions[kept],
         image_positions_px=image_positions[kept],
         defocus_offset_angstrom=_defocus_offset(tomogram, positions[kept]),
-        orientations=orientations(particles, members[kept], particle_frame=settings.apply_orientations),
-        particle_frames=orientations(particles, members[kept], particle_frame=True),
+        orientations=particle_frames if settings.apply_orientations else frames[kept],
+        particle_frames=particle_frames,
         visible=visible[kept],
     )
     return plan, rejected

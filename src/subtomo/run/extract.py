@@ -21,7 +21,9 @@ from subtomo.model.tomogram import TomogramSet
 from subtomo.pipeline.extract import new_backend
 from subtomo.pipeline.extractors import Extractor, make_extractor
 from subtomo.pipeline.plan import plan_extraction
+from subtomo.run.cores import available_cores
 from subtomo.run.executors import one_ahead, run_in_order
+from subtomo.run.inputs import protect_inputs
 from subtomo.run.layout import OutputLayout
 from subtomo.run.progress import ProgressListener, Silent
 from subtomo.run.records import planned_names, reconstruction_binning, require_nominal_tilts, write_records
@@ -83,11 +85,6 @@ def extract(
     return run.conclude(files)
 
 
-def available_cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class _Run:
     """One extraction from plan to summary."""
 
@@ -123,11 +120,7 @@ class _Run:
         """Check all headers, make the folders, and remove an earlier run's STAR files, whose images get replaced."""
         layout = self.layout
         outputs = layout.records
-        named = [*vars(files).values(), *self.context.inputs]
-        inputs = {os.path.realpath(name) for name in named if name}
-        for path in outputs:
-            if os.path.realpath(path) in inputs:
-                raise SettingsError(f"{path} is an input and would be overwritten; choose another output folder (--o)")
+        protect_inputs((*vars(files).values(), *self.context.inputs), outputs)
         if self.plan.settings.output is Output.PROJECTIONS:
             reconstruction_binning(self.plan)
             require_nominal_tilts(self.plan)

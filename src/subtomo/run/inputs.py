@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
-from subtomo.errors import InputError
+from subtomo.errors import InputError, SettingsError
 from subtomo.io.relion import OptimisationSet, read_optimisation_set
 
 
@@ -37,3 +39,11 @@ def needed_file(name: str | None, kind: str, option: str, optimisation_set_file:
             "where the command runs, usually the project's"
         )
     return name
+
+
+def protect_inputs(inputs: Iterable[str | None], outputs: Iterable[str]) -> None:
+    """Raise SettingsError if a file that is read would be overwritten, under whatever name."""
+    read = {os.path.realpath(name) for name in inputs if name}
+    for path in outputs:
+        if os.path.realpath(path) in read:
+            raise SettingsError(f"{path} is an input and would be overwritten; choose another output folder (--o)")

@@ -11,6 +11,7 @@ from subtomo.model.settings import ExtractionSettings, OutputSettings
 from subtomo.run.control import PipelineControl
 from subtomo.run.extract import RunContext, extract
 from subtomo.run.inputs import input_files, needed_file
+from subtomo.run.layout import summary_file
 from subtomo.run.note import write_note
 from subtomo.run.progress import ProgressListener
 from subtomo.run.summary import ExtractionSummary, write_summary
@@ -76,5 +77,5 @@ def _run(job: ExtractionJob, progress: ProgressListener) -> ExtractionSummary:
     if job.control_prefix is None:
         write_note(folder, job.command)
     origin = {"program": f"subtomo {version('subtomo')}", "command": list(job.command)}
-    write_summary(folder + "extraction_summary.json", summary, job.settings, job.output, origin)
+    write_summary(summary_file(folder), summary, job.settings, job.output, origin)
     return summary

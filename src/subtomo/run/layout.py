@@ -34,9 +34,7 @@ class OutputLayout:
             InputError: A name would lead out of the folder or cannot be a file name.
             SettingsError: The folder has no name.
         """
-        if not output_dir:
-            raise SettingsError("the output folder (--o) has no name; give one, or . for the present folder")
-        folder = output_dir if output_dir.endswith("/") else output_dir + "/"
+        folder = output_folder(output_dir)
         particles = plan.particles
         first = particles.in_tomogram(plan.tomograms[0].tomogram.name)[0]
         layout = cls(folder, separate_tomograms="/" not in str(particles.names[first]))
@@ -68,14 +66,9 @@ class OutputLayout:
         return self.folder + "optimisation_set.star"
 
     @property
-    def note(self) -> str:
-        """The text file with the command."""
-        return self.folder + "note.txt"
-
-    @property
     def summary(self) -> str:
         """The account of the run."""
-        return self.folder + "extraction_summary.json"
+        return summary_file(self.folder)
 
     @property
     def records(self) -> tuple[str, ...]:
@@ -99,6 +92,22 @@ class OutputLayout:
     def weights(self, tomogram: str, particle: str) -> str:
         """Name the file of CTF² and multiplicity of a particle."""
         return self.root(tomogram, particle) + "_weights.mrc"
+
+
+def output_folder(name: str) -> str:
+    """Give the output folder with a slash at its end.
+
+    Raises:
+        SettingsError: It has no name, which would make it the root of the file system.
+    """
+    if not name:
+        raise SettingsError("the output folder (--o) has no name; give one, or . for the present folder")
+    return name if name.endswith("/") else name + "/"
+
+
+def summary_file(folder: str) -> str:
+    """Name the account of an extraction into a folder, which ends in a slash."""
+    return folder + "extraction_summary.json"
 
 
 def check_name(name: str, where: str) -> None:

@@ -9,21 +9,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from subtomo.errors import InputError, SettingsError
+from subtomo.errors import InputError
 from subtomo.io.obj import write_cones
 from subtomo.io.relion import OptimisationSet, read_tomograms, write_optimisation_set
 from subtomo.io.relion.manifolds import (
     SampledParticlesForm,
     read_manifolds,
-    tables_without_tomogram,
     write_sampled_particles,
 )
 from subtomo.manifolds import sample_manifold as sample_surface
 from subtomo.model.manifold import Manifold, ManifoldSample, SamplingSettings
 from subtomo.model.tomogram import Tomogram, TomogramSet
 from subtomo.physics.orientation import euler_to_matrix
-from subtomo.run.inputs import input_files, needed_file
-from subtomo.run.layout import check_name
+from subtomo.run.inputs import input_files, needed_file, protect_inputs
+from subtomo.run.layout import check_name, output_folder
 from subtomo.run.note import write_note
 
 _Samples = Sequence[Sequence[ManifoldSample]]
@@ -88,9 +87,7 @@ def sample_manifold(job: ManifoldJob) -> ManifoldSummary:
         SettingsError: Settings make no sense, or an input would be overwritten.
     """
     settings = job.settings
-    if not job.output_dir:
-        raise SettingsError("the output folder (--o) has no name; give one, or . for the present folder")
-    folder = job.output_dir if job.output_dir.endswith("/") else job.output_dir + "/"
+    folder = output_folder(job.output_dir)
     named = OptimisationSet(tomograms=job.tomograms_file, manifolds=job.manifolds_file)
     files = input_files(named, job.optimisation_set_file)
     tomograms_file = needed_file(files.tomograms, "tomograms", "--t", job.optimisation_set_file)
@@ -112,7 +109,7 @@ def sample_manifold(job: ManifoldJob) -> ManifoldSummary:
         folder,
         counts,
         written,
-        (*warnings, *_warnings(job, tomograms, counts, tables_without_tomogram(manifolds_file, tomograms))),
+        (*warnings, *_warnings(job, tomograms, counts, manifolds.unused)),
     )
 
 
@@ -139,7 +136,7 @@ def _write(
 ) -> tuple[str, ...]:
     meshes = [f"{folder}{tomogram.name}.obj" for tomogram in tomograms]
     particles, optimisation_set = f"{folder}particles.star", f"{folder}optimisation_set.star"
-    _protect_inputs(job, files, (*meshes, particles, optimisation_set))
+    protect_inputs((*vars(files).values(), job.optimisation_set_file), (*meshes, particles, optimisation_set))
     for name in {os.path.dirname(path) for path in (*meshes, particles)}:
         _make_folder(name)
     write_note(folder, job.command)
@@ -195,14 +192,6 @@ def _warnings(
             f"{', '.join(others[:5])} differ, so extraction will refuse these particles; use centred output"
         )
     return warnings
-
-
-def _protect_inputs(job: ManifoldJob, files: OptimisationSet, outputs: Sequence[str]) -> None:
-    named = (*vars(files).values(), job.optimisation_set_file)
-    inputs = {os.path.realpath(name) for name in named if name}
-    for path in outputs:
-        if os.path.realpath(path) in inputs:
-            raise SettingsError(f"{path} is an input and would be overwritten; choose another output folder (--o)")
 
 
 def _make_folder(name: str) -> None:

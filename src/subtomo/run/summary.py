@@ -39,7 +39,7 @@ def write_summary(
     """Write the account as JSON: counts, settings, left-out particles and why, and context (command, version)."""
     account = {
         **context,
-        **{key: value for key, value in asdict(summary).items() if key != "left_out"},
+        **{key: value for key, value in vars(summary).items() if key != "left_out"},
         "settings": {**_plain(settings), **_plain(output)},
         "left_out": [asdict(entry) for entry in summary.left_out],
     }

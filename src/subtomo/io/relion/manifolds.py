@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.conventions import OPTICS_TOLERANCE
 from subtomo.errors import InputError
 from subtomo.io.relion.particles import ANGLES, CENTRED, DECENTRED, ORIGIN, SUBTOMOGRAM_ANGLES
+from subtomo.io.relion.tomograms import optics_values
 from subtomo.io.star import find_table, format_floats, format_ints, read_tables, write_tables
 from subtomo.model.manifold import Manifold, ManifoldSample, ManifoldSet, Sphere, Spheroid, Surface
 from subtomo.model.table import Table, TextArray, text_array
@@ -25,7 +27,6 @@ _OPTICS_OF_RELION = ("rlnSphericalAberration", "rlnVoltage", "rlnTomoTiltSeriesP
 _COUNTS = ("rlnTomoManifoldIndex", "rlnGroupNumber", "rlnClassNumber", "rlnOpticsGroup", "rlnRandomSubset")
 _PRIOR = "rlnAngleTiltPrior"
 _NUMBERS = (*_OPTICS, *_COUNTS, *CENTRED, *DECENTRED, *SUBTOMOGRAM_ANGLES, *ANGLES, *ORIGIN, *_ORIGIN_PRIOR, _PRIOR)
-_OPTICS_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,8 @@ def read_manifolds(path: str | Path, tomograms: TomogramSet) -> ManifoldSet:
     return ManifoldSet(
         {name: _manifolds(table) for name, table in found.items() if table is not None and table.labels},
         source=str(path),
+        unused=tuple(table.name for table in tables if table.name not in tomograms),
     )
-
-
-def tables_without_tomogram(path: str | Path, tomograms: TomogramSet) -> tuple[str, ...]:
-    """Name the tables of a manifold file that belong to no tomogram of a set."""
-    return tuple(table.name for table in read_tables(path) if table.name not in tomograms)
 
 
 def write_sampled_particles(
@@ -125,19 +122,9 @@ def _surface(kind: str, parameters: Float, source: str) -> Surface:
     return Spheroid(parameters[:3], parameters[3:])
 
 
-def _optics_values(tomogram: Tomogram) -> dict[str, float]:
-    microscope = tomogram.microscope
-    return {
-        "rlnSphericalAberration": microscope.spherical_aberration_mm,
-        "rlnVoltage": microscope.voltage_kv,
-        "rlnAmplitudeContrast": microscope.amplitude_contrast,
-        "rlnTomoTiltSeriesPixelSize": tomogram.pixel_size_angstrom,
-    }
-
-
 def _optics_of_relion(tomograms: TomogramSet) -> tuple[Table, list[int]]:
     """Make one group for all, with the first tomogram's values and without amplitude contrast (quirk 12)."""
-    values = _optics_values(tomograms[0])
+    values = optics_values(tomograms[0])
     columns = {"rlnOpticsGroup": format_ints([1]), "rlnOpticsGroupName": text_array(["optics_group_1"])}
     numbers = {label: format_floats([values[label]]) for label in _OPTICS_OF_RELION}
     return Table("optics", {**columns, **numbers}), [1] * len(tomograms)
@@ -157,7 +144,7 @@ def _optics(tomograms: TomogramSet, counts: Sequence[int]) -> tuple[Table, list[
         model = models.setdefault(tomogram.optics_group_name, tomogram)
         _check_same_optics(tomogram, model)
         groups.append(list(models).index(tomogram.optics_group_name) + 1)
-    values = [_optics_values(model) for model in models.values()]
+    values = [optics_values(model) for model in models.values()]
     columns = {
         "rlnOpticsGroup": format_ints(list(range(1, len(models) + 1))),
         "rlnOpticsGroupName": text_array(list(models)),
@@ -167,9 +154,9 @@ def _optics(tomograms: TomogramSet, counts: Sequence[int]) -> tuple[Table, list[
 
 
 def _check_same_optics(tomogram: Tomogram, model: Tomogram) -> None:
-    theirs = _optics_values(model)
-    for label, value in _optics_values(tomogram).items():
-        if abs(value - theirs[label]) > _OPTICS_TOLERANCE:
+    theirs = optics_values(model)
+    for label, value in optics_values(tomogram).items():
+        if abs(value - theirs[label]) > OPTICS_TOLERANCE:
             raise InputError(
                 f"{tomogram.source}: {label} of tomogram {tomogram.name} is {value:g}, but {theirs[label]:g} in "
                 f"{model.name}, and both belong to optics group {model.optics_group_name!r}; give them different "

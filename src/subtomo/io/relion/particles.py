@@ -156,18 +156,17 @@ def _invent_optics(table: Table, tomograms: TomogramSet) -> tuple[Table, Table]:
     """
     by_name = {tomogram.name: tomogram for tomogram in tomograms}
     numbers: dict[str, int] = {}
-    columns: dict[str, list[str]] = {}
+    columns: dict[str, list[float]] = {}
     groups = []
     for name in table.text("rlnTomoName").tolist():
         tomogram = by_name.get(name)
         group = tomogram.optics_group_name if tomogram else ""
         if group not in numbers:
             numbers[group] = len(numbers) + 1
-            model = tomogram or tomograms[0]
-            for label, value in optics_values(model.microscope, model.pixel_size_angstrom).items():
-                columns.setdefault(label, []).append(str(format_floats(value)[0]))
+            for label, value in optics_values(tomogram or tomograms[0]).items():
+                columns.setdefault(label, []).append(value)
         groups.append(numbers[group])
-    texts: dict[str, TextArray] = {label: text_array(column) for label, column in columns.items()}
+    texts: dict[str, TextArray] = {label: format_floats(column) for label, column in columns.items()}
     texts["rlnOpticsGroup"] = format_ints(list(numbers.values()))
     texts["rlnOpticsGroupName"] = text_array(list(numbers))
     return table.with_column("rlnOpticsGroup", format_ints(groups)), Table("optics", texts, source=table.source)

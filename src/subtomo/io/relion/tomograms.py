@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from subtomo.conventions import MISSING_TOMOGRAM_SIZE
 from subtomo.errors import InputError
 from subtomo.io.mrc import ImageAddress, TiltImages, parse_image_name, read_header
@@ -196,12 +193,11 @@ def _amplitude_contrast(row: Table) -> float:
     return value
 
 
-def optics_values(microscope: Microscope, pixel_size_angstrom: float) -> dict[str, NDArray[np.float64]]:
+def optics_values(tomogram: Tomogram) -> dict[str, float]:
     """Give the labels and values that a tomogram contributes to an optics table, in RELION's order."""
-    values = {
-        "rlnVoltage": microscope.voltage_kv,
-        "rlnSphericalAberration": microscope.spherical_aberration_mm,
-        "rlnAmplitudeContrast": microscope.amplitude_contrast,
-        "rlnTomoTiltSeriesPixelSize": pixel_size_angstrom,
+    return {
+        "rlnVoltage": tomogram.microscope.voltage_kv,
+        "rlnSphericalAberration": tomogram.microscope.spherical_aberration_mm,
+        "rlnAmplitudeContrast": tomogram.microscope.amplitude_contrast,
+        "rlnTomoTiltSeriesPixelSize": tomogram.pixel_size_angstrom,
     }
-    return {label: np.array([value]) for label, value in values.items()}
