@@ -11,7 +11,14 @@ if TYPE_CHECKING:
     from subtomo.errors import InputError, SettingsError, SubtomoError
     from subtomo.io.relion import read_particles, read_tomograms
     from subtomo.model.particles import ParticleSet
-    from subtomo.model.settings import CircleCrop, ExtractionSettings, Output, OutputSettings
+    from subtomo.model.settings import (
+        CircleCrop,
+        DataTerm,
+        ExtractionSettings,
+        Output,
+        OutputSettings,
+        Weighting,
+    )
     from subtomo.model.subtomogram import PseudoSubtomogram, TiltStack
     from subtomo.model.tomogram import Tomogram, TomogramSet
     from subtomo.pipeline.sequence import PseudoSubtomograms
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "CircleCrop": "subtomo.model.settings",
+    "DataTerm": "subtomo.model.settings",
     "ExtractionSettings": "subtomo.model.settings",
     "InputError": "subtomo.errors",
     "Output": "subtomo.model.settings",
@@ -31,6 +39,7 @@ _HOMES = {
     "TiltStack": "subtomo.model.subtomogram",
     "Tomogram": "subtomo.model.tomogram",
     "TomogramSet": "subtomo.model.tomogram",
+    "Weighting": "subtomo.model.settings",
     "extract": "subtomo.run.extract",
     "read_particles": "subtomo.io.relion",
     "read_tomograms": "subtomo.io.relion",
@@ -39,6 +48,7 @@ _HOMES = {
 
 __all__ = [
     "CircleCrop",
+    "DataTerm",
     "ExtractionSettings",
     "InputError",
     "Output",
@@ -51,6 +61,7 @@ __all__ = [
     "TiltStack",
     "Tomogram",
     "TomogramSet",
+    "Weighting",
     "extract",
     "read_particles",
     "read_tomograms",

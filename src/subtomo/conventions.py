@@ -38,6 +38,20 @@ BLOCK_OVERLAP = 2.0
 DIVISION_FLOOR = 0.001
 """Without an SNR, weights are clamped at this fraction of their shell's average before division (§7.5)."""
 
+WHITENING_FLOOR = 1e-8
+"""Whitened particles leave voxels out whose CTF² is not above this fraction of the particle's largest: inserted data
+vanish with their weights, so that their noise stays at most one down to where rounding begins."""
+
+WEIGHT_SHARPENING = 1.0 / 12.0
+"""Share of the second difference that corrected and exact terms take away from CTF², along each axis."""
+
+WEIGHT_KEPT = 0.25
+"""Of every weight this share stays at least, along each axis."""
+
+WEIGHT_FLOOR = 3e-4
+"""Corrected and exact terms have no CTF² below this fraction of the particle's largest: their data reach a little
+beyond the slices, and divided by the root of this their noise stays below that of all other voxels."""
+
 DATA_SCALE_TOLERANCE = 1e-4
 """A data scale nearer to one than this is not applied (§7.3)."""
 

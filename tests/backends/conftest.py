@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from subtomo.kernels import fft
-from subtomo.kernels.cpu import backend
+from subtomo.kernels.cpu import backend, exact
 
 
 @pytest.fixture
@@ -21,6 +21,8 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     with monkeypatch.context() as patch:
         patch.setattr(importlib.util, "find_spec", lambda name: None)
         spec.loader.exec_module(module)
-    for name in ("complex_to_complex", "half_to_real", "real_to_half"):
-        monkeypatch.setattr(backend, name, getattr(module, name))
+    for user in (backend, exact):
+        for name in ("complex_to_complex", "half_to_real", "real_to_half"):
+            if hasattr(user, name):
+                monkeypatch.setattr(user, name, getattr(module, name))
     return module

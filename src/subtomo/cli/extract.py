@@ -12,9 +12,20 @@ from subtomo.cli.extract_options import (
     ProcessingOptions,
     SelectionOptions,
     SizeOptions,
+    TermOptions,
 )
 from subtomo.cli.messages import note, warn
-from subtomo.model.settings import CircleCrop, Cone, ExtractionSettings, ExtraFile, Output, OutputSettings
+from subtomo.errors import InputError, SettingsError
+from subtomo.model.settings import (
+    CircleCrop,
+    Cone,
+    DataTerm,
+    ExtractionSettings,
+    ExtraFile,
+    Output,
+    OutputSettings,
+    Weighting,
+)
 
 __all__ = ["OPTIONS", "extract"]
 
@@ -26,6 +37,7 @@ def extract(
     files: InputOptions = InputOptions(),
     selection: SelectionOptions = SelectionOptions(),
     processing: ProcessingOptions = ProcessingOptions(),
+    terms: TermOptions = TermOptions(),
     computing: ComputingOptions | None = None,
     dead: DeadOptions = DeadOptions(),
 ) -> int:
@@ -44,7 +56,7 @@ def extract(
     # RELION's own default for names is an empty one
     job = ExtractionJob(
         output_dir=output.output,
-        settings=_settings(size, selection, processing, output),
+        settings=_settings(size, selection, processing, terms, output),
         output=_output_settings(output),
         particles_file=files.particles or None,
         tomograms_file=files.tomograms or None,
@@ -52,14 +64,26 @@ def extract(
         optimisation_set_file=files.optimisation_set or None,
         threads=computing.threads,
         command=("subtomo", *command_line.get()),
+        resume=output.resume,
         control_prefix=computing.pipeline_control or None,
     )
-    print_account(run_job(job, listener()))
+    summary = run_job(job, listener())
+    print_account(summary)
+    if summary.failures:
+        first = summary.failures[0]
+        raise InputError(
+            f"{len(summary.failures)} particle(s) are missing, the first being {first.particle}: {first.error}. "
+            f"{summary.output_dir}extraction_summary.json lists them all; with --resume only these are made again"
+        )
     return 0
 
 
 def _settings(
-    size: SizeOptions, selection: SelectionOptions, processing: ProcessingOptions, output: OutputOptions
+    size: SizeOptions,
+    selection: SelectionOptions,
+    processing: ProcessingOptions,
+    terms: TermOptions,
+    output: OutputOptions,
 ) -> ExtractionSettings:
     if selection.apply_orientations and selection.keep_offsets:
         warn("--apply_orientations overrides --dont_apply_offsets")
@@ -81,7 +105,18 @@ def _settings(
         whiten=processing.whiten,
         gridding_precorrection=processing.grid_precorr,
         cone=Cone(processing.cone_angle, processing.cone_sigma) if processing.cone_weight else None,
+        weighting=Weighting[_term("--weighting", terms.weighting, terms, "whitened").upper()],
+        data_term=DataTerm[_term("--data-term", terms.data_term, terms, "exact").upper()],
     )
+
+
+def _term(name: str, given: str | None, terms: TermOptions, recommended: str) -> str:
+    """Take what is given, else what --for-refine3d stands for, else RELION's."""
+    if terms.for_refine3d and given not in (None, recommended):
+        raise SettingsError(
+            f"--for-refine3d stands for {name} {recommended}, but {name} is {given}; leave one of them out"
+        )
+    return given or (recommended if terms.for_refine3d else "relion")
 
 
 def _output_settings(output: OutputOptions) -> OutputSettings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 
@@ -173,7 +173,39 @@ class ProcessingOptions:
     ] = 2.0
 
 
-@Parameter(name="*", group=Group("Output", sort_key=5))
+@Parameter(name="*", group=Group("Terms for alignment", sort_key=5))
+@dataclass(frozen=True)
+class TermOptions:
+    """In which form relion_refine gets the terms of its cost function."""
+
+    for_refine3d: Annotated[
+        bool,
+        option(
+            "--for-refine3d",
+            "Recommended for refinement: --weighting whitened and --data-term exact. relion_refine then compares "
+            "particles with its reference as the tilt images themselves would be compared, and finds better poses.",
+        ),
+    ] = False
+    weighting: Annotated[
+        Literal["relion", "whitened"] | None,
+        option(
+            "--weighting",
+            "relion (default): data and CTF², voxel for voxel as RELION writes them. whitened: data / √CTF² and √CTF², "
+            "so that the noise is white and relion_refine weighs every voxel rightly; averages stay the same.",
+        ),
+    ] = None
+    data_term: Annotated[
+        Literal["relion", "corrected", "exact"] | None,
+        option(
+            "--data-term",
+            "relion (default): trilinear insertion, which damps density away from the centre (by 21 % at half radius). "
+            "corrected: the same, divided by that damping. exact: the adjoint of projection, computed by a non-uniform "
+            "Fourier transform; takes up to half as long again.",
+        ),
+    ] = None
+
+
+@Parameter(name="*", group=Group("Output", sort_key=6))
 @dataclass(frozen=True)
 class OutputOptions:
     """What is written."""
@@ -235,12 +267,21 @@ class OutputOptions:
         bool,
         option(
             "--only_do_unfinished --skip-existing",
-            "Leave particles alone whose main file exists; they are left out of --sum, too.",
+            "Leave particles alone whose files are whole, also those that another program made; they are left out "
+            "of --sum, too. A folder that subtomo made is held to the rules of --resume.",
+        ),
+    ] = False
+    resume: Annotated[
+        bool,
+        option(
+            "--resume --continue",
+            "Finish an earlier run: keep particles whose files are whole and were made with the same settings and "
+            "inputs. They count in --sum. Other settings are refused.",
         ),
     ] = False
 
 
-@Parameter(name="*", group=Group("Computing", sort_key=6))
+@Parameter(name="*", group=Group("Computing", sort_key=7))
 @dataclass(frozen=True)
 class ComputingOptions:
     """How it is run."""
@@ -259,7 +300,7 @@ class ComputingOptions:
     ] = None
 
 
-@Parameter(name="*", group=Group("Accepted without effect, as in RELION", sort_key=7))
+@Parameter(name="*", group=Group("Accepted without effect, as in RELION", sort_key=8))
 @dataclass(frozen=True)
 class DeadOptions:
     """Options that RELION parses and ignores."""
@@ -271,5 +312,12 @@ class DeadOptions:
 
 
 OPTIONS = known_options(
-    InputOptions, SizeOptions, SelectionOptions, ProcessingOptions, OutputOptions, ComputingOptions, DeadOptions
+    InputOptions,
+    SizeOptions,
+    SelectionOptions,
+    ProcessingOptions,
+    TermOptions,
+    OutputOptions,
+    ComputingOptions,
+    DeadOptions,
 )

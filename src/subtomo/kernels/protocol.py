@@ -41,6 +41,11 @@ class BoxGeometry:
         return (self.box_size - self.crop_size) // 2
 
     @property
+    def origin_share(self) -> float:
+        """Factor for the origin of slices sampled at the crop size; see `Backend.to_crop_slices`."""
+        return 0.5 + 0.5 * (self.crop_size / self.box_size) ** 2
+
+    @property
     def half_box(self) -> int:
         """Columns of a half transform of the box."""
         return self.box_size // 2 + 1
@@ -128,14 +133,41 @@ class Backend(Protocol):
     def to_slices(self, images: Any, modulated: Any) -> Any:
         """Transform images back to slices, keeping the weights of ``modulated``."""
 
+    def to_crop_slices(self, images: Any) -> Any:
+        """Transform the central (n, c, c) window of images to slices that are sampled at the crop size.
+
+        The origin counts twice in half transforms (quirk 6). It is scaled so that it counts for no more than in a slice
+        of the box's size.
+        """
+
     def window(self, images: Any) -> Float32:
         """Copy the central (n, c, c) window of images."""
 
     def insert(self, modulated: Any, axes: Float, limits: NDArray[np.int32]) -> None:
         """Add slices and weights to the volume at x u + y v (§7.1, §7.2); ``axes`` is (n, 2, 3), ``limits`` (n, b)."""
 
-    def finish(self, data_scale: float) -> FourierVolume:
-        """Transform the volume to real space (§7.3), give it away and start a new one; data are scaled."""
+    def insert_weights(self, modulated: Any, axes: Float, limits: NDArray[np.int32]) -> None:
+        """Add the weights of slices to the volume as `insert` does; the data are left to `backproject`."""
+
+    def backproject(self, slices: Any, axes: Float, limits: NDArray[np.int32], scales: Float) -> None:
+        """Add slices to the exact data term: the sum over pixels of 2 Re(d exp(2πi (x u + y v)·r / c)) at each voxel r.
+
+        Beyond the largest sphere it fades to zero. Takes the slices of `modulate` or of `to_crop_slices`, of any side
+        s, with ``axes`` (n, 2, 3), ``limits`` (n, s) and a factor (n,) per slice. Frequencies beyond c / 2 along any
+        axis are left out. Source: cost-fidelity.md.
+        """
+
+    def finish(self, data_scale: float, *, term: str = "inserted", whiten: bool = False) -> FourierVolume:
+        """Transform the volume to real space (§7.3), give it away and start a new one; data are scaled.
+
+        Args:
+            data_scale: Factor of the data.
+            term: ``inserted``; ``corrected`` for inserted data divided by `physics.window.insertion_envelope`; or
+                ``exact`` for what `backproject` added up. With the latter two CTF² is sharpened, and nowhere less than
+                a small share of its largest value; see `subtomo.conventions.WEIGHT_FLOOR`.
+            whiten: Divide the data's transform by √CTF², and leave voxels without data zero in both; see
+                `subtomo.conventions.WHITENING_FLOOR`.
+        """
 
 
 def get_backend(name: str) -> type[Backend]:

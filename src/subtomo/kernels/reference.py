@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.conventions import WEIGHT_FLOOR, WEIGHT_KEPT, WEIGHT_SHARPENING, WHITENING_FLOOR
+from subtomo.kernels.nufft import volume_from_points
 from subtomo.kernels.protocol import BoxGeometry, FourierVolume, TiltFilters
 from subtomo.physics.ctf import CtfTerms, ctf_values
 from subtomo.physics.frequency import half_frequency, half_index, wrapped_index
-from subtomo.physics.window import circle_crop_window
+from subtomo.physics.window import circle_crop_window, insertion_envelope, particle_sphere
 
 Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -108,6 +110,14 @@ class ReferenceBackend:
         rolled = np.roll(images, (-half, -half), axis=(1, 2))
         return Modulated(np.fft.rfft2(rolled) / self.geometry.box_size, modulated.weights)
 
+    def to_crop_slices(self, images: Float) -> Modulated:
+        """Cut the central window out and transform it, the centre at the origin."""
+        half = self.geometry.crop_size // 2
+        rolled = np.roll(self.window(images), (-half, -half), axis=(1, 2))
+        slices = np.fft.rfft2(rolled) / self.geometry.crop_size
+        slices[:, 0, 0] *= self.geometry.origin_share
+        return Modulated(slices, np.zeros(slices.shape))
+
     def window(self, images: Float) -> NDArray[np.float32]:
         """Cut the central window."""
         start, stop = self.geometry.boundary, self.geometry.boundary + self.geometry.crop_size
@@ -124,13 +134,37 @@ class ReferenceBackend:
             scale = float(np.linalg.norm(u) * np.linalg.norm(v))
             self._spread(points, scale, slice_[y, x], weight[y, x])
 
-    def finish(self, data_scale: float) -> FourierVolume:
+    def insert_weights(self, modulated: Modulated, axes: Float, limits: NDArray[np.int32]) -> None:
+        """Spread the weights as `insert` does."""
+        self.insert(modulated, axes, limits)
+
+    def backproject(self, slices: Modulated, axes: Float, limits: NDArray[np.int32], scales: Float) -> None:
+        """Add slices to the exact data term, by a non-uniform Fourier transform in double precision."""
+        c, size = self.geometry.crop_size, slices.slices.shape[1]
+        row, column = np.arange(size)[:, None], np.arange(size // 2 + 1)
+        for slice_, (u, v), limit, scale in zip(slices.slices, axes, limits, scales, strict=True):
+            visited = (column < limit[:, None]) & ((column > 0) | (row < size // 2))
+            y, x = np.nonzero(visited)
+            points = x[:, None] * u + wrapped_index(size)[y][:, None] * v
+            inside = (np.abs(points) < c / 2 + 1e-6).all(axis=1)
+            self._exact += volume_from_points(points[inside] / c, scale * slice_[y, x][inside], c)
+
+    def finish(self, data_scale: float, *, term: str = "inserted", whiten: bool = False) -> FourierVolume:
         """Transform the volume to real space (§7.3)."""
         c = self.geometry.crop_size
         index = np.arange(c)
         sign = (-1.0) ** (index[:, None, None] + index[:, None] + half_index(c))
         data = np.fft.irfftn(self._data * sign * data_scale, s=(c, c, c), axes=(0, 1, 2)) * np.sqrt(float(c) ** 3)
-        weights = np.concatenate([self._ctf2, self._multiplicity])
+        if term == "exact":
+            data = self._exact * particle_sphere(c) * data_scale / np.sqrt(float(c) ** 3)
+        elif term == "corrected":
+            data = data / insertion_envelope(c)
+        ctf2, multiplicity = self._ctf2, self._multiplicity
+        if term != "inserted":
+            ctf2 = _sharpened(ctf2)
+        if whiten:
+            data, ctf2, multiplicity = _whitened(data, ctf2, multiplicity)
+        weights = np.concatenate([ctf2, multiplicity])
         self._clear()
         return FourierVolume(data.astype(np.float32), weights.astype(np.float32))
 
@@ -138,6 +172,7 @@ class ReferenceBackend:
         c = self.geometry.crop_size
         shape = (c, c, c // 2 + 1)
         self._data = np.zeros(shape, dtype=np.complex128)
+        self._exact = np.zeros((c, c, c))
         self._ctf2, self._multiplicity = np.zeros(shape), np.zeros(shape)
 
     def _spread(self, points: Float, scale: float, values: Complex, weights: Float) -> None:
@@ -161,6 +196,34 @@ class ReferenceBackend:
         np.add.at(self._data, where, share * values)
         np.add.at(self._ctf2, where, share * weights)
         np.add.at(self._multiplicity, where, share)
+
+
+def _whitened(data: Float, ctf2: Float, multiplicity: Float) -> tuple[Float, Float, Float]:
+    """Divide data by √CTF² in Fourier space, and leave voxels without data zero in both."""
+    ctf2, multiplicity = _even(ctf2), _even(multiplicity)
+    ctf2[ctf2 <= WHITENING_FLOOR * ctf2.max()] = 0.0
+    factor = np.divide(1.0, np.sqrt(ctf2), out=np.zeros(ctf2.shape), where=ctf2 > 0)
+    return np.fft.irfftn(np.fft.rfftn(data) * factor, s=data.shape, axes=(0, 1, 2)), ctf2, multiplicity
+
+
+def _sharpened(weight: Float) -> Float:
+    """Undo the blur of insertion along each axis as far as weights stay positive, and raise the least of them."""
+    c = len(weight)
+    mirror = -np.arange(c) % c
+    full = np.concatenate([weight, weight[mirror][:, mirror][:, :, c // 2 - 1 : 0 : -1]], axis=2)
+    for axis in (2, 1, 0):
+        difference = 2.0 * full - np.roll(full, 1, axis) - np.roll(full, -1, axis)
+        full = np.maximum(full + WEIGHT_SHARPENING * difference, WEIGHT_KEPT * full)
+    sharp: Float = np.maximum(full[:, :, : c // 2 + 1], WEIGHT_FLOOR * weight.max())
+    return sharp
+
+
+def _even(weight: Float) -> Float:
+    """Let the voxels of the plane x = c / 2 agree with their mirror images: in the real volume they are one number."""
+    weight = weight.copy()
+    last = weight[:, :, -1]
+    weight[:, :, -1] = (last + np.roll(last[::-1, ::-1], (1, 1), axis=(0, 1))) / 2.0
+    return weight
 
 
 def _masked(images: Float, mask: Float, background: NDArray[np.bool_]) -> Float:

@@ -30,6 +30,21 @@ class CircleCrop(Flag):
     """After CTF multiplication, before insertion."""
 
 
+class Weighting(Enum):
+    """How a particle's terms are laid into its files, which decides how relion_refine weighs its voxels."""
+
+    RELION = "data and CTF², compared with one noise level per shell although their noise varies within it"
+    WHITENED = "data / √CTF² and √CTF²: the noise is white, so that the comparison is the cost of the tilt images"
+
+
+class DataTerm(Enum):
+    """How slices are added up in the data volume."""
+
+    RELION = "trilinear insertion, which damps the density away from the centre"
+    CORRECTED = "trilinear insertion, divided by what it damps the density by"
+    EXACT = "the adjoint of projection, by a non-uniform Fourier transform"
+
+
 @dataclass(frozen=True)
 class Cone:
     """A cone around the z axis of the particle's own frame whose frequencies are damped (membranes).
@@ -86,6 +101,8 @@ class ExtractionSettings:
     """Multiply images by RELION's factor for trilinear insertion."""
     cone: Cone | None = None
     """Damp the frequencies of a membrane's layers; None for no damping."""
+    weighting: Weighting = Weighting.RELION
+    data_term: DataTerm = DataTerm.RELION
 
     def __post_init__(self) -> None:
         if self.crop_size is None:
@@ -113,6 +130,26 @@ class ExtractionSettings:
             raise SettingsError(
                 f"maximum dose is {self.max_dose_e_per_a2} e/Å², but must be above zero; leave it out to use all tilts"
             )
+        self._check_terms()
+
+    def _check_terms(self) -> None:
+        """Refuse what makes no sense together with other terms than RELION's."""
+        whitened, own_data = self.weighting is Weighting.WHITENED, self.data_term is not DataTerm.RELION
+        if self.output is not Output.PSEUDO_SUBTOMOGRAM and (whitened or own_data):
+            raise SettingsError(
+                "other terms than RELION's (--weighting, --data-term, --for-refine3d) exist for 3-D "
+                f"pseudo-subtomograms, not for {self.output.value}; leave them out, or --stack2d and --real_subtomo"
+            )
+        if whitened and not self.apply_ctf:
+            raise SettingsError(
+                "--weighting whitened divides by the root of the summed CTF², which --no_ctf leaves out; "
+                "leave out one of the two"
+            )
+        if own_data and self.gridding_precorrection:
+            raise SettingsError(
+                "--grid_precorr is meant for trilinear insertion and would spoil --data-term "
+                f"{self.data_term.name.lower()}, which needs no such correction; leave it out"
+            )
 
     @property
     def crop(self) -> int:
@@ -138,6 +175,11 @@ class ExtractionSettings:
     def moves_coordinates(self) -> bool:
         """Whether offsets are applied; applying orientations implies it."""
         return self.apply_offsets or self.apply_orientations
+
+    @property
+    def is_whitened(self) -> bool:
+        """Whether files hold whitened terms."""
+        return self.weighting is Weighting.WHITENED
 
 
 class ExtraFile(Flag):
@@ -185,3 +227,17 @@ class OutputSettings:
             raise SettingsError(f"signal-to-noise ratio (--SNR) is {self.snr:g}, but must be above zero; None for none")
         if not (self.taper_px >= 0 and math.isfinite(self.taper_px)):
             raise SettingsError(f"taper width (--taper) is {self.taper_px:g}, but must be zero or more")
+
+    def check_with(self, settings: ExtractionSettings) -> None:
+        """Raise SettingsError if these files cannot hold what the settings make."""
+        if not settings.is_whitened:
+            return
+        if ExtraFile.NORMALISED in self.extra_files:
+            raise SettingsError(
+                "--nrm divides data and CTF² by the multiplicity, which whitened particles (--weighting whitened) do "
+                "not need: their noise is white already; leave --nrm out"
+            )
+        if not self.write_weights:
+            raise SettingsError(
+                "whitened data (--weighting whitened) mean nothing without their weights; leave --no_comb out"
+            )

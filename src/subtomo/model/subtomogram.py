@@ -12,7 +12,11 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class PseudoSubtomogram:
-    """The terms of one particle's alignment cost in 3-D Fourier space."""
+    """The terms of one particle's alignment cost in 3-D Fourier space.
+
+    Whitened particles hold ``data / √ctf2`` as data. Voxels whose CTF² is too small to be divided by (see
+    `subtomo.conventions.WHITENING_FLOOR`) are zero in both.
+    """
 
     name: str
     particle: int
@@ -28,6 +32,13 @@ class PseudoSubtomogram:
     """(n_tilts,) which tilts contributed."""
     orientation: NDArray[np.float64]
     """(3, 3) from the frame of the volume to the tomogram's."""
+    is_whitened: bool = False
+    """Whether data are divided by the root of CTF², so that their noise is white."""
+
+    @property
+    def weights(self) -> Float32:
+        """(c, c, c // 2 + 1) what a reference is multiplied by to resemble the data: CTF², or its root if whitened."""
+        return np.sqrt(self.ctf2) if self.is_whitened else self.ctf2
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,3 +46,28 @@ def gridding_precorrection(size: int, boundary: int) -> Float:
     safe = np.where(inside, distance, 0.5 * radius)
     factor = np.where(inside, distance / np.sin(np.pi * safe / radius), 0.0)
     return np.where(distance < 1, 1.0, factor)
+
+
+def particle_sphere(size: int) -> Float:
+    """Give the mask of the exact data term, (size, size, size): one up to the largest sphere, fading to zero beyond it.
+
+    What lies there belongs to no particle, and slices that are sampled at the crop size know nothing of it.
+    """
+    return soft_disc(centre_distance(size, 3), size / 2 + CIRCLE_CROP_FALLOFF_PX, CIRCLE_CROP_FALLOFF_PX)
+
+
+def insertion_envelope(size: int) -> Float:
+    """Give what trilinear insertion multiplies the density by: sinc² of every coordinate, (size, size, size).
+
+    One at the centre, ``size // 2``. Beyond the largest sphere it stays as it is on the sphere in the same direction,
+    so that dividing by it never raises the noise in the corners; what lies there belongs to no particle.
+    """
+    distance = centre_distance(size, 3)
+    inwards = np.minimum(1.0, 0.5 * size / np.maximum(distance, 0.5))
+    coordinate = (np.arange(size) - size // 2) / size
+    envelope = np.ones(distance.shape)
+    for axis in range(3):
+        shape = [1, 1, 1]
+        shape[axis] = size
+        envelope *= np.sinc(coordinate.reshape(shape) * inwards) ** 2
+    return envelope

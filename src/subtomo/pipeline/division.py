@@ -1,4 +1,4 @@
-"""Divide a volume by its weights, and lay weights out for people (relion-conventions.md §7.5)."""
+"""Divide a volume by its weights, or undo that, and lay weights out for people (relion-conventions.md §7.5)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.conventions import DIVISION_FLOOR
+from subtomo.model.subtomogram import PseudoSubtomogram
 from subtomo.physics.frequency import half_index, shell_average, shell_values, wrapped_index
 
 Float = NDArray[np.float64]
@@ -27,6 +28,14 @@ def divide(volume: Real, ctf2: Real, snr: float | None) -> Float:
     divisor = np.asarray(ctf2, dtype=np.float64) + 1.0 / snr if snr is not None else _clamped(ctf2)
     factor = np.divide(1.0, divisor, out=np.ones_like(divisor), where=divisor > 0)
     return np.fft.irfftn(np.fft.rfftn(np.asarray(volume, dtype=np.float64)) * factor, s=volume.shape, axes=(0, 1, 2))
+
+
+def data_term(particle: PseudoSubtomogram) -> NDArray[np.float32]:
+    """Give the sum of the CTF-weighted observations, (c, c, c) real space, undoing whitening where data exist."""
+    if not particle.is_whitened:
+        return particle.data
+    spectrum = np.fft.rfftn(particle.data) * particle.weights
+    return np.fft.irfftn(spectrum, s=particle.data.shape, axes=(0, 1, 2)).astype(np.float32)
 
 
 def _clamped(ctf2: Real) -> Float:

@@ -14,15 +14,21 @@ from subtomo.errors import InputError
 from subtomo.kernels.protocol import Backend, BoxGeometry, TiltFilters, get_backend
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import TomogramPlan
-from subtomo.model.settings import CircleCrop, ExtractionSettings, Output
+from subtomo.model.settings import CircleCrop, DataTerm, ExtractionSettings, Output
 from subtomo.model.subtomogram import Extracted, PseudoSubtomogram, TiltStack
 from subtomo.physics.ctf import CtfTerms, ctf_terms
 from subtomo.physics.projection import slice_axes
 from subtomo.physics.window import gridding_precorrection
-from subtomo.pipeline.filters import tilt_filters, with_aberrations
+from subtomo.pipeline.filters import crop_limits, tilt_filters, with_aberrations
 from subtomo.pipeline.finish import damp_cone
 
+Float = NDArray[np.float64]
+Limits = NDArray[np.int32]
 Tilts = NDArray[np.int64]
+
+_NO_LIMITS = np.zeros((0, 0), np.int32)
+_TERMS = {DataTerm.RELION: "inserted", DataTerm.CORRECTED: "corrected", DataTerm.EXACT: "exact"}
+"""What a backend calls the data terms."""
 
 
 def box_geometry(settings: ExtractionSettings) -> BoxGeometry:
@@ -58,6 +64,7 @@ class TomogramExtractor:
         self._precorrection = (
             gridding_precorrection(settings.box_size, settings.boundary) if settings.gridding_precorrection else None
         )
+        self._crop_limits = crop_limits(plan, settings) if settings.data_term is DataTerm.EXACT else _NO_LIMITS
         shared = tilt_filters(plan, settings)
         self._filters: dict[int, TiltFilters] = {
             int(group): with_aberrations(shared, particles.optics_groups[group], particles, settings)
@@ -77,16 +84,20 @@ class TomogramExtractor:
         filters = self._filters_of(index)
         backend.begin()
         for modulated, tilts in self._modulated(index, backend, filters):
+            if settings.data_term is DataTerm.EXACT:
+                backend.insert_weights(modulated, axes[tilts], filters.limits[tilts])
+                self._backproject(modulated, axes[tilts], tilts, filters.limits, backend)
+                continue
             if CircleCrop.SLICE in settings.circle_crop or self._precorrection is not None:
                 images = self._windowed(backend.to_images(modulated), backend)
                 modulated = backend.to_slices(images, modulated)
             backend.insert(modulated, axes[tilts], filters.limits[tilts])
-        volume = backend.finish(data_scale(settings))
+        volume = backend.finish(data_scale(settings), term=_TERMS[settings.data_term], whiten=settings.is_whitened)
         # one bad pixel spreads over all voxels, so one voxel tells
         if not np.isfinite(volume.data[0, 0, 0]):
             raise self._not_finite(index)
         if settings.cone is not None:
-            volume = damp_cone(volume, plan.particle_frames[index], settings.cone)
+            volume = damp_cone(volume, plan.particle_frames[index], settings.cone, is_whitened=settings.is_whitened)
         crop = settings.crop
         return PseudoSubtomogram(
             name=self._name(index),
@@ -97,7 +108,22 @@ class TomogramExtractor:
             pixel_size_angstrom=filters.pixel_size_angstrom,
             visible=plan.visible[index],
             orientation=orientation,
+            is_whitened=settings.is_whitened,
         )
+
+    def _backproject(self, modulated: Any, axes: Float, tilts: Tilts, limits: Limits, backend: Backend) -> None:
+        """Add slices to the exact data term.
+
+        A circle-cropped image is black outside the window of the crop, so that its slice needs no finer sampling than
+        that window's.
+        """
+        scales = np.linalg.norm(axes, axis=2).prod(axis=1)
+        if CircleCrop.SLICE not in self.settings.circle_crop:
+            backend.backproject(modulated, axes, limits[tilts], scales)
+            return
+        slices = backend.to_crop_slices(backend.circle_crop(backend.to_images(modulated)))
+        relative = self.settings.relative_box
+        backend.backproject(slices, axes / relative, self._crop_limits[tilts], scales / relative)
 
     def _stack(self, index: int, backend: Backend) -> TiltStack:
         settings, plan = self.settings, self.plan

@@ -34,6 +34,14 @@ def tilt_filters(plan: TomogramPlan, settings: ExtractionSettings) -> TiltFilter
     )
 
 
+def crop_limits(plan: TomogramPlan, settings: ExtractionSettings) -> NDArray[np.int32]:
+    """Give the insertion limits (n_tilts, c) of slices that are sampled at the crop size."""
+    tomogram = plan.tomogram
+    pixel_size = settings.binning * tomogram.pixel_size_angstrom
+    weights = dose_weights(tomogram.tilts.dose_e_per_a2, tomogram.dose_b_factor_a2, settings.crop, pixel_size)
+    return insertion_limits(weights, settings.dose_cutoff)
+
+
 def _whitening(plan: TomogramPlan, settings: ExtractionSettings) -> NDArray[np.float32]:
     """Measure the noise of every tilt that is needed; the others keep ones."""
     tomogram, block = plan.tomogram, settings.patch_size

@@ -10,17 +10,21 @@ from subtomo.model.settings import Cone, ExtraFile, OutputSettings
 from subtomo.model.subtomogram import PseudoSubtomogram
 from subtomo.physics.cone import cone_weight
 from subtomo.physics.window import centre_distance, soft_disc
-from subtomo.pipeline.division import centred_full, divide
+from subtomo.pipeline.division import centred_full, data_term, divide
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
 
-def damp_cone(volume: FourierVolume, frame: Float, cone: Cone) -> FourierVolume:
-    """Multiply data, CTF² and multiplicity by the weight of a cone around the z axis of the particle's frame."""
+def damp_cone(volume: FourierVolume, frame: Float, cone: Cone, *, is_whitened: bool = False) -> FourierVolume:
+    """Multiply data, CTF² and multiplicity by the weight of a cone around the z axis of the particle's frame.
+
+    Whitened data are multiplied by its root, as data and the root of CTF² both are then.
+    """
     size = volume.data.shape[0]
     weight = cone_weight(size, frame, cone.angle_deg, cone.sigma_px)
-    data = np.fft.irfftn(np.fft.rfftn(volume.data) * weight, s=volume.data.shape, axes=(0, 1, 2))
+    factor = np.sqrt(weight) if is_whitened else weight
+    data = np.fft.irfftn(np.fft.rfftn(volume.data) * factor, s=volume.data.shape, axes=(0, 1, 2))
     weights = volume.weights.reshape(2, *weight.shape) * weight
     return FourierVolume(data.astype(np.float32), weights.reshape(volume.weights.shape).astype(np.float32))
 
@@ -37,7 +41,7 @@ def extra_volumes(particle: PseudoSubtomogram, output: OutputSettings) -> dict[s
     if ExtraFile.MULTIPLICITY in wanted:
         volumes["_multi"] = centred_full(particle.multiplicity), True
     if ExtraFile.DIVIDED in wanted:
-        volumes["_div"] = taper(divide(particle.data, particle.ctf2, output.snr), output), False
+        volumes["_div"] = taper(divide(data_term(particle), particle.ctf2, output.snr), output), False
     if ExtraFile.NORMALISED in wanted:
         share = np.divide(
             1.0, particle.multiplicity, where=particle.multiplicity > 0, out=np.zeros(particle.ctf2.shape)

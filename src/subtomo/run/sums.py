@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.io.atomic import atomic_write
 from subtomo.model.subtomogram import Extracted, PseudoSubtomogram
-from subtomo.pipeline.division import centred_full, divide
+from subtomo.pipeline.division import centred_full, data_term, divide
 from subtomo.run.layout import OutputLayout
 from subtomo.run.write import Written, write_counted
 
@@ -26,7 +28,7 @@ def volume_of(particle: Extracted) -> Volume:
     """Take from a particle what is summed."""
     if not isinstance(particle, PseudoSubtomogram):
         raise TypeError("only volumes can be summed")
-    return Volume(particle.data, particle.ctf2)
+    return Volume(data_term(particle), particle.ctf2)
 
 
 class ParticleSums:
@@ -44,6 +46,26 @@ class ParticleSums:
         """Add a particle."""
         self._data += volume.data
         self._ctf2 += volume.ctf2
+
+    def merge(self, other: ParticleSums) -> None:
+        """Add the sums over other particles."""
+        self._data += other._data
+        self._ctf2 += other._ctf2
+
+    def save(self, path: str | Path) -> None:
+        """Keep the sums in a file, with all their digits."""
+        with atomic_write(path) as stream:
+            np.save(stream, self._data)
+            np.save(stream, self._ctf2)
+
+    @classmethod
+    def load(cls, path: str | Path) -> ParticleSums:
+        """Take up what `save` kept."""
+        with open(path, "rb") as stream:
+            data, ctf2 = np.load(stream), np.load(stream)
+        sums = cls(len(data))
+        sums._data, sums._ctf2 = data, ctf2
+        return sums
 
     def write(self, layout: OutputLayout, pixel_size_angstrom: float, snr: float | None) -> Written:
         """Write sum of data, sum of weights and their quotient; the pixel size is the same in all (quirk 19)."""

@@ -53,7 +53,8 @@ class ParticleWriter:
             written += write_counted(path, volume, pixel_size=(1.0 / pixel if fourier else pixel,) * 3, float16=half)
         if self.output.write_weights:
             path = self.layout.weights(tomogram, particle.name)
-            parts = particle.ctf2, particle.multiplicity
+            # relion_refine takes whitened particles for such that are not CTF-premultiplied, which have no multiplicity
+            parts = (particle.weights,) if particle.is_whitened else (particle.ctf2, particle.multiplicity)
             written += write_counted(path, *parts, pixel_size=(1.0 / pixel,) * 3, float16=half)
         # last, so that a particle with this file is complete
         path = self.layout.image(tomogram, particle.name, Output.PSEUDO_SUBTOMOGRAM)

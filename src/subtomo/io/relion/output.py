@@ -72,9 +72,10 @@ def _optics(plan: ExtractionPlan, files: ParticleFiles) -> Table:
     pixel_sizes = np.array([group.pixel_size_angstrom for group in plan.particles.optics_groups])
     if settings.output is Output.PROJECTIONS:
         table = table.with_column("rlnCtfDataAreCtfCorrected", format_ints([1] * n))
-    # 3-D data count as premultiplied whatever was done to them (quirk 4)
+    # 3-D data count as premultiplied whatever was done to them (quirk 4), unless they are whitened: then the root of
+    # CTF² is to them what the CTF is to an image
     premultiplied = {
-        Output.PSEUDO_SUBTOMOGRAM: True,
+        Output.PSEUDO_SUBTOMOGRAM: not settings.is_whitened,
         Output.STACK_2D: settings.apply_ctf,
         Output.PROJECTIONS: False,
     }[settings.output]

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from subtomo.kernels.cpu.insert import add_slices, padded_shape, unpack_volume
+from subtomo.kernels.cpu.exact import ExactVolume
+from subtomo.kernels.cpu.insert import add_slices, padded_shape, unpack_volume, unpack_weights
 from subtomo.kernels.cpu.modulate import modulate_slices
 from subtomo.kernels.cpu.patches import circle_crop_rows, circle_crop_whole, crop_rolled, crop_rows
+from subtomo.kernels.cpu.weights import sharpen_weights
+from subtomo.kernels.cpu.whiten import whiten_terms
 from subtomo.kernels.fft import complex_to_complex, half_to_real, real_to_half
 from subtomo.kernels.protocol import BoxGeometry, FourierVolume, TiltFilters
 from subtomo.physics.ctf import CtfTerms
-from subtomo.physics.window import circle_crop_window
+from subtomo.physics.window import circle_crop_window, insertion_envelope, particle_sphere
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -60,6 +65,12 @@ class Modulated(NamedTuple):
     """As far as pixels will be inserted."""
 
 
+class CropSlices(NamedTuple):
+    """Slices (n, c, c // 2 + 1) of images that were cut to the crop size; they change sign from pixel to pixel."""
+
+    slices: Complex64
+
+
 class Images(NamedTuple):
     """The rows of images that the circle touches, and the sums over all pixels of the whole images, (n,)."""
 
@@ -96,12 +107,15 @@ class CpuBackend:
         self._is_clean = True
         self._patch_window: tuple[Float32, NDArray[np.bool_]] | None = None
         self._cut: Float32 | None = None
+        self._exact: ExactVolume | None = None
 
     def begin(self) -> None:
         """Forget what a particle that failed has left behind."""
         if not self._is_clean:
             self._volume[...] = 0.0
             self._is_clean = True
+        if self._exact is not None:
+            self._exact.clear()
 
     def crop(self, images: Sequence[NDArray[Any]], corners: NDArray[np.int64]) -> Patches:
         """Remember what to cut out; `transform` does it, block by block."""
@@ -178,24 +192,75 @@ class CpuBackend:
         complex_to_complex(padded[:, :, :last], modulated.slices[:, :, :last], 1)
         return modulated
 
+    def to_crop_slices(self, images: Images) -> CropSlices:
+        """Cut the central window out and transform it; the centre stays at c // 2."""
+        window = self._window(images)
+        c = self.geometry.crop_size
+        slices = real_to_half(window, np.empty((len(window), c, c // 2 + 1), np.complex64), (1, 2))
+        slices[:, 0, 0] *= np.float32(self.geometry.origin_share)
+        return CropSlices(slices)
+
     def window(self, images: Images) -> Float32:
         """Copy the central window."""
-        start, stop = self.geometry.boundary, self.geometry.boundary + self.geometry.crop_size
-        return images.rows[:, : self.geometry.crop_size, start:stop].copy()
+        return self._window(images).copy()
 
     def insert(self, modulated: Modulated, axes: Float, limits: NDArray[np.int32]) -> None:
         """Spread every pixel over its eight neighbours in the volume (§7.1, §7.2)."""
         self._is_clean = False
         add_slices(modulated.slices.view(np.float32), modulated.weights, axes, limits, self._volume)
 
-    def finish(self, data_scale: float) -> FourierVolume:
+    def insert_weights(self, modulated: Modulated, axes: Float, limits: NDArray[np.int32]) -> None:
+        """Spread weights alone, in half of the volume's memory."""
+        self._is_clean = False
+        add_slices(modulated.slices.view(np.float32), modulated.weights, axes, limits, self._weights_volume)
+
+    def backproject(
+        self, slices: Modulated | CropSlices, axes: Float, limits: NDArray[np.int32], scales: Float
+    ) -> None:
+        """Spread every pixel over the grid of a non-uniform Fourier transform."""
+        self._exact_volume.add(slices.slices, axes, limits, scales)
+
+    def finish(self, data_scale: float, *, term: str = "inserted", whiten: bool = False) -> FourierVolume:
         """Transform the volume to real space (§7.3)."""
         c = self.geometry.crop_size
         weights = np.empty((2 * c, c, c // 2 + 1), np.float32)
-        unpack_volume(self._volume, np.float32(data_scale), self._spectrum.view(np.float32), weights)
+        spectrum = self._spectrum
+        if term == "exact":
+            unpack_weights(self._weights_volume, weights)
+        else:
+            unpack_volume(self._volume, np.float32(data_scale), spectrum.view(np.float32), weights)
         self._is_clean = True
-        data = half_to_real(self._spectrum, np.empty((c, c, c), np.float32), (0, 1, 2))
+        data = np.empty((c, c, c), np.float32)
+        if term == "exact":
+            self._exact_volume.read(data_scale, data)
+            data *= _sphere(c)
+        elif term == "corrected":
+            data = half_to_real(spectrum, data, (0, 1, 2))
+            data *= _inverse_envelope(c)
+        if term != "inserted":
+            sharpen_weights(weights[:c])
+        if whiten:
+            if term != "inserted":
+                real_to_half(data, spectrum, (0, 1, 2))
+            whiten_terms(spectrum.view(np.float32), weights)
+        if whiten or term == "inserted":
+            half_to_real(spectrum, data, (0, 1, 2))
         return FourierVolume(data, weights)
+
+    @property
+    def _weights_volume(self) -> Float32:
+        shape = padded_shape(self.geometry.crop_size, channels=2)
+        return self._volume.reshape(-1)[: math.prod(shape)].reshape(shape)
+
+    @property
+    def _exact_volume(self) -> ExactVolume:
+        if self._exact is None:
+            self._exact = ExactVolume(self.geometry.crop_size)
+        return self._exact
+
+    def _window(self, images: Images) -> Float32:
+        start, stop = self.geometry.boundary, self.geometry.boundary + self.geometry.crop_size
+        return images.rows[:, : self.geometry.crop_size, start:stop]
 
     def _transform_rows(self, patches: Patches, i: int) -> None:
         """Cut out a patch, rolled, and transform it along x, keeping the columns that will be needed."""
@@ -216,6 +281,18 @@ class CpuBackend:
             first = size - half + start
             self._columns[first : first + lower] = spectrum[:lower]
             self._columns[start + lower - half : start + len(rows) - half] = spectrum[lower:]
+
+
+@cache
+def _inverse_envelope(size: int) -> Float32:
+    """Give what undoes the damping of trilinear insertion; threads share it."""
+    return (1.0 / insertion_envelope(size)).astype(np.float32)
+
+
+@cache
+def _sphere(size: int) -> Float32:
+    """Give the mask of the exact data term; threads share it."""
+    return particle_sphere(size).astype(np.float32)
 
 
 def _rolled_window(size: int) -> tuple[Float32, NDArray[np.bool_]]:

@@ -2,6 +2,7 @@
 
 The volume keeps four numbers per voxel side by side: real and imaginary part of the data, CTF², multiplicity. The two
 voxels of a pair along x are then eight neighbouring numbers, which one vector instruction loads, adds to, and stores.
+A volume of two numbers per voxel, CTF² and multiplicity, serves where the data take another way.
 Rows and sections run from -c/2 - 1 to c/2 + 2, more than is wanted, so that no neighbour has to be tested.
 """
 
@@ -13,6 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from subtomo.kernels.cpu.rows import first_of_other_sign, is_near, reach
 from subtomo.kernels.cpu.vector import add_to_neighbours
 
 Float = NDArray[np.float64]
@@ -24,14 +26,14 @@ Line = tuple[tuple[float, float, float], tuple[float, float, float]]
 _PADDING = 4
 
 
-def padded_shape(crop_size: int) -> tuple[int, int, int, int]:
+def padded_shape(crop_size: int, channels: int = 4) -> tuple[int, int, int, int]:
     """Give the shape of the volume for `add_slices`: z, y, x, channel."""
-    return crop_size + _PADDING, crop_size + _PADDING, crop_size // 2 + 2, 4
+    return crop_size + _PADDING, crop_size + _PADDING, crop_size // 2 + 2, channels
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
 def _place_row(
-    first: int, count: int, line: Line, shape: tuple[int, int], index_out: NDArray[np.int32], place_out: Float32
+    first: int, count: int, line: Line, shape: tuple[int, int, int], index_out: NDArray[np.int32], place_out: Float32
 ) -> None:
     """Find the voxels of some pixels of a row, and per pixel p - floor(p) along x, y, z (and one number unused).
 
@@ -39,13 +41,14 @@ def _place_row(
     zero would keep the compiler from vector instructions.
     """
     (ux, uy, uz), (vx, vy, vz) = line
-    step_y, step_z = 4.0 * shape[1], 4.0 * shape[1] * shape[0]
+    step_x = float(shape[2])
+    step_y, step_z = step_x * shape[1], step_x * shape[1] * shape[0]
     offset = ((shape[0] - _PADDING) / 2.0 + 1.0) * (step_y + step_z)
     for i in range(count):
         x = float(np.int32(first) + np.int32(i))
         px, py, pz = x * ux + vx, x * uy + vy, x * uz + vz
         base_x, base_y, base_z = np.floor(px), np.floor(py), np.floor(pz)
-        index_out[i] = np.int32(base_z * step_z + base_y * step_y + base_x * 4.0 + offset)
+        index_out[i] = np.int32(base_z * step_z + base_y * step_y + base_x * step_x + offset)
         place_out[4 * i] = px - base_x
         place_out[4 * i + 1] = py - base_y
         place_out[4 * i + 2] = pz - base_z
@@ -53,76 +56,45 @@ def _place_row(
 
 
 @njit(nogil=True, cache=True)
-def _first_of_other_sign(start: int, stop: int, ux: float, vx: float) -> int:
-    """Find where x ux + vx changes its sign between start and stop; stop if it does not."""
-    negative = start * ux + vx < 0.0
-    if start >= stop or ((stop - 1) * ux + vx < 0.0) == negative:
-        return stop
-    x = min(max(int(-vx / ux), start + 1), stop - 1)
-    while x > start + 1 and ((x - 1) * ux + vx < 0.0) != negative:
-        x -= 1
-    while (x * ux + vx < 0.0) == negative:
-        x += 1
-    return x
-
-
-@njit(nogil=True, cache=True)
-def _reach(axes: Float, radius: float) -> float:
-    """Give the largest coordinate that a pixel within a radius can have."""
-    reach = 0.0
-    for i in range(3):
-        reach = max(reach, radius * math.sqrt(axes[0, i] ** 2 + axes[1, i] ** 2))
-    return reach
-
-
-@njit(nogil=True, cache=True)
-def _is_near(x: int, y: int, axes: Float, limit: float) -> bool:
-    """Tell whether a pixel lies where all its neighbours are in the padded volume."""
-    near = True
-    for i in range(3):
-        near &= abs(x * axes[0, i] + y * axes[1, i]) < limit
-    return near
-
-
-@njit(nogil=True, cache=True)
 def add_slices(slices: Float32, weights: Float32, axes: Float, limits: NDArray[np.int32], volume_out: Float32) -> None:
     """Add m·(re, im, weight, 1) to the eight neighbours of every pixel, m = |u||v| Π(1 - |p - g|).
 
     Pixel (x, y) of a slice lies at p = x u + y v; where p.x < 0 its mirror image is taken. ``slices`` are complex
-    numbers as pairs along the last axis; they change sign from pixel to pixel, which is undone.
+    numbers as pairs along the last axis; they change sign from pixel to pixel, which is undone. A volume of two
+    channels takes m·(weight, 1) only.
     """
     n, box, half = weights.shape
-    shape = volume_out.shape[0], volume_out.shape[2]
-    strides = np.uint64(shape[1] * 4), np.uint64(shape[0] * shape[1] * 4)
+    shape = volume_out.shape[0], volume_out.shape[2], volume_out.shape[3]
+    with_data = shape[2] == 4
+    strides = np.uint64(shape[1] * shape[2]), np.uint64(shape[0] * shape[1] * shape[2])
     flat = volume_out.reshape(-1)
     index, place = np.empty(half, np.int32), np.empty(4 * half, np.float32)
     limit = (shape[0] - _PADDING) / 2 + 1.0
     for i in range(n):
         u, v = axes[i, 0], axes[i, 1]
         scale = np.float32(math.sqrt((u * u).sum()) * math.sqrt((v * v).sum()))
-        safe = _reach(axes[i], box / 2) < limit - 1e-9
+        safe = reach(axes[i], box / 2) < limit - 1e-9
         for row in range(box):
             y = row if row < box // 2 else row - box
             start, stop = 0 if y >= 0 else 1, limits[i, row]
             values, weight = slices[i, row], weights[i, row]
             while start < stop:
                 # pixels with p.x < 0 are mirrored; a row changes sides once at most
-                end = _first_of_other_sign(start, stop, u[0], y * v[0])
+                end = first_of_other_sign(start, stop, u[0], y * v[0])
                 flip = -1.0 if start * u[0] + y * v[0] < 0.0 else 1.0
                 line = (flip * u[0], flip * u[1], flip * u[2]), (flip * y * v[0], flip * y * v[1], flip * y * v[2])
                 _place_row(start, end - start, line, shape, index, place)
                 for x in range(start, end):
-                    if safe or _is_near(x, y, axes[i], limit):
+                    if safe or is_near(x, y, axes[i], limit):
                         at = np.uint64(x - start)
-                        sign = np.float32(1 - 2 * ((x + row) & 1))
-                        add_to_neighbours(
-                            flat,
-                            np.uint64(index[at]),
-                            strides,
-                            (place[4 * at], place[4 * at + 1], place[4 * at + 2]),
-                            (sign * values[2 * x], np.float32(flip) * sign * values[2 * x + 1], weight[x]),
-                            scale,
-                        )
+                        first = np.uint64(index[at])
+                        fractions = place[4 * at], place[4 * at + 1], place[4 * at + 2]
+                        if with_data:
+                            sign = np.float32(1 - 2 * ((x + row) & 1))
+                            value = sign * values[2 * x], np.float32(flip) * sign * values[2 * x + 1], weight[x]
+                            add_to_neighbours(flat, first, strides, fractions, value, scale)
+                        else:
+                            add_to_neighbours(flat, first, strides, fractions, (weight[x],), scale)
                 start = end
 
 
@@ -157,15 +129,18 @@ def unpack_volume(volume_out: Float32, data_scale: np.float32, spectrum_out: Flo
 
 @njit(nogil=True, cache=True)
 def _symmetric_plane(volume: Float32, c: int) -> Float32:
-    """Add to the plane x = 0 the conjugate of its mirror image: (c, c, 4)."""
-    plane = np.empty((c, c, 4), np.float32)
+    """Add to the plane x = 0 the conjugate of its mirror image: (c, c, channels)."""
+    channels = volume.shape[3]
+    plane = np.empty((c, c, channels), np.float32)
     for z in range(c):
         iz, mirror_z = (z + c // 2) % c + 1, (c - z + c // 2) % c + 1
         for y in range(c):
             voxel = volume[iz, (y + c // 2) % c + 1, 0]
             mirror = volume[mirror_z, (c - y + c // 2) % c + 1, 0]
-            plane[z, y, 0], plane[z, y, 1] = voxel[0] + mirror[0], voxel[1] - mirror[1]
-            plane[z, y, 2], plane[z, y, 3] = voxel[2] + mirror[2], voxel[3] + mirror[3]
+            for channel in range(channels):
+                # the imaginary part of a complex conjugate has the other sign
+                sign = np.float32(-1.0 if channels == 4 and channel == 1 else 1.0)
+                plane[z, y, channel] = voxel[channel] + sign * mirror[channel]
     return plane
 
 
@@ -180,3 +155,18 @@ def _unpack_row(
         spectrum_out[2 * x + 1] = factor * source[4 * x + 1]
         ctf2_out[x] = source[4 * x + 2]
         multiplicity_out[x] = source[4 * x + 3]
+
+
+@njit(nogil=True, cache=True)
+def unpack_weights(volume_out: Float32, weights_out: Float32) -> None:
+    """Take CTF² and multiplicity out of a padded volume of two channels, and leave it zero; see `unpack_volume`."""
+    c = weights_out.shape[1]
+    plane = _symmetric_plane(volume_out, c)
+    for z in range(c):
+        iz = (z + c // 2) % c + 1
+        for y in range(c):
+            source = volume_out[iz, (y + c // 2) % c + 1]
+            for x in range(weights_out.shape[2]):
+                weights_out[z, y, x], weights_out[z + c, y, x] = source[x, 0], source[x, 1]
+            weights_out[z, y, 0], weights_out[z + c, y, 0] = plane[z, y, 0], plane[z, y, 1]
+    volume_out[...] = 0.0

@@ -1,7 +1,7 @@
-"""One step of trilinear insertion in vector instructions.
+"""One point's share in a volume, or in a grid, in vector instructions.
 
-A compiler sees 32 scalar additions here and keeps them scalar. Written down as vectors of eight, they become four
-loads, four fused multiply-adds and four stores on any processor with vectors of that length.
+A compiler sees 32 scalar additions in trilinear insertion and keeps them scalar. Written down as vectors of eight, they
+become four loads, four fused multiply-adds and four stores on any processor with vectors of that length.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from subtomo.kernels.cpu.gridding import TAPS
+
 _FLOAT = ir.FloatType()
-_QUAD = ir.VectorType(_FLOAT, 4)
-_PAIR = ir.VectorType(_FLOAT, 8)
 _INDEX = ir.IntType(32)
 
 
 def _add_to_neighbours(
     typing_context: Any, flat_out: Any, index: Any, strides: Any, fractions: Any, values: Any, scale: Any
 ) -> Any:
-    """Add ``scale · share · (re, im, weight, 1)`` to the eight voxels around a point.
+    """Add ``scale · share · (*values, 1)`` to the eight voxels around a point.
 
     Args:
         typing_context: Of numba.
-        flat_out: 1-D float32, four numbers per voxel.
+        flat_out: 1-D float32, one number per voxel more than there are values.
         index: Of the first number of the voxel at floor(p).
         strides: Numbers from one row, and from one section, to the next.
         fractions: p - floor(p) along x, y, z.
-        values: Real part, imaginary part, weight.
+        values: Real part, imaginary part, weight; or the weight alone.
         scale: Multiplies everything.
     """
     signature = types.void(flat_out, index, strides, fractions, values, scale)
@@ -51,8 +51,8 @@ def _emit(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -
         section = index if step_z is None else builder.add(index, step_z)
         for weight_y, step_y in ((builder.fsub(one, fy), None), (fy, stride_y)):
             at = section if step_y is None else builder.add(section, step_y)
-            share = _spread(builder, builder.fmul(weight_y, weight_z), _PAIR)
-            place = builder.bitcast(builder.gep(pointer, [at]), _PAIR.as_pointer())
+            share = _spread(builder, builder.fmul(weight_y, weight_z), left_right.type)
+            place = builder.bitcast(builder.gep(pointer, [at]), left_right.type.as_pointer())
             old = builder.load(place, align=4)
             builder.store(builder.fadd(old, builder.fmul(share, left_right, flags=("contract",)), flags=("contract",)),
                           place, align=4)  # fmt: skip
@@ -60,13 +60,14 @@ def _emit(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -
 
 
 def _pair_of_voxels(builder: ir.IRBuilder, channels: Any, fraction: Any, scale: Any) -> Any:
-    """Build the eight numbers for a voxel and its right neighbour."""
-    quad = ir.Constant(_QUAD, ir.Undefined)
+    """Build the numbers for a voxel and its right neighbour."""
+    one_voxel = ir.VectorType(_FLOAT, len(channels))
+    voxel = ir.Constant(one_voxel, ir.Undefined)
     for i, channel in enumerate(channels):
-        quad = builder.insert_element(quad, channel, ir.Constant(_INDEX, i))
+        voxel = builder.insert_element(voxel, channel, ir.Constant(_INDEX, i))
     right = builder.fmul(scale, fraction)
-    both = [builder.fmul(quad, _spread(builder, part, _QUAD)) for part in (builder.fsub(scale, right), right)]
-    order = ir.Constant(ir.VectorType(_INDEX, 8), list(range(8)))
+    both = [builder.fmul(voxel, _spread(builder, part, one_voxel)) for part in (builder.fsub(scale, right), right)]
+    order = ir.Constant(ir.VectorType(_INDEX, 2 * len(channels)), list(range(2 * len(channels))))
     return builder.shuffle_vector(both[0], both[1], order)
 
 
@@ -80,3 +81,66 @@ def _spread(builder: ir.IRBuilder, scalar: Any, vector: ir.VectorType) -> Any:
     first = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(_INDEX, 0))
     mask = ir.Constant(ir.VectorType(_INDEX, vector.count), [0] * vector.count)
     return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), mask)
+
+
+def _add_to_block(
+    typing_context: Any, flat_out: Any, index: Any, strides: Any, taps: Any, at: Any, count: Any, value: Any
+) -> Any:
+    """Add ``value · kernel`` to the `TAPS`³ nodes of a block.
+
+    Args:
+        typing_context: Of numba.
+        flat_out: 1-D float32, two numbers per node.
+        index: Of the first number of the block.
+        strides: Numbers from one row, and from one section, to the next.
+        taps: 1-D float32, the kernel by axis (x, y, z), tap and point.
+        at: Number of the point.
+        count: Number of points.
+        value: Real and imaginary part.
+    """
+    signature = types.void(flat_out, index, strides, taps, at, count, value)
+    return signature, _emit_block
+
+
+add_to_block: Any = intrinsic(_add_to_block)
+
+
+def _emit_block(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+    """Write the instructions: the block's rows as vectors of eight numbers and what remains."""
+    array, index, strides, taps, at, count, value = arguments
+    pointer = context.make_array(signature.args[0])(context, builder, array).data
+    source = context.make_array(signature.args[3])(context, builder, taps).data
+    factors = []
+    for _ in range(3 * TAPS):
+        factors.append(builder.load(builder.gep(source, [at])))
+        at = builder.add(at, count)
+    along_x, along_y, along_z = factors[:TAPS], factors[TAPS : 2 * TAPS], factors[2 * TAPS :]
+    lines = _lines(builder, along_x, _members(builder, value))
+    stride_y, stride_z = _members(builder, strides)
+    for factor_z in along_z:
+        row = index
+        for factor_y in along_y:
+            share, start = builder.fmul(factor_y, factor_z), row
+            for line in lines:
+                spread = _spread(builder, share, line.type)
+                place = builder.bitcast(builder.gep(pointer, [start]), line.type.as_pointer())
+                old = builder.load(place, align=4)
+                builder.store(builder.fadd(old, builder.fmul(spread, line, flags=("contract",)), flags=("contract",)),
+                              place, align=4)  # fmt: skip
+                start = builder.add(start, ir.Constant(start.type, line.type.count))
+            row = builder.add(row, stride_y)
+        index = builder.add(index, stride_z)
+    return context.get_dummy_value()
+
+
+def _lines(builder: ir.IRBuilder, along_x: list[Any], parts: list[Any]) -> list[Any]:
+    """Multiply real and imaginary part by the kernel along x, in vectors of up to eight numbers."""
+    lines = []
+    for start in range(0, TAPS, 4):
+        factors = along_x[start : start + 4]
+        line = ir.Constant(ir.VectorType(_FLOAT, 2 * len(factors)), ir.Undefined)
+        for i, factor in enumerate(factors):
+            for j, part in enumerate(parts):
+                line = builder.insert_element(line, builder.fmul(factor, part), ir.Constant(_INDEX, 2 * i + j))
+        lines.append(line)
+    return lines

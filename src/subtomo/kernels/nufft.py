@@ -1,0 +1,59 @@
+"""Non-uniform Fourier transforms in double precision, by finufft: slow against the kernels of `cpu`, and exact."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+_ACCURACY = 1e-11
+_FINE = 1e-7
+"""For models, whose errors count against noise."""
+
+
+def volume_from_points(points: Float, values: Complex, size: int) -> Float:
+    """Sum 2 Re(d exp(2πi k·r)) over values d at frequencies k for every voxel r of a volume.
+
+    Args:
+        points: (n, 3) frequencies x, y, z, cycles per voxel, within ±1/2.
+        values: (n,) complex.
+        size: Side of the volume, even.
+
+    Returns:
+        (size, size, size) with r = 0 at ``size // 2``.
+    """
+    from finufft import nufft3d1
+
+    x, y, z = (np.ascontiguousarray(2.0 * np.pi * points[:, axis]) for axis in range(3))
+    volume: Complex = nufft3d1(z, y, x, values.astype(np.complex128), (size,) * 3, eps=_ACCURACY, isign=1, nthreads=1)
+    return 2.0 * volume.real
+
+
+def image_transform(positions: Float, weights: Float, size: int) -> Complex:
+    """Transform points in a plane: the sum of w exp(-2πi (x k_x + y k_y) / size).
+
+    Args:
+        positions: (n, 2) x and y, pixels from the origin.
+        weights: (n,)
+        size: Side of the image, even.
+
+    Returns:
+        (size, size // 2 + 1) half transform, origin at [0, 0].
+    """
+    from finufft import nufft2d1
+
+    x, y = (np.ascontiguousarray(2.0 * np.pi * positions[:, axis] / size) for axis in range(2))
+    # one mode more than the image has, for the column of the Nyquist frequency
+    modes: Complex = nufft2d1(y, x, weights.astype(np.complex128), (size + 1,) * 2, eps=_FINE, isign=-1, nthreads=1)
+    return np.fft.ifftshift(modes[:size, size // 2 :], axes=0)
+
+
+def volume_transform(positions: Float, weights: Float, size: int) -> Complex:
+    """Transform points in space, as `image_transform` does in a plane: (n, 3) to (size, size, size // 2 + 1)."""
+    from finufft import nufft3d1
+
+    x, y, z = (np.ascontiguousarray(2.0 * np.pi * positions[:, axis] / size) for axis in range(3))
+    modes: Complex = nufft3d1(z, y, x, weights.astype(np.complex128), (size + 1,) * 3, eps=_FINE, isign=-1, nthreads=1)
+    return np.fft.ifftshift(modes[:size, :size, size // 2 :], axes=(0, 1))
