@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def poison(folder: Path, name: str, *, tilt: int) -> None:
 
 def test_threads_write_the_same_bytes_as_one(project: Path) -> None:
     serial = contents(run(project, output=EVERYTHING, threads=1))
-    assert len(serial) == 4 * 7 + 3 + 2
+    assert len(serial) == 4 * 7 + 3 + 2 + 1, "particles, sums, STAR files, journal"
     (project / "out").rename(project / "serial")
     assert contents(run(project, output=EVERYTHING, threads=2)) == serial
 
@@ -101,22 +102,31 @@ def test_star_files_come_after_all_volumes(project: Path) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_bad_pixel_ends_the_run_without_star_or_temporary_files(project: Path, threads: int) -> None:
+def test_a_bad_pixel_costs_only_the_particles_that_it_lies_in(project: Path, threads: int) -> None:
     poison(project, "TS_2", tilt=3)
-    with pytest.raises(InputError, match=r"particle TS_2/\d: tilt 4 of tomogram TS_2 .*TS_2\.star.*nan at x 55, y 45"):
-        run(project, threads=threads)
-    names = contents(project / "out")
-    assert not [name for name in names if not name.endswith("_weights.mrc") and not name.endswith("_data.mrc")]
-    assert not [path for path in (project / "out").rglob("*") if path.name.startswith(".")]
+    tomograms, particles = read_project(project)
+    summary = extract(tomograms, particles, SETTINGS, "out", context=RunContext(threads=threads))
+    names = [failure.particle for failure in summary.failures]
+    assert names == ["TS_2/3", "TS_2/4"]
+    told = r"particle TS_2/3: tilt 4 of tomogram TS_2 .*TS_2\.star.*nan at x 55, y 45"
+    assert re.match(told, summary.failures[0].error)
+    assert (summary.n_extracted, summary.n_particles, summary.left_out) == (2, 4, ())
+    table = find_table(read_tables("out/particles.star"), "particles")
+    assert table is not None
+    assert table.text("rlnTomoParticleName").tolist() == ["TS_1/1", "TS_1/2"]
+    assert not list((project / "out").rglob("*.tmp"))
 
 
-def test_an_earlier_runs_star_files_are_gone_when_a_new_one_fails(project: Path) -> None:
+def test_an_earlier_runs_star_files_are_gone_when_a_new_one_is_stopped(project: Path) -> None:
     out = run(project)
     for name in ("motion.star", "particles_for_class2d.star", "extraction_summary.json"):
         (out / name).write_text("old")
-    poison(project, "TS_1", tilt=0)
-    with pytest.raises(InputError):
-        run(project)
+
+    def stop(name: str) -> None:
+        raise InputError("enough")
+
+    with pytest.raises(InputError, match="enough"):
+        extract(*read_project(project), SETTINGS, "out", context=RunContext(before_tomogram=stop))
     assert [path.name for path in out.iterdir() if path.is_file()] == []
 
 
@@ -164,10 +174,11 @@ def test_an_empty_output_folder_name_is_not_the_root_of_the_system(project: Path
 def test_files_that_exist_are_left_alone_on_request(project: Path) -> None:
     out = run(project)
     kept, missing = out / "Subtomograms/TS_1/1_data.mrc", out / "Subtomograms/TS_2/3_data.mrc"
-    kept.write_bytes(b"mine")
+    mine = bytes(kept.stat().st_size)
+    kept.write_bytes(mine)
     missing.unlink()
     run(project, output=OutputSettings(skip_existing=True))
-    assert kept.read_bytes() == b"mine"
+    assert kept.read_bytes() == mine
     assert missing.exists()
     assert (out / "particles.star").exists()
 

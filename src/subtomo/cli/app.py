@@ -9,11 +9,12 @@ from io import TextIOWrapper
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
-from subtomo.cli import extract, optimisation_set, sample_manifold
+from subtomo.cli import average, extract, optimisation_set, sample_manifold
 from subtomo.cli.arguments import command_line, last_of_each, value_of
 from subtomo.cli.messages import error, explain, warn
 from subtomo.errors import AbortedError, SubtomoError
 from subtomo.run.control import PipelineControl
+from subtomo.run.signals import TerminatedError, termination_as_error
 
 _INTERRUPTED = 130
 
@@ -25,10 +26,12 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 app.command(extract.extract, name="extract")
+app.command(average.average, name="average")
 app.command(optimisation_set.optimisation_set, name="optimisation-set")
 app.command(sample_manifold.sample_manifold, name="sample-manifold")
 
 _OPTIONS = {
+    "average": average.OPTIONS,
     "extract": extract.OPTIONS,
     "optimisation-set": optimisation_set.OPTIONS,
     "sample-manifold": sample_manifold.OPTIONS,
@@ -52,7 +55,7 @@ def run(argv: Sequence[str] | None = None) -> int:
             warn(f"{name} is given more than once; the last value counts")
     try:
         # RELION's pipeline waits for a file that tells the end, however early it comes
-        with PipelineControl(prefix):
+        with termination_as_error(), PipelineControl(prefix):
             return _dispatch(words)
     except CycloptsError as problem:
         error(explain(problem, words, _OPTIONS))
@@ -64,6 +67,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         error("interrupted")
         return _INTERRUPTED
+    except TerminatedError as problem:
+        error(str(problem))
+        return problem.exit_code
     return 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -36,20 +36,52 @@ def atomic_write(path: str | os.PathLike[str], *, durable: bool = False) -> Iter
         raise InputError(f"{final}: is a folder, expected the name of a file to write; choose another name.")
     temporary = final.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
     # Mode "x" of plain open gives the permissions of the user's umask, where tempfile would give 0600.
-    handle = _create(temporary, final)
     try:
-        with handle:
+        with _create(temporary, final) as handle:
             yield handle
             if durable:
                 handle.flush()
                 os.fsync(handle.fileno())
         os.replace(temporary, final)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            # failing writes do not say which file they were meant for
+            raise OSError(error.errno, error.strerror, str(final)) from error
         raise
     if durable:
         _sync_folder(final.parent)
+
+
+def sync_files(paths: Iterable[str | os.PathLike[str]]) -> None:
+    """Force files that were written before, and their names, to the disk; this is cheaper late than at once.
+
+    Raises:
+        OSError: If a file is gone or the disk reports that its content is lost.
+    """
+    folders = set()
+    for path in paths:
+        with open(path, "rb") as handle:
+            os.fsync(handle.fileno())
+        folders.add(Path(path).parent)
+    for folder in sorted(folders):
+        _sync_folder(folder)
+
+
+def remove_leftovers(folder: str | os.PathLike[str]) -> int:
+    """Remove temporary files that killed programs left in a folder, and count them.
+
+    No program may be writing there at the same time, unless its failure does no harm.
+    """
+    count = 0
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(TEMPORARY_PREFIX) and entry.name.endswith(TEMPORARY_SUFFIX):
+                with suppress(FileNotFoundError):
+                    os.unlink(entry.path)
+                    count += 1
+    return count
 
 
 def _create(temporary: Path, final: Path) -> BinaryIO:

@@ -89,6 +89,11 @@ class TiltImages:
         return cls(absolute, name, (first.nx, first.ny))
 
     @property
+    def addresses(self) -> tuple[ImageAddress, ...]:
+        """Return where the images are, in tilt order."""
+        return self._addresses
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Return (n_tilts, height, width)."""
         width, height = self.image_size

@@ -17,6 +17,7 @@ class Extractor(Protocol):
     """Makes the particles of one tomogram; threads share it, and each brings a backend of its own."""
 
     plan: TomogramPlan
+    particles: ParticleSet
 
     def extract(self, index: int, backend: Backend) -> Extracted:
         """Make the particle at ``index`` of the plan."""

@@ -3,51 +3,39 @@
 from __future__ import annotations
 
 import os
-import threading
+import shutil
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from subtomo.errors import InputError, SettingsError
+from subtomo.io.atomic import remove_leftovers
 from subtomo.io.mrc import TiltImages
 from subtomo.io.relion import OptimisationSet
 from subtomo.kernels.cache import is_filled
-from subtomo.kernels.protocol import Backend
 from subtomo.model.particles import ParticleSet
-from subtomo.model.plan import ExtractionPlan, TomogramPlan
+from subtomo.model.plan import ExtractionPlan, LeftOut, TomogramPlan
 from subtomo.model.settings import ExtractionSettings, Output, OutputSettings
 from subtomo.model.tomogram import TomogramSet
-from subtomo.pipeline.extract import new_backend
-from subtomo.pipeline.extractors import Extractor, make_extractor
 from subtomo.pipeline.plan import plan_extraction
+from subtomo.run.batches import part_of
+from subtomo.run.context import RunContext
 from subtomo.run.cores import available_cores
-from subtomo.run.executors import one_ahead, run_in_order
 from subtomo.run.inputs import protect_inputs
 from subtomo.run.layout import OutputLayout
-from subtomo.run.progress import ProgressListener, Silent
+from subtomo.run.ledger import Bool, Ledger
+from subtomo.run.lock import folder_lock
+from subtomo.run.particle import ParticleMaker
 from subtomo.run.records import planned_names, reconstruction_binning, require_nominal_tilts, write_records
-from subtomo.run.summary import ExtractionSummary
-from subtomo.run.sums import ParticleSums, Volume, volume_of
-from subtomo.run.write import ParticleWriter, Written
+from subtomo.run.summary import ExtractionSummary, Failure
+from subtomo.run.work import Work, Worker
 
-Task = tuple[Extractor, int]
+__all__ = ["RunContext", "extract"]
 
-
-@dataclass(frozen=True)
-class RunContext:
-    """What a run knows of the world around it."""
-
-    files: OptimisationSet = field(default_factory=OptimisationSet)
-    """What the new optimisation set says of tomograms, trajectories and manifolds; by default their sources."""
-    threads: int | None = None
-    """Particles at a time; None for one per available core."""
-    progress: ProgressListener = field(default_factory=Silent)
-    """Hears how far the run is."""
-    inputs: tuple[str, ...] = ()
-    """Further input files, which must not be overwritten."""
-    before_tomogram: Callable[[str], None] = lambda name: None
-    """Called before each tomogram; may raise to stop the run."""
+_FAILURES_TOLD = 10
 
 
 def extract(
@@ -61,28 +49,37 @@ def extract(
 ) -> ExtractionSummary:
     """Extract all particles into RELION's tree of files; STAR files come last, when all that they name exists.
 
+    A particle that cannot be made does not keep the others from being made: see ``failures`` of the summary.
+
     Args:
         tomograms: With images.
         particles: To be extracted.
         settings: What to compute.
         output_dir: Folder to write to; made with its parents.
         output: What to write, and how; by default one data and one weights file per particle, single precision.
-        context: Threads, progress, and the files that an optimisation set is to name.
+        context: Threads, progress, whether to resume, and the files that an optimisation set is to name.
 
     Returns:
-        What was written and what was left out.
+        What was written, what was left out, and what failed.
 
     Raises:
-        InputError: Input is missing, damaged or inconsistent.
-        SettingsError: Settings contradict each other.
+        InputError: Input is missing, damaged or inconsistent, or another run writes to the folder.
+        OSError: Files cannot be written. What is finished stays so for a run that resumes.
+        SettingsError: Settings contradict each other, or those of a run that is to be resumed.
     """
-    run = _Run(plan_extraction(tomograms, particles, settings), output_dir, output or OutputSettings(), context)
+    output = output or OutputSettings()
+    output.check_with(settings)
+    run = _Run(plan_extraction(tomograms, particles, settings), output_dir, output, context)
     run.announce(tomograms)
     files = OptimisationSet(particles=particles.source or None, tomograms=tomograms.source or None)
     files = files.overridden_by(run.context.files)
-    run.prepare(files)
-    run.process()
-    return run.conclude(files)
+    run.check(files)
+    with ExitStack() as stack:
+        run.prepare(stack)
+        run.process()
+        summary = run.conclude(files)
+        run.context.account(summary)
+    return summary
 
 
 class _Run:
@@ -97,11 +94,9 @@ class _Run:
         if output.write_sums and not self._volumes:
             raise SettingsError("sums (--sum) are made of volumes, so they cannot be combined with stacks of images")
         self._start = time.monotonic()
-        self._local = threading.local()
-        self._writer = ParticleWriter(self.layout, plan.settings.output, output)
-        self._written = Written()
         self._warnings: list[str] = []
-        self._sums = ParticleSums(plan.settings.crop) if output.write_sums else None
+        self._failures: list[Failure] = []
+        self._ledger: Ledger | None = None
 
     def announce(self, tomograms: TomogramSet) -> None:
         """Tell about tomograms without particles and particles without tomograms."""
@@ -116,98 +111,139 @@ class _Run:
             names = ", ".join(sorted({entry.tomogram for entry in unknown})[:5])
             self._warn(f"{len(unknown)} particle(s) belong to unknown tomograms and are left out: {names}")
 
-    def prepare(self, files: OptimisationSet) -> None:
-        """Check all headers, make the folders, and remove an earlier run's STAR files, whose images get replaced."""
-        layout = self.layout
-        outputs = layout.records
-        protect_inputs((*vars(files).values(), *self.context.inputs), outputs)
+    def check(self, files: OptimisationSet) -> None:
+        """Find what is wrong with the input before anything is touched."""
+        protect_inputs((*vars(files).values(), *self.context.inputs), self.layout.records)
         if self.plan.settings.output is Output.PROJECTIONS:
             reconstruction_binning(self.plan)
             require_nominal_tilts(self.plan)
         for plan in self.plan.tomograms:
             if isinstance(plan.tomogram.images, TiltImages):
                 plan.tomogram.images.check()
-        try:
-            Path(layout.folder).mkdir(parents=True, exist_ok=True)
-            for folder in {os.path.dirname(layout.root(*name)) for name in planned_names(self.plan)}:
-                Path(folder).mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError) as error:
-            raise InputError(f"{error.filename}: cannot make this folder, a file is in its way; move it") from error
-        for path in outputs:
+
+    def prepare(self, stack: ExitStack) -> None:
+        """Take possession of the folder, see what it holds, and remove STAR files of an earlier run.
+
+        Args:
+            stack: At its end the folder is free again, and the journal of finished particles is closed.
+        """
+        layout, progress = self.layout, self.context.progress
+        _make_folder(layout.hidden)
+        stack.enter_context(folder_lock(layout.hidden + "lock", progress.note))
+        folders = {os.path.dirname(layout.root(*name)) for name in planned_names(self.plan)}
+        leftovers = sum(map(remove_leftovers, (layout.folder, layout.hidden, *folders)))
+        if leftovers:
+            progress.note(f"removed {leftovers} temporary file(s) that a killed run left in {layout.folder}")
+        shutil.rmtree(os.path.dirname(layout.partial_sum(0)), ignore_errors=True)
+        maker = ParticleMaker(self.plan.settings, self.output, layout)
+        self._work = Work(self.plan, layout, self.output, {}, sums_of_done=self.context.resume)
+        if maker.writes_particles:
+            note = progress.note
+            self._ledger = Ledger(self.plan, layout, self.output, resume=self.context.resume, note=note)
+            stack.callback(self._ledger.close)
+        self._work = replace(self._work, done=self._done(maker))
+        for folder in sorted(folders):
+            _make_folder(folder)
+        for path in layout.records:
             Path(path).unlink(missing_ok=True)
 
     def process(self) -> None:
-        """Extract and write every particle."""
-        progress, threads = self.context.progress, self.context.threads or available_cores()
+        """Extract and write every particle that is not finished."""
+        progress, context = self.context.progress, self.context
         if not is_filled():
             progress.note("compiling the array loops, which takes some seconds; this happens once per installation")
-        progress.start(len(self.plan))
-        for name, written, volume in run_in_order(self._work, self._tasks(), threads):
-            self._written += written
-            if self._sums is not None and volume is not None:
-                self._sums.add(volume)
-            progress.advance(name)
+        self._worker = Worker(self._work, context.before_tomogram)
+        progress.start(sum(int(self._work.todo(entry).sum()) for entry in self.plan.tomograms))
+        if context.executor is None:
+            finished = self._worker.on_threads(context.threads or available_cores())
+        else:
+            if self.output.write_sums:
+                _make_folder(os.path.dirname(self.layout.partial_sum(0)))
+            finished = self._worker.elsewhere(context.executor)
+        # closed at once, so that no thread writes any more when the folder is given back
+        with closing(finished):
+            for particle in finished:
+                if particle.failure is not None:
+                    self._failures.append(particle.failure)
+                    self._tell_failure(particle.failure)
+                elif self._ledger is not None:
+                    self._ledger.add(particle.entry, particle.index, is_synced=particle.is_synced)
+                progress.advance(particle.name)
 
     def conclude(self, files: OptimisationSet) -> ExtractionSummary:
         """Write sums and STAR files, and give an account of the run."""
-        plan, layout, output = self.plan, self.layout, self.output
-        if self._sums is not None and plan.tomograms:
+        plan, layout, worker = self._without_failures(), self.layout, self._worker
+        written = worker.written
+        if worker.sums is not None and plan.tomograms:
             pixel_size = plan.settings.binning * plan.tomograms[0].tomogram.pixel_size_angstrom
-            self._written += self._sums.write(layout, pixel_size, output.snr)
-        if self._written.overflows:
-            self._warn(f"{self._written.overflows} value(s) were too large for half precision and became ±65504")
+            written += worker.sums.write(layout, pixel_size, self.output.snr)
+            shutil.rmtree(os.path.dirname(layout.partial_sum(0)), ignore_errors=True)
+        if worker.batches_without_sums:
+            self._warn(f"the sums lack {worker.batches_without_sums} batch(es) of particles that failed as a whole")
+        if written.overflows:
+            self._warn(f"{written.overflows} value(s) were too large for half precision and became ±65504")
+        if self._ledger is not None:
+            self._ledger.conclude()
         write_records(plan, layout, files)
         return ExtractionSummary(
             output_dir=layout.folder,
             n_particles=len(plan.particles),
             n_extracted=len(plan),
-            n_written_files=self._written.files,
-            bytes_written=self._written.bytes,
-            left_out=plan.left_out,
+            n_written_files=written.files,
+            bytes_written=written.bytes,
+            left_out=self.plan.left_out,
             seconds=round(time.monotonic() - self._start, 3),
             star_file=layout.particles,
             warnings=tuple(self._warnings),
+            failures=tuple(self._failures),
+            n_found=self._n_found,
         )
 
-    def _tasks(self) -> Iterator[Task]:
-        """List the particles to be made, one tomogram after the other."""
-        if not (self._writes_particles or self._sums is not None):
-            return
-        for entry, todo, extractor in one_ahead(self._prepared, self.plan.tomograms):
-            self.context.before_tomogram(entry.tomogram.name)
-            if extractor is not None:
-                yield from ((extractor, index) for index in todo)
+    def _done(self, maker: ParticleMaker) -> dict[str, Bool]:
+        """Tell which particles need not be made."""
+        if self._ledger is None:
+            done = {entry.tomogram.name: np.zeros(len(entry), bool) for entry in self.plan.tomograms}
+        else:
+            done = self._ledger.done
+        self._n_found = sum(int(mask.sum()) for mask in done.values())
+        if self._n_found:
+            self.context.progress.note(f"{self._n_found} of {len(self.plan)} particle(s) are finished already")
+        if self.output.write_sums and self._work.sums_of_done and not maker.can_reread and self._n_found:
+            self.context.progress.note("their files do not hold what the sums (--sum) need, so they are made again")
+            done = {name: np.zeros_like(mask) for name, mask in done.items()}
+        return done
 
-    def _prepared(self, entry: TomogramPlan) -> tuple[TomogramPlan, list[int], Extractor | None]:
-        """List what is to be done of a tomogram, and compute what its particles share."""
-        todo = [index for index in range(len(entry)) if not self._is_done(entry, index)]
-        return entry, todo, make_extractor(entry, self.plan.particles, self.plan.settings) if todo else None
+    def _without_failures(self) -> ExtractionPlan:
+        """Take what could not be made out of the plan."""
+        if not self._failures:
+            return self.plan
+        failed = {failure.particle: failure for failure in self._failures}
+        tomograms, left_out = list[TomogramPlan](), list(self.plan.left_out)
+        for entry in self.plan.tomograms:
+            names = self.plan.particles.names[entry.particles].tolist()
+            kept = [index for index, name in enumerate(names) if name not in failed]
+            tomograms.append(part_of(entry, np.array(kept, np.int64)))
+            left_out += [
+                LeftOut(int(entry.particles[i]), name, entry.tomogram.name, 0, "failed", failed[name].error)
+                for i, name in enumerate(names)
+                if name in failed
+            ]
+        return replace(self.plan, tomograms=tuple(tomograms), left_out=tuple(left_out))
 
-    def _is_done(self, entry: TomogramPlan, index: int) -> bool:
-        if not self.output.skip_existing:
-            return False
-        name = str(self.plan.particles.names[entry.particles[index]])
-        return os.path.exists(self.layout.image(entry.tomogram.name, name, self.plan.settings.output))
-
-    @property
-    def _writes_particles(self) -> bool:
-        return self.output.write_particles or not self._volumes
-
-    def _work(self, task: Task) -> tuple[str, Written, Volume | None]:
-        """Extract one particle and write it; runs in any thread."""
-        extractor, index = task
-        particle = extractor.extract(index, self._backend())
-        written = Written()
-        if self._writes_particles:
-            written = self._writer.write(particle, extractor.plan.tomogram.name)
-        return particle.name, written, None if self._sums is None else volume_of(particle)
-
-    def _backend(self) -> Backend:
-        if not hasattr(self._local, "backend"):
-            self._local.backend = new_backend(self.plan.settings)
-        backend: Backend = self._local.backend
-        return backend
+    def _tell_failure(self, failure: Failure) -> None:
+        """Say at once what went wrong, until that becomes tiring."""
+        if len(self._failures) <= _FAILURES_TOLD:
+            self.context.progress.warn(f"{failure.particle} cannot be made: {failure.error}")
+        if len(self._failures) == _FAILURES_TOLD:
+            self.context.progress.warn("further failures are listed in the account of the run only")
 
     def _warn(self, message: str) -> None:
         self._warnings.append(message)
         self.context.progress.warn(message)
+
+
+def _make_folder(name: str) -> None:
+    try:
+        os.makedirs(name, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(f"{error.filename}: cannot make this folder, a file is in its way; move it") from error

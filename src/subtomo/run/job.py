@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 
 from subtomo.errors import SettingsError
 from subtomo.io.relion import OptimisationSet, read_particles, read_tomograms
 from subtomo.model.settings import ExtractionSettings, OutputSettings
+from subtomo.run.batches import BatchExecutor
 from subtomo.run.control import PipelineControl
 from subtomo.run.extract import RunContext, extract
 from subtomo.run.inputs import input_files, needed_file
@@ -31,6 +33,10 @@ class ExtractionJob:
     threads: int = 1
     command: tuple[str, ...] = ()
     """The command line, for the note that RELION leaves in its folders."""
+    resume: bool = False
+    """Keep particles that an earlier run finished with the same settings and inputs."""
+    executor: BatchExecutor | None = None
+    """Makes batches of particles elsewhere; None for threads of this process."""
     control_prefix: str | None = None
     """Folder (or prefix) where RELION's pipeline asks for the end of a job; None if no pipeline is there."""
 
@@ -64,8 +70,11 @@ def _run(job: ExtractionJob, progress: ProgressListener) -> ExtractionSummary:
         progress=progress,
         inputs=(job.optimisation_set_file,) if job.optimisation_set_file else (),
         before_tomogram=PipelineControl(job.control_prefix).check,
+        resume=job.resume,
+        executor=job.executor,
+        account=partial(_leave_account, job),
     )
-    summary = extract(
+    return extract(
         tomograms,
         particles,
         job.settings,
@@ -73,9 +82,12 @@ def _run(job: ExtractionJob, progress: ProgressListener) -> ExtractionSummary:
         output=job.output,
         context=context,
     )
+
+
+def _leave_account(job: ExtractionJob, summary: ExtractionSummary) -> None:
+    """Write note and summary."""
     folder = summary.output_dir
     if job.control_prefix is None:
         write_note(folder, job.command)
     origin = {"program": f"subtomo {version('subtomo')}", "command": list(job.command)}
     write_summary(summary_file(folder), summary, job.settings, job.output, origin)
-    return summary

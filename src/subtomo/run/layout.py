@@ -75,6 +75,20 @@ class OutputLayout:
         """The files that name images, and the account: they belong to one run."""
         return self.particles, self.particles_for_class2d, self.trajectories, self.optimisation_set, self.summary
 
+    @property
+    def hidden(self) -> str:
+        """The folder of what a run keeps for itself; ends in a slash."""
+        return self.folder + ".subtomo/"
+
+    @property
+    def journal(self) -> str:
+        """The list of finished particles, by which a later run knows what is left to do."""
+        return self.hidden + "journal.jsonl"
+
+    def partial_sum(self, batch: int) -> str:
+        """Name the file of the sums over a batch, which is there until they are merged."""
+        return f"{self.hidden}sums/{batch}.npy"
+
     def sum(self, kind: str) -> str:
         """Name the file of a sum: ``data``, ``weight`` or ``div``."""
         return f"{self.folder}sum_{kind}.mrc"

@@ -14,6 +14,15 @@ from subtomo.model.settings import ExtractionSettings, OutputSettings
 
 
 @dataclass(frozen=True)
+class Failure:
+    """A particle that should be there, but could not be made."""
+
+    particle: str
+    tomogram: str
+    error: str
+
+
+@dataclass(frozen=True)
 class ExtractionSummary:
     """What an extraction did."""
 
@@ -21,12 +30,18 @@ class ExtractionSummary:
     n_particles: int
     """In the particle file."""
     n_extracted: int
+    """Whose files exist now and are whole."""
     n_written_files: int
+    """By this run."""
     bytes_written: int
     left_out: tuple[LeftOut, ...]
     seconds: float
     star_file: str
     warnings: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    """Particles that are missing because something went wrong; the particle file does not name them."""
+    n_found: int = 0
+    """Particles that an earlier run had finished."""
 
 
 def write_summary(
@@ -39,15 +54,18 @@ def write_summary(
     """Write the account as JSON: counts, settings, left-out particles and why, and context (command, version)."""
     account = {
         **context,
-        **{key: value for key, value in vars(summary).items() if key != "left_out"},
-        "settings": {**_plain(settings), **_plain(output)},
+        **{key: value for key, value in vars(summary).items() if key not in ("left_out", "failures")},
+        "settings": {**plain_settings(settings), **plain_settings(output)},
         "left_out": [asdict(entry) for entry in summary.left_out],
+        "failures": [asdict(entry) for entry in summary.failures],
     }
     with atomic_write(path) as stream:
         stream.write((json.dumps(account, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def _plain(settings: ExtractionSettings | OutputSettings) -> dict[str, Any]:
+def plain_settings(settings: ExtractionSettings | OutputSettings) -> dict[str, Any]:
+    """Put settings into the types that JSON has."""
+
     def plain(value: Any) -> Any:
         if isinstance(value, Flag):
             return [flag.name for flag in value]

@@ -1,0 +1,44 @@
+"""End a run in order when a batch system or a terminal asks for its end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class TerminatedError(BaseException):
+    """A signal asks for the end; no ordinary error, so that nothing takes it for the failure of a particle."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"ended by {signal.Signals(number).name}")
+        self.exit_code = 128 + number
+
+
+@contextmanager
+def termination_as_error() -> Iterator[None]:
+    """Raise `TerminatedError` on SIGTERM and SIGHUP, once: cleaning up is not to be interrupted again.
+
+    Signals that are ignored, as under nohup, stay ignored. Only the main thread can take signals; in others nothing
+    changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+
+    def end(number: int, frame: FrameType | None) -> None:
+        for other in previous:
+            signal.signal(other, signal.SIG_IGN)
+        raise TerminatedError(number)
+
+    for number, handler in previous.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
