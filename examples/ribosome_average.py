@@ -1,41 +1,50 @@
-"""Turn the sums of an extraction into an average map and a picture of it.
+"""Average extracted ribosomes from Python, and draw one particle beside the average.
 
-Run it after ``subtomo extract … --sum --SNR 0.1 --o OUT``:  python ribosome_average.py OUT
+Run it after ``subtomo extract … --o OUT``:  python ribosome_average.py OUT
+
+It does what ``subtomo average --p OUT/particles.star --o OUT/average/ --particle_diameter 320`` does, without
+the pictures of the curves.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 from subtomo.io.mrc_read import read_volume
-from subtomo.io.mrc_write import write_mrc
+from subtomo.io.relion import OptimisationSet
+from subtomo.pipeline.average import AverageSettings
 from subtomo.report.sections import draw_volumes
+from subtomo.run.average import AverageJob, run_average
+from subtomo.run.cores import available_cores
+from subtomo.run.progress import Silent
 
 
 def main(folder: Path) -> None:
-    """Write average.mrc and average.png into the folder of an extraction that was made with --sum."""
-    account = json.loads((folder / "extraction_summary.json").read_text())
-    average, pixel_size = read_volume(folder / "sum_div.mrc")
-    total, _ = read_volume(folder / "sum_data.mrc")
+    """Write half maps, merged map and fsc.star into OUT/average, and OUT/average.png."""
+    job = AverageJob(
+        output_dir=f"{folder / 'average'}",
+        settings=AverageSettings(mask_diameter_angstrom=320.0),
+        files=OptimisationSet(particles=f"{folder / 'particles.star'}"),
+        threads=available_cores(),
+    )
+    result = run_average(job, Silent())
+    count, pixel_size = sum(result.counts), result.curves.pixel_size_angstrom
     first = sorted((folder / "Subtomograms").rglob("*/1_data.mrc"))[0]
-    single, _ = read_volume(first)
-    count = account["n_extracted"]
-    write_mrc(folder / "average.mrc", average, pixel_size_angstrom=pixel_size)
     draw_volumes(
         folder / "average.png",
         {
-            "one particle\n(data term)": single,
-            f"sum of {count}\n(data term)": total,
-            "average\n(data / weight, Wiener)": average,
+            "one particle\n(data term)": read_volume(first)[0],
+            f"half map\n({result.counts[0]} particles)": result.maps["half1"],
+            f"average\n({count} particles, filtered)": result.maps["filtered"],
         },
         pixel_size,
         f"{count} ribosomes of Mycoplasma pneumoniae, EMPIAR-10499, {pixel_size:g} Å per voxel",
     )
     print(
-        f"{count} particles extracted in {account['seconds']:.1f} s into {folder}\n"
-        f"average map    {folder / 'average.mrc'}\n"
+        f"{count} particles averaged in {result.seconds:.1f} s\n"
+        f"resolution     {result.curves.resolution_angstrom(0.143):.1f} Å (half maps, FSC 0.143)\n"
+        f"average map    {result.folder}merged.mrc\n"
         f"picture of it  {folder / 'average.png'}\n"
         f"for RELION     {folder / 'optimisation_set.star'}"
     )

@@ -1,0 +1,146 @@
+"""``subtomo average``: half maps, merged map and their resolution."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from subtomo.cli.arguments import command_line
+from subtomo.cli.average_options import (
+    OPTIONS,
+    AverageComputingOptions,
+    AverageInputOptions,
+    AverageOutputOptions,
+    MapOptions,
+    TiltOptions,
+)
+from subtomo.cli.messages import warn
+from subtomo.errors import SettingsError
+from subtomo.model.settings import CircleCrop, DataTerm, ExtractionSettings
+
+if TYPE_CHECKING:
+    from subtomo.run.average import AverageResult
+
+__all__ = ["OPTIONS", "average"]
+
+_LEFT_OUT_SHOWN = 3
+
+
+def average(
+    *,
+    output: AverageOutputOptions,
+    files: AverageInputOptions = AverageInputOptions(),
+    maps: MapOptions = MapOptions(),
+    tilts: TiltOptions = TiltOptions(),
+    computing: AverageComputingOptions | None = None,
+) -> int:
+    """Average particles into half maps and a merged map, and measure their resolution.
+
+    Takes the particles.star of subtomo extract (or of relion_tomo_subtomo), after a refinement or before it.
+
+    With --from-tilts it takes any particle set with orientations, and builds its particles from the tilt images.
+    """
+    from subtomo.cli.progress import listener
+    from subtomo.io.relion import OptimisationSet
+    from subtomo.pipeline.average import AverageSettings
+    from subtomo.run.average import AverageJob, run_average
+
+    from_tilts, data_term = _source(tilts)
+    settings = AverageSettings(
+        symmetry=maps.symmetry,
+        snr=maps.snr if maps.snr > 0 else None,
+        mask_diameter_angstrom=maps.particle_diameter,
+        mask_edge_px=maps.mask_edge,
+        seed=maps.seed,
+    )
+    job = AverageJob(
+        output_dir=output.output,
+        settings=settings,
+        files=OptimisationSet(files.particles or None, files.tomograms or None, files.trajectories or None),
+        optimisation_set_file=files.optimisation_set or None,
+        mask_file=maps.mask or None,
+        from_tilts=from_tilts,
+        data_term=data_term,
+        threads=(computing or AverageComputingOptions()).threads,
+        command=("subtomo", *command_line.get()),
+    )
+    result = run_average(job, listener())
+    _draw(result, settings.symmetry)
+    _print_account(result, settings.symmetry)
+    return 0
+
+
+def _source(tilts: TiltOptions) -> tuple[ExtractionSettings | None, DataTerm]:
+    """Tell how particles are built from tilt images (None: they are read from files), and how their data add up."""
+    term = None if tilts.data_term is None else DataTerm[tilts.data_term.upper()]
+    if not tilts.from_tilts:
+        given = {name: value for name, value in vars(tilts).items() if name != "data_term"}
+        if given != {name: value for name, value in vars(TiltOptions()).items() if name != "data_term"}:
+            raise SettingsError(
+                "options of the extraction (--b, --crop, --bin …) are given, but particles are read from files, which "
+                "have their sizes; add --from-tilts to build them from the tilt images, or leave these options out"
+            )
+        return None, term or DataTerm.RELION
+    if tilts.box is None:
+        raise SettingsError("--from-tilts needs the size of the squares cut from the tilt images, --b (or --box-size)")
+    # the damping of RELION's term would only have to be undone again
+    corrected = term in (DataTerm.RELION, DataTerm.CORRECTED)
+    settings = ExtractionSettings(
+        box_size=tilts.box,
+        crop_size=None if tilts.crop == -1 else tilts.crop,
+        binning=tilts.binning,
+        apply_ctf=not tilts.no_ctf,
+        invert_contrast=not tilts.keep_contrast,
+        circle_crop=CircleCrop.NONE if tilts.no_circle_crop else CircleCrop.SLICE,
+        apply_orientations=True,
+        max_dose_e_per_a2=tilts.max_dose if tilts.max_dose > 0 else None,
+        min_tilts=tilts.min_tilts,
+        dose_cutoff=tilts.dose_cutoff,
+        data_term=DataTerm.CORRECTED if corrected else DataTerm.EXACT,
+    )
+    return settings, settings.data_term
+
+
+def _draw(result: AverageResult, symmetry: str) -> None:
+    from subtomo.report.curves import draw_fsc, draw_guinier
+    from subtomo.report.sections import draw_volumes
+
+    pixel = result.curves.pixel_size_angstrom
+    title = f"{sum(result.counts)} particles, {symmetry.upper()}, {pixel:g} Å per voxel"
+    draw_fsc(result.folder + "fsc.png", result.curves, title)
+    draw_guinier(result.folder + "guinier.png", result.guinier, title)
+    first, second = result.counts
+    shown = {
+        f"half map 1\n({first} particles)": result.maps["half1"],
+        f"half map 2\n({second} particles)": result.maps["half2"],
+        "merged": result.maps["merged"],
+        "merged, filtered\nby FSC and masked": result.maps["filtered"],
+    }
+    draw_volumes(result.folder + "maps.png", shown, pixel, title)
+
+
+def _print_account(result: AverageResult, symmetry: str) -> None:
+    """Tell on stdout what was averaged, how good it is, and where to look."""
+    curves, (first, second), folder = result.curves, result.counts, result.folder
+    size = len(result.maps["merged"])
+    print(
+        f"{first + second} of {result.n_particles} particles averaged in {result.seconds:.1f} s: half sets of {first} "
+        f"and {second}, symmetry {symmetry.upper()}, {size}³ voxels of {curves.pixel_size_angstrom:g} Å"
+    )
+    if result.left_out:
+        print(f"  {len(result.left_out)} left out: {'; '.join(result.left_out[:_LEFT_OUT_SHOWN])}")
+    for threshold in (0.143, 0.5):
+        masked, plain = (_resolution(curves.resolution_angstrom(threshold, masked=flag)) for flag in (True, False))
+        print(f"resolution at FSC {threshold:<5}  {masked} under the mask, {plain} without")
+    if curves.reaches_nyquist(0.143):
+        warn("the FSC stays above 0.143 up to the last shell: the pixel size limits the resolution, so bin less")
+    print(
+        f"merged map     {folder}merged.mrc\n"
+        f"to look at     {folder}filtered.mrc, {folder}maps.png\n"
+        f"half maps      {folder}half1.mrc, {folder}half2.mrc\n"
+        f"curves         {folder}fsc.star, {folder}fsc.png, {folder}guinier.png"
+    )
+
+
+def _resolution(angstrom: float) -> str:
+    return f"{angstrom:.1f} Å" if isfinite(angstrom) else "none"

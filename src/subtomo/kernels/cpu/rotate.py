@@ -1,0 +1,145 @@
+"""Look up a half transform at rotated frequencies."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _spline(t: float) -> tuple[float, float, float, float]:
+    """Give the four weights of a cubic B-spline at a fraction of a grid step."""
+    s = 1.0 - t
+    return (
+        s * s * s / 6.0,
+        (4.0 - 6.0 * t * t + 3.0 * t * t * t) / 6.0,
+        (4.0 - 6.0 * s * s + 3.0 * s * s * s) / 6.0,
+        t * t * t / 6.0,
+    )
+
+
+@njit(nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"})
+def _row_sum(row: Float32, first: int, wx: Float) -> tuple[float, float]:
+    """Weigh four neighbours along x."""
+    real = imaginary = 0.0
+    for i in range(4):
+        real += wx[i] * row[2 * (first + i)]
+        imaginary += wx[i] * row[2 * (first + i) + 1]
+    return real, imaginary
+
+
+@njit(nogil=True, cache=True)
+def _mirrored_sum(spectrum: Float32, z: int, y: int, first: int, wx: Float) -> tuple[float, float]:
+    """Weigh four neighbours along x, some of which lie in the half that is not stored."""
+    size = spectrum.shape[0]
+    half = size // 2
+    real = imaginary = 0.0
+    for i in range(4):
+        x = first + i
+        if 0 <= x <= half:
+            real += wx[i] * spectrum[z, y, 2 * x]
+            imaginary += wx[i] * spectrum[z, y, 2 * x + 1]
+        else:
+            x = -x if x < 0 else size - x
+            row = spectrum[(size - z) % size, (size - y) % size]
+            real += wx[i] * row[2 * x]
+            imaginary -= wx[i] * row[2 * x + 1]
+    return real, imaginary
+
+
+@njit(nogil=True, cache=True)
+def _interpolate(spectrum: Float32, px: float, py: float, pz: float, work: Float) -> tuple[float, float]:
+    """Interpolate at a frequency with px >= 0, in grid steps; |p| must be below half the size."""
+    size = spectrum.shape[0]
+    wx, wy, wz = work[0], work[1], work[2]
+    ix, iy, iz = math.floor(px), math.floor(py), math.floor(pz)
+    wx[0], wx[1], wx[2], wx[3] = _spline(px - ix)
+    wy[0], wy[1], wy[2], wy[3] = _spline(py - iy)
+    wz[0], wz[1], wz[2], wz[3] = _spline(pz - iz)
+    first = ix - 1
+    inside = first >= 0 and first + 3 <= size // 2
+    real = imaginary = 0.0
+    for k in range(4):
+        z = (iz - 1 + k + size) % size
+        for j in range(4):
+            y = (iy - 1 + j + size) % size
+            if inside:
+                a, b = _row_sum(spectrum[z, y], first, wx)
+            else:
+                a, b = _mirrored_sum(spectrum, z, y, first, wx)
+            weight = wz[k] * wy[j]
+            real += weight * a
+            imaginary += weight * b
+    return real, imaginary
+
+
+@njit(nogil=True, cache=True)
+def rotate_spectrum(spectrum: Float32, matrix: Float, offset: Float, padding: int, spectrum_out: Float32) -> None:
+    """Give every frequency k the value at p = matrix · k, times exp(-2πi p · offset / c); zero from c / 2 on.
+
+    ``spectrum`` (P, P, 2 (P // 2 + 1)), P = padding · c, and ``spectrum_out`` (c, c, 2 (c // 2 + 1)) are half
+    transforms with complex numbers as pairs and their origin at [0, 0, 0]. Interpolation is by cubic B-splines,
+    for which ``spectrum`` must have been prepared. ``offset`` is in voxels, x, y, z.
+    """
+    c = spectrum_out.shape[0]
+    work = np.empty((3, 4))
+    moved = offset[0] != 0.0 or offset[1] != 0.0 or offset[2] != 0.0
+    for row_z in range(c):
+        z = row_z if row_z < c // 2 else row_z - c
+        for row_y in range(c):
+            y = row_y if row_y < c // 2 else row_y - c
+            for x in range(c // 2 + 1):
+                if 4 * (x * x + y * y + z * z) >= c * c:
+                    spectrum_out[row_z, row_y, 2 * x] = spectrum_out[row_z, row_y, 2 * x + 1] = 0.0
+                    continue
+                px = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z
+                py = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z
+                pz = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z
+                side = -padding if px < 0.0 else padding
+                real, imaginary = _interpolate(spectrum, side * px, side * py, side * pz, work)
+                if px < 0.0:
+                    imaginary = -imaginary
+                if moved:
+                    phase = -2.0 * math.pi * (px * offset[0] + py * offset[1] + pz * offset[2]) / c
+                    cosine, sine = math.cos(phase), math.sin(phase)
+                    real, imaginary = real * cosine - imaginary * sine, real * sine + imaginary * cosine
+                spectrum_out[row_z, row_y, 2 * x] = real
+                spectrum_out[row_z, row_y, 2 * x + 1] = imaginary
+
+
+@njit(nogil=True, cache=True)
+def rotate_weights(weights: Float32, matrix: Float, weights_out: Float32) -> None:
+    """Give every frequency k the weight at matrix · k, trilinear, so never negative; zero from c / 2 on.
+
+    Both are (c, c, c // 2 + 1) with their origin at [0, 0, 0].
+    """
+    c = weights.shape[0]
+    for row_z in range(c):
+        z = row_z if row_z < c // 2 else row_z - c
+        for row_y in range(c):
+            y = row_y if row_y < c // 2 else row_y - c
+            for x in range(c // 2 + 1):
+                total = 0.0
+                if 4 * (x * x + y * y + z * z) < c * c:
+                    px = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z
+                    py = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z
+                    pz = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z
+                    if px < 0.0:
+                        px, py, pz = -px, -py, -pz
+                    ix, iy, iz = math.floor(px), math.floor(py), math.floor(pz)
+                    fx, fy, fz = px - ix, py - iy, pz - iz
+                    for k in range(2):
+                        wz = fz if k else 1.0 - fz
+                        for j in range(2):
+                            row = weights[(iz + k + c) % c, (iy + j + c) % c]
+                            wy = fy if j else 1.0 - fy
+                            # a frequency on the last column itself has no neighbour beyond
+                            beyond = row[min(ix + 1, c // 2)]
+                            total += wz * wy * ((1.0 - fx) * row[ix] + fx * beyond)
+                weights_out[row_z, row_y, x] = total
