@@ -24,10 +24,11 @@ $(STAMP): pyproject.toml
 	"$(VENV)/bin/python" -m pip install --quiet --editable ".[ducc,dev]"
 	@touch "$@"
 
-demo: $(STAMP) ## extract 400 ribosomes of EMPIAR-10499 and average them (into demo-output)
+demo: $(STAMP) ## extract 400 ribosomes of EMPIAR-10499 and average them, with FSC (into demo-output)
 	cd "$(DEMO)" && "$(VENV)/bin/subtomo" extract --t tomograms.star --p particles.star \
-	    --b 96 --crop 48 --bin 1 --apply_orientations --sum --SNR 0.1 --j $(JOBS) --o "../../demo-output/"
-	cd "$(CURDIR)" && "$(VENV)/bin/python" examples/ribosome_average.py
+	    --b 96 --crop 48 --bin 1 --j $(JOBS) --o "../../demo-output/"
+	cd "$(DEMO)" && "$(VENV)/bin/subtomo" average --p ../../demo-output/particles.star --particle_diameter 320 \
+	    --j $(JOBS) --o "../../demo-output/average/"
 
 test: $(STAMP) ## run all tests
 	"$(VENV)/bin/python" -m pytest -n $(JOBS)

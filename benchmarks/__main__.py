@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import extraction, large, peer, scaling, verbs
+from benchmarks import extraction, large, peer, scaling, terms, verbs
 from benchmarks.measure import REPOSITORY, describe_machine, extract, run
 from benchmarks.project import WIDTH_PX, write_particles
 
@@ -45,6 +45,7 @@ def main(arguments: list[str]) -> None:
         timed = extraction.measure(folder, options.rounds)
         report.add("Extraction, one thread", lambda: extraction.section(timed))
         report.add("Where the time goes", lambda: verbs.section(folder, timed))
+        report.add("Other terms than RELION's", lambda: terms.section(folder))
         report.add("Threads", lambda: scaling.threads_section(folder))
         report.add("Memory", lambda: scaling.memory_section(folder))
         report.add("2-D stacks beside zarr-particle-tools", lambda: peer.section(folder, options.peer))

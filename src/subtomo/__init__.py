@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     )
     from subtomo.model.subtomogram import PseudoSubtomogram, TiltStack
     from subtomo.model.tomogram import Tomogram, TomogramSet
-    from subtomo.pipeline.sequence import PseudoSubtomograms
     from subtomo.run.extract import extract
+    from subtomo.run.sequence import PseudoSubtomograms
 
 _HOMES = {
     "CircleCrop": "subtomo.model.settings",
@@ -33,7 +33,7 @@ _HOMES = {
     "OutputSettings": "subtomo.model.settings",
     "ParticleSet": "subtomo.model.particles",
     "PseudoSubtomogram": "subtomo.model.subtomogram",
-    "PseudoSubtomograms": "subtomo.pipeline.sequence",
+    "PseudoSubtomograms": "subtomo.run.sequence",
     "SettingsError": "subtomo.errors",
     "SubtomoError": "subtomo.errors",
     "TiltStack": "subtomo.model.subtomogram",

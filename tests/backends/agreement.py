@@ -11,7 +11,7 @@ from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import ExtractionSettings
 from subtomo.model.subtomogram import Extracted, PseudoSubtomogram
 from subtomo.model.tomogram import Tomogram
-from subtomo.pipeline.sequence import PseudoSubtomograms
+from subtomo.run.sequence import PseudoSubtomograms
 from tests.helpers.builders import tomogram_set
 
 DATA_TOLERANCE = 3e-6

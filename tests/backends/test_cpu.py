@@ -13,7 +13,7 @@ from subtomo.model.optics import OpticsGroup
 from subtomo.model.settings import CircleCrop, Cone, ExtractionSettings, Output
 from subtomo.model.subtomogram import PseudoSubtomogram
 from subtomo.pipeline.extract import new_backend
-from subtomo.pipeline.sequence import PseudoSubtomograms
+from subtomo.run.sequence import PseudoSubtomograms
 from tests.backends.agreement import assert_backends_agree
 from tests.helpers.builders import PIXEL_SIZE, SETTINGS, particle_set, tilt_images, tilt_series, tomogram, tomogram_set
 

@@ -19,7 +19,7 @@ from subtomo.model.subtomogram import PseudoSubtomogram
 from subtomo.physics.frequency import wrapped_index
 from subtomo.physics.orientation import euler_to_matrix
 from subtomo.physics.window import centre_distance, insertion_envelope, particle_sphere
-from subtomo.pipeline.sequence import PseudoSubtomograms
+from subtomo.run.sequence import PseudoSubtomograms
 from tests.backends.agreement import DATA_TOLERANCE, WEIGHT_TOLERANCE, difference
 from tests.backends.test_cpu import CHANGES, PARTICLES
 from tests.backends.test_insertion import filters, modulated, random_axes, random_images

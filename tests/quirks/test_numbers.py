@@ -20,7 +20,7 @@ from subtomo.physics.window import gridding_precorrection
 from subtomo.pipeline.extract import new_backend
 from subtomo.pipeline.filters import tilt_filters, with_aberrations
 from subtomo.pipeline.plan import plan_extraction
-from subtomo.pipeline.sequence import PseudoSubtomograms
+from subtomo.run.sequence import PseudoSubtomograms
 from tests.helpers.builders import PIXEL_SIZE, SETTINGS, particle_set, tilt_series, tomogram, tomogram_set
 
 

@@ -16,11 +16,11 @@ from subtomo.io.star import find_table, read_tables
 from subtomo.model.settings import ExtraFile, Output, OutputSettings
 from subtomo.model.subtomogram import PseudoSubtomogram
 from subtomo.pipeline.plan import plan_extraction
-from subtomo.pipeline.sequence import PseudoSubtomograms
 from subtomo.run.extract import RunContext, extract
 from subtomo.run.job import ExtractionJob, run_job
 from subtomo.run.layout import OutputLayout
 from subtomo.run.progress import Silent
+from subtomo.run.sequence import PseudoSubtomograms
 from subtomo.run.summary import ExtractionSummary
 from tests.helpers.builders import SETTINGS
 from tests.helpers.project import edit, read_project, write_project

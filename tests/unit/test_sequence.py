@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from subtomo.errors import InputError
 from subtomo.model.settings import ExtractionSettings, Output
 from subtomo.model.subtomogram import Extracted, PseudoSubtomogram, TiltStack
-from subtomo.pipeline.sequence import PseudoSubtomograms
+from subtomo.run.sequence import PseudoSubtomograms
 from tests.helpers.builders import IMAGE_SIZE, PIXEL_SIZE, SETTINGS, particle_set, tilt_images, tomogram, tomogram_set
 
 

@@ -64,7 +64,7 @@ def average(
         threads=(computing or AverageComputingOptions()).threads,
         command=("subtomo", *command_line.get()),
     )
-    result = run_average(job, listener())
+    result = run_average(job, listener("averaging"))
     _draw(result, settings.symmetry)
     _print_account(result, settings.symmetry)
     return 0

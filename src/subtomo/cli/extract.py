@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 from subtomo.cli.arguments import command_line
 from subtomo.cli.extract_options import (
     OPTIONS,
@@ -27,6 +31,9 @@ from subtomo.model.settings import (
     Weighting,
 )
 
+if TYPE_CHECKING:
+    from subtomo.run.batches import BatchExecutor
+
 __all__ = ["OPTIONS", "extract"]
 
 
@@ -47,9 +54,14 @@ def extract(
     File names are relative to the current folder, usually the project's.
     """
     from subtomo.cli.progress import listener, print_account
+    from subtomo.run.cluster import parse_options, slurm_script
     from subtomo.run.job import ExtractionJob, run_job
 
     computing = computing or ComputingOptions()
+    dask_options = parse_options([computing.dask_option or ""])
+    if dask_options.pop("dry_run", None):
+        print(slurm_script(dask_options), end="")
+        return 0
     for name, value in vars(dead).items():
         if value is not None and value is not False:
             note(f"--{name} has no effect, as in RELION")
@@ -65,9 +77,11 @@ def extract(
         threads=computing.threads,
         command=("subtomo", *command_line.get()),
         resume=output.resume,
+        as_zarr=output.store == "zarr",
         control_prefix=computing.pipeline_control or None,
     )
-    summary = run_job(job, listener())
+    with _executor(computing.dask or None, dask_options, output) as executor:
+        summary = run_job(replace(job, executor=executor), listener())
     print_account(summary)
     if summary.failures:
         first = summary.failures[0]
@@ -76,6 +90,21 @@ def extract(
             f"{summary.output_dir}extraction_summary.json lists them all; with --resume only these are made again"
         )
     return 0
+
+
+def _executor(
+    spec: str | None, options: dict[str, str], output: OutputOptions
+) -> AbstractContextManager[BatchExecutor | None]:
+    """Connect to Dask workers if that is wanted."""
+    from subtomo.run.cluster import connect
+
+    if spec is None and options:
+        raise SettingsError("--dask-option is for --dask slurm, which is not given")
+    if spec is None:
+        return nullcontext()
+    if output.store == "zarr":
+        raise SettingsError("--store zarr is written by one process; leave out --dask or --store zarr")
+    return connect(spec, options, output.output)
 
 
 def _settings(
@@ -121,6 +150,10 @@ def _term(name: str, given: str | None, terms: TermOptions, recommended: str) ->
 
 def _output_settings(output: OutputOptions) -> OutputSettings:
     flat = output.stack2d or output.real_subtomo
+    if output.sum and output.store == "zarr":
+        raise SettingsError(
+            "--sum makes files that RELION reads, beside RELION's tree only; leave out --sum or --store zarr"
+        )
     if output.sum and flat:
         note("--sum is off: sums are made of volumes, not of image stacks")
     extra = ExtraFile.NONE

@@ -211,6 +211,14 @@ class OutputOptions:
     """What is written."""
 
     output: Annotated[str, option("--o --output", "Folder to write to; made if it does not exist.")]
+    store: Annotated[
+        Literal["files", "zarr"],
+        option(
+            "--store",
+            "files (default): RELION's tree of files. zarr: one compressed Zarr group, particles.zarr, for Python; "
+            "RELION cannot read it, so no STAR file is written. Needs pip install 'subtomo[zarr]'.",
+        ),
+    ] = "files"
     stack2d: Annotated[
         bool,
         option("--stack2d --stack-2d", "Write a stack of each particle's CTF-weighted images instead of a volume."),
@@ -292,6 +300,22 @@ class ComputingOptions:
             "--j --threads", "Particles at a time; by default one per available core. Results do not depend on it."
         ),
     ] = field(default_factory=available_cores)
+    dask: Annotated[
+        str | None,
+        option(
+            "--dask",
+            "Make particles on Dask workers: tcp://host:port for a scheduler that runs, local:N for N processes of "
+            "this machine, slurm for SLURM jobs.",
+        ),
+    ] = None
+    dask_option: Annotated[
+        str | None,
+        option(
+            "--dask-option",
+            "For --dask slurm: queue=…,account=…,cores=…,memory=…,walltime=…,processes=…,jobs=…; dry_run=yes prints "
+            "the job script and ends.",
+        ),
+    ] = None
     pipeline_control: Annotated[
         str | None,
         option(

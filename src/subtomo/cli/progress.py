@@ -18,17 +18,17 @@ _SECONDS_BETWEEN_LINES = 10.0
 _NAMES_SHOWN = 3
 
 
-def listener() -> ProgressListener:
-    """Choose how to show progress."""
-    return Bar() if sys.stderr.isatty() else Lines()
+def listener(verb: str = "extracting") -> ProgressListener:
+    """Choose how to show progress with what is being done."""
+    return Bar(verb) if sys.stderr.isatty() else Lines(verb)
 
 
 class Bar:
     """A progress bar with rate and time left."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, verb: str = "extracting", console: Console | None = None) -> None:
         self._progress = Progress(
-            TextColumn("extracting"),
+            TextColumn(verb),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
@@ -67,7 +67,8 @@ class Bar:
 class Lines:
     """A plain line at every tenth of the work, and at least every ten seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, verb: str = "extracting") -> None:
+        self._verb = verb
         self._total, self._done, self._next = 0, 0, 0
         self._start = self._last = time.monotonic()
 
@@ -75,7 +76,7 @@ class Lines:
         """Say how much there is to do."""
         self._total, self._next = total, max(1, total // 10)
         self._start = self._last = time.monotonic()
-        print(f"extracting {total} particles", file=sys.stderr)
+        print(f"{self._verb} {total} particles", file=sys.stderr)
 
     def advance(self, name: str) -> None:
         """Count a particle, and print a line if it is time for one."""

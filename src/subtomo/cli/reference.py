@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from cyclopts import Parameter
 
-from subtomo.cli import extract_options, optimisation_set, sample_manifold
+from subtomo.cli import average_options, extract_options, fidelity, optimisation_set, sample_manifold
 
 _COMMANDS = {
     "extract": (
@@ -18,11 +18,23 @@ _COMMANDS = {
             extract_options.SizeOptions,
             extract_options.SelectionOptions,
             extract_options.ProcessingOptions,
+            extract_options.TermOptions,
             extract_options.OutputOptions,
             extract_options.ComputingOptions,
             extract_options.DeadOptions,
         ),
     ),
+    "average": (
+        "",
+        (
+            average_options.AverageInputOptions,
+            average_options.AverageOutputOptions,
+            average_options.MapOptions,
+            average_options.TiltOptions,
+            average_options.AverageComputingOptions,
+        ),
+    ),
+    "fidelity": ("", (fidelity.ModelOptions, fidelity.ImagingOptions, fidelity.SizeAndOutputOptions)),
     "sample-manifold": (
         "relion_tomo_sample_manifold",
         (sample_manifold.FileOptions, sample_manifold.SamplingOptions, sample_manifold.FormOptions),
@@ -43,7 +55,9 @@ def reference() -> str:
         "one; both mean the same. An unknown option is an error here, where RELION only warns.",
     ]
     for command, (program, groups) in _COMMANDS.items():
-        lines += ["", f"## subtomo {command}", "", f"Takes the options of `{program}`."]
+        lines += ["", f"## subtomo {command}"]
+        if program:
+            lines += ["", f"Takes the options of `{program}`."]
         for group in groups:
             lines += ["", *_table(group)]
     return "\n".join(lines) + "\n"
@@ -64,7 +78,10 @@ def _table(group: type) -> Iterator[str]:
 
 def _kind(hint: Any) -> str:
     kinds = {bool: "flag", int: "whole number", float: "number", str: "name"}
-    return next(name for kind, name in kinds.items() if kind is hint or kind in getattr(hint, "__args__", ()))
+    choices = [part for part in (hint, *get_args(hint)) if get_origin(part) is Literal]
+    if choices:
+        return " or ".join(f"`{choice}`" for choice in get_args(choices[0]))
+    return next(name for kind, name in kinds.items() if kind is hint or kind in get_args(hint))
 
 
 def _default(field: Any) -> str:
@@ -72,7 +89,9 @@ def _default(field: Any) -> str:
         return "available cores (RELION: 6)"
     if field.default is MISSING:
         return "required"
-    return "" if field.default in (None, False) else f"{field.default:g}"
+    if field.default is None or field.default is False:
+        return ""
+    return f"`{field.default}`" if isinstance(field.default, str) else f"{field.default:g}"
 
 
 if __name__ == "__main__":

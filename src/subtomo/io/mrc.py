@@ -121,7 +121,7 @@ class TiltImages:
                 return image
             header, sections = self._section(address)
             section = sections[address.index]
-            image = _native(section, header)
+            image = native_section(section, header)
             if image is not section:
                 image.flags.writeable = False
                 self._converted[address] = image
@@ -160,7 +160,7 @@ class TiltImages:
                     f"{path}: images of {header.nx} x {header.ny} pixels in tomogram {self.name}, expected "
                     f"{width} x {height} as in its first tilt image, {self._addresses[0].path}. Make all sizes equal."
                 )
-            self._files[path] = header, _map(header)
+            self._files[path] = header, map_sections(header)
         header, sections = self._files[path]
         if not 0 <= address.index < header.nz:
             raise InputError(
@@ -170,7 +170,7 @@ class TiltImages:
         return header, sections
 
 
-def _map(header: MrcHeader) -> NDArray[Any]:
+def map_sections(header: MrcHeader) -> NDArray[Any]:
     """Map all sections (nz, ny, nx) as they are in the file; rows of 4-bit pixels stay packed in bytes."""
     if header.mode == MODE_4_BIT:
         dtype, row = np.dtype(np.uint8), (header.nx + 1) // 2
@@ -180,7 +180,7 @@ def _map(header: MrcHeader) -> NDArray[Any]:
     return np.memmap(header.path, dtype=dtype, mode="r", offset=header.data_offset, shape=shape).view(np.ndarray)
 
 
-def _native(section: NDArray[Any], header: MrcHeader) -> NDArray[Any]:
+def native_section(section: NDArray[Any], header: MrcHeader) -> NDArray[Any]:
     """Return the section itself if loops can use it as it is, else a converted copy of it."""
     if header.mode == MODE_4_BIT:
         # The first pixel of each pair is in the low half of the byte.

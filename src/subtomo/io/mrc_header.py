@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,8 @@ class MrcHeader:
     byte_order: str  # "<" or ">"
     data_offset: int  # bytes before the first section
     path: str
+    pixel_size_angstrom: float = 0.0
+    """Along x; 0 if the header gives none that makes sense."""
 
     @property
     def section_bytes(self) -> int:
@@ -69,7 +72,7 @@ def read_header(path: str | os.PathLike[str]) -> MrcHeader:
         known = ", ".join(f"{number} ({text})" for number, text in MODES.items())
         raise InputError(f"{path}: has MRC mode {mode}, expected one of {known}; convert it to one of these.")
     nx, ny, nz = (int(fields[axis]) for axis in ("nx", "ny", "nz"))
-    header = MrcHeader(nx, ny, nz, mode, byte_order, HEADER_BYTES + extended_bytes, str(path))
+    header = MrcHeader(nx, ny, nz, mode, byte_order, HEADER_BYTES + extended_bytes, str(path), _pixel_size(fields))
     expected_bytes = header.data_offset + header.nz * header.section_bytes
     if file_bytes < expected_bytes:
         raise InputError(
@@ -77,6 +80,14 @@ def read_header(path: str | os.PathLike[str]) -> MrcHeader:
             f"{header.nz} pixels of mode {mode} ({MODES[mode]}); the file is truncated. Copy or make it again."
         )
     return header
+
+
+def _pixel_size(fields: np.void) -> float:
+    """Give the pixel size along x, Å; 0 if it is not above zero and finite."""
+    length, pixels = float(fields["cella"]["x"]), int(fields["mx"])
+    if not (pixels > 0 and 0 < length < math.inf):
+        return 0.0
+    return float(np.float32(length / pixels))
 
 
 def _read_start(path: Path) -> tuple[bytes, int]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import mrcfile
 import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.errors import InputError
-from subtomo.io.mrc import read_header
+from subtomo.io.mrc import map_sections, native_section
+from subtomo.io.mrc_header import read_header
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,16 @@ def read_volume(path: str | Path) -> tuple[NDArray[np.float32], float]:
     Raises:
         InputError: The file is missing, truncated or no MRC file.
     """
-    read_header(path)
+    header = read_header(path)
     try:
-        with mrcfile.open(path, permissive=True) as file:
-            values: NDArray[Any] = np.atleast_3d(file.data)
-            return values.astype(np.float32), float(file.voxel_size.x)
+        sections = map_sections(header)
+        values = np.empty((header.nz, header.ny, header.nx), np.float32)
+        for z, section in enumerate(sections):
+            values[z] = native_section(section, header)
+    except MemoryError as error:
+        raise InputError(
+            f"{path}: {header.nx} x {header.ny} x {header.nz} voxels do not fit into memory; bin the volume"
+        ) from error
     except (ValueError, OSError) as error:
         raise InputError(f"{path}: cannot be read as an MRC volume ({error}); write it again") from error
+    return values, header.pixel_size_angstrom

@@ -50,9 +50,10 @@ class ParticleSet:
         names = self.names.tolist()
         if len(set(names)) < len(names):
             name, count = Counter(names).most_common(1)[0]
+            first = names.index(name)
             raise InputError(
-                f"{self.source}: {count} particles are called {name!r} (first in row {names.index(name) + 1}); "
-                "each would overwrite the other's files, so give them unique names"
+                f"{self.source}: {count} particles are called {name!r} (first in row {first + 1}), again in row "
+                f"{names.index(name, first + 1) + 1}; each would overwrite the other's files, so give them unique names"
             )
 
     def __len__(self) -> int:

@@ -128,7 +128,11 @@ class TomogramSet:
         names = [tomogram.name for tomogram in self.tomograms]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
-            raise InputError(f"{self.source}: tomogram {twice!r} is listed twice; every name must be unique")
+            first = names.index(twice)
+            raise InputError(
+                f"{self.source}: tomogram {twice!r} is listed twice, in rows {first + 1} and "
+                f"{names.index(twice, first + 1) + 1}; every name must be unique, so rename or remove one"
+            )
 
     def __len__(self) -> int:
         return len(self.tomograms)

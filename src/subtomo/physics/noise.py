@@ -44,4 +44,6 @@ def whitening_weights(spectrum: Float, size: int, binning: float) -> NDArray[np.
         (size, size // 2 + 1) float32.
     """
     inverse = np.divide(1.0, np.sqrt(np.maximum(spectrum, 0.0)), out=np.zeros(len(spectrum)), where=spectrum > 0)
-    return shell_values(inverse, binning * half_radius(size)).astype(np.float32)
+    # the noise of an image of nearly nothing may be too small for its inverse to fit
+    values = np.minimum(shell_values(inverse, binning * half_radius(size)), np.finfo(np.float32).max)
+    return values.astype(np.float32)

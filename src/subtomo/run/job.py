@@ -16,6 +16,7 @@ from subtomo.run.inputs import input_files, needed_file
 from subtomo.run.layout import summary_file
 from subtomo.run.note import write_note
 from subtomo.run.progress import ProgressListener
+from subtomo.run.store import store_particles
 from subtomo.run.summary import ExtractionSummary, write_summary
 
 
@@ -35,6 +36,8 @@ class ExtractionJob:
     """The command line, for the note that RELION leaves in its folders."""
     resume: bool = False
     """Keep particles that an earlier run finished with the same settings and inputs."""
+    as_zarr: bool = False
+    """Write one Zarr store for Python instead of RELION's tree of files."""
     executor: BatchExecutor | None = None
     """Makes batches of particles elsewhere; None for threads of this process."""
     control_prefix: str | None = None
@@ -74,7 +77,8 @@ def _run(job: ExtractionJob, progress: ProgressListener) -> ExtractionSummary:
         executor=job.executor,
         account=partial(_leave_account, job),
     )
-    return extract(
+    make = store_particles if job.as_zarr else extract
+    return make(
         tomograms,
         particles,
         job.settings,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
 
+from subtomo.io.zarr_read import StoredSubtomograms
 from subtomo.kernels.protocol import Backend
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import ExtractionPlan
@@ -43,6 +45,16 @@ class PseudoSubtomograms(Sequence[Extracted]):
         self._starts = np.cumsum([0, *(len(tomogram) for tomogram in self.plan.tomograms)])
         self._backend_name = backend
         self._local = threading.local()
+
+    @staticmethod
+    def open(path: str | os.PathLike[str]) -> StoredSubtomograms:
+        """Open the particles that a run with ``--store zarr`` wrote: the same items, read instead of computed.
+
+        Raises:
+            InputError: ``path`` is no such store, or damaged.
+            SettingsError: zarr is not installed.
+        """
+        return StoredSubtomograms(path)
 
     def __len__(self) -> int:
         return len(self.plan)
