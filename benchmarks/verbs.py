@@ -56,9 +56,9 @@ class TimedBackend:
         return self._timed(name, attribute) if name in VERBS else attribute
 
     def _timed(self, name: str, verb: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
+        def call(*arguments: Any, **options: Any) -> Any:
             start = time.perf_counter()
-            result = verb(*arguments)
+            result = verb(*arguments, **options)
             self.seconds[name] += time.perf_counter() - start
             return result
 

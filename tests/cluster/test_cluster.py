@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 from dask_jobqueue import SLURMCluster
 
+from subtomo import ExtractionSettings, OutputSettings, extract
 from subtomo.cli import main
 from subtomo.errors import InputError, SettingsError
 from subtomo.run.cluster import DaskExecutor, connect, parse_options, slurm_script
-from tests.helpers.project import write_project
+from subtomo.run.context import RunContext
+from tests.helpers.project import read_project, write_project
 
 OPTIONS = ["extract", "--t", "tomograms.star", "--p", "particles.star", "--b", "32", "--crop", "24"]
 
@@ -162,3 +164,32 @@ def test_the_slurm_script_is_that_of_dask_jobqueue(capsys: pytest.CaptureFixture
 def test_dask_is_imported_only_when_it_is_asked_for() -> None:
     code = "import sys, subtomo.cli.extract, subtomo.run.cluster; sys.exit('distributed' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_extraction_whose_worker_is_killed_loses_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("subtomo.run.batches.MOST_PARTICLES", 1)
+    tomograms, particles = read_project(project)
+    settings, output = ExtractionSettings(box_size=32, crop_size=24), OutputSettings(write_sums=True)
+    extract(tomograms, particles, settings, "serial", output=output, context=RunContext(threads=1))
+    killed: list[int] = []
+
+    class Killing:
+        """Kills a worker when the first batch has come back."""
+
+        def __init__(self, executor: DaskExecutor, client: Any) -> None:
+            self.executor, self.client = executor, client
+
+        def run(self, function: Any, tasks: Any) -> Iterator[Any]:
+            for outcome in self.executor.run(function, tasks):
+                if not killed:
+                    killed.append(next(iter(self.client.run(os.getpid).values())))
+                    os.kill(killed[0], signal.SIGKILL)
+                yield outcome
+
+    with connect("local:2", {}, "dask") as executor:
+        context = RunContext(executor=Killing(executor, executor._client))
+        summary = extract(tomograms, particles, settings, "dask", output=output, context=context)
+    assert killed
+    assert not summary.failures
+    ours = {key: value.replace(b"dask/", b"serial/") for key, value in tree(project / "dask").items()}
+    assert ours == tree(project / "serial")

@@ -33,7 +33,8 @@ def lock_file(tmp_path: Path) -> Path:
 
 def test_a_second_run_is_refused_with_the_name_of_the_first(project: Path) -> None:
     with start(project) as first:
-        while not (project / "out/.subtomo/lock").exists():
+        lock = project / "out/.subtomo/lock"
+        while not (lock.exists() and lock.stat().st_size):
             time.sleep(0.002)
         first.send_signal(signal.SIGSTOP)
         code, said = finish(project)

@@ -70,8 +70,8 @@ def average(
     return 0
 
 
-def _source(tilts: TiltOptions) -> tuple[ExtractionSettings | None, DataTerm]:
-    """Tell how particles are built from tilt images (None: they are read from files), and how their data add up."""
+def _source(tilts: TiltOptions) -> tuple[ExtractionSettings | None, DataTerm | None]:
+    """Tell how particles are built from tilt images (None: read from files), and how data add up (None: not said)."""
     term = None if tilts.data_term is None else DataTerm[tilts.data_term.upper()]
     if not tilts.from_tilts:
         given = {name: value for name, value in vars(tilts).items() if name != "data_term"}
@@ -80,7 +80,7 @@ def _source(tilts: TiltOptions) -> tuple[ExtractionSettings | None, DataTerm]:
                 "options of the extraction (--b, --crop, --bin …) are given, but particles are read from files, which "
                 "have their sizes; add --from-tilts to build them from the tilt images, or leave these options out"
             )
-        return None, term or DataTerm.RELION
+        return None, term
     if tilts.box is None:
         raise SettingsError("--from-tilts needs the size of the squares cut from the tilt images, --b (or --box-size)")
     # the damping of RELION's term would only have to be undone again

@@ -111,9 +111,9 @@ class TiltOptions:
         Literal["relion", "corrected", "exact"] | None,
         option(
             "--data-term",
-            "From files: how their data were added up (see subtomo extract); relion (default) means that what "
-            "trilinear insertion damps away from the centre is undone. With --from-tilts: exact (default), or "
-            "corrected, which is faster.",
+            "From files: how their data were added up (see subtomo extract), by default as the extraction's summary "
+            "beside them says, else relion, whose damping away from the centre is undone. With --from-tilts: exact "
+            "(default), or corrected, which is faster.",
         ),
     ] = None
 

@@ -24,8 +24,10 @@ from subtomo.pipeline.resolution import compare_halves, filtered_map, guinier_cu
 from subtomo.run.average_sources import ExtractedParticles, ParticleSource, TiltParticles
 from subtomo.run.executors import run_in_order
 from subtomo.run.inputs import input_files, needed_file, protect_inputs
+from subtomo.run.layout import SUMMARY_NAME
 from subtomo.run.note import write_note
 from subtomo.run.progress import ProgressListener
+from subtomo.run.summary import recorded_data_term
 
 Float32 = NDArray[np.float32]
 
@@ -45,8 +47,8 @@ class AverageJob:
     """A mask to use instead of a sphere."""
     from_tilts: ExtractionSettings | None = None
     """How to build particles from the tilt images; None to read the files of an extraction."""
-    data_term: DataTerm = DataTerm.RELION
-    """How the data in those files were added up."""
+    data_term: DataTerm | None = None
+    """How the data in those files were added up; None to look it up in the extraction's summary."""
     threads: int = 1
     command: tuple[str, ...] = ()
     """The command line, for the note."""
@@ -112,7 +114,8 @@ def _open(job: AverageJob, progress: ProgressListener) -> tuple[ParticleSet, Par
     if not require_orientations(particles):
         progress.note(f"{particles_file}: no rlnAngleRot, so the average is in the frame of the subtomograms")
     if job.from_tilts is None:
-        return particles, ExtractedParticles(particles, job.data_term), inputs
+        term = job.data_term or recorded_data_term(str(Path(particles_file).with_name(SUMMARY_NAME)))
+        return particles, ExtractedParticles(particles, term), inputs
     return particles, TiltParticles(tomograms, particles, job.from_tilts), inputs
 
 

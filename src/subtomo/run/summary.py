@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from enum import Enum, Flag
+from pathlib import Path
 from typing import Any
 
 from subtomo.io.atomic import atomic_write
 from subtomo.model.plan import LeftOut
-from subtomo.model.settings import ExtractionSettings, OutputSettings
+from subtomo.model.settings import DataTerm, ExtractionSettings, OutputSettings
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,15 @@ def write_summary(
     }
     with atomic_write(path) as stream:
         stream.write((json.dumps(account, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def recorded_data_term(account_file: str) -> DataTerm:
+    """Look up in the account of an extraction how its data were added up; as RELION does where nothing is said."""
+    try:
+        name = json.loads(Path(account_file).read_bytes())["settings"]["data_term"]
+        return DataTerm[name]
+    except (OSError, ValueError, KeyError, TypeError):
+        return DataTerm.RELION
 
 
 def plain_settings(settings: ExtractionSettings | OutputSettings) -> dict[str, Any]:
