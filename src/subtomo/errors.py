@@ -4,7 +4,14 @@ from __future__ import annotations
 
 
 class SubtomoError(Exception):
-    """Base of all errors that the user can mend."""
+    """Base of all errors that the user can mend.
+
+    Args:
+        message: What is wrong. Invisible characters, as damaged files hold, are shown by their codes.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__("".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in message))
 
 
 class InputError(SubtomoError):

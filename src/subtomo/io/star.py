@@ -116,8 +116,7 @@ def _read_table(source: _Source, name: str, position: int) -> tuple[Table, int]:
             columns, following = _read_list(source, position)
             return Table(name, columns, is_list=True, source=source.path), following
         if line and not line.startswith((b"#", b";")):
-            shown = name if name.isprintable() else ascii(name)
-            raise source.error(position, f"found {_show(line)} in table data_{shown}, expected loop_ or a _label line")
+            raise source.error(position, f"found {_show(line)} in table data_{name}, expected loop_ or a _label line")
         position = following
     return Table(name, {}, source=source.path), position
 

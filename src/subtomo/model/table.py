@@ -169,9 +169,7 @@ class Table:
             raise self._error(label, _first_refused(tokens.tolist(), _parse_float), "a number") from None
 
     def _where(self) -> str:
-        # a name with invisible characters, as damaged files have, is shown with their codes
-        name = self.name if self.name.isprintable() else ascii(self.name)[1:-1]
-        return f"{self.source or 'table in memory'}: table data_{name}"
+        return f"{self.source or 'table in memory'}: table data_{self.name}"
 
     def _error(self, label: str, row: int, expected: str) -> InputError:
         found = str(self.columns[label][row])
