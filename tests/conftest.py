@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Reports have tests of their own; hundreds of extractions need none.
+os.environ.setdefault("SUBTOMO_NO_REPORT", "1")
+
 # Machines that run tests are busy: how long an example takes says nothing about the code.
 settings.register_profile("subtomo", deadline=None)
 settings.load_profile("subtomo")

@@ -85,7 +85,7 @@ def test_an_unknown_option_like_nothing_gets_no_suggestion(extract: tuple[str, .
 def test_an_unknown_command_is_refused_with_the_nearest_and_all_names(capsys: Capture) -> None:
     message = refusal(("extrct", "--b", "32"), capsys)
     assert "unknown command 'extrct', did you mean extract?" in message
-    assert "optimisation-set, sample-manifold" in message
+    assert all(name in message for name in ("optimisation-set", "report", "sample-manifold"))
     assert "unknown command '--b'" in refusal(("--b", "32"), capsys)
 
 

@@ -9,7 +9,7 @@ from io import TextIOWrapper
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
-from subtomo.cli import average, extract, fidelity, optimisation_set, sample_manifold
+from subtomo.cli import average, compare, extract, fidelity, optimisation_set, report, sample_manifold
 from subtomo.cli.arguments import command_line, last_of_each, value_of
 from subtomo.cli.messages import error, explain, warn
 from subtomo.errors import AbortedError, SubtomoError
@@ -28,14 +28,18 @@ app = App(
 app.command(extract.extract, name="extract")
 app.command(average.average, name="average")
 app.command(fidelity.fidelity, name="fidelity")
+app.command(report.report, name="report")
+app.command(compare.compare, name="compare")
 app.command(optimisation_set.optimisation_set, name="optimisation-set")
 app.command(sample_manifold.sample_manifold, name="sample-manifold")
 
 _OPTIONS = {
     "average": average.OPTIONS,
+    "compare": compare.OPTIONS,
     "extract": extract.OPTIONS,
     "fidelity": fidelity.OPTIONS,
     "optimisation-set": optimisation_set.OPTIONS,
+    "report": report.OPTIONS,
     "sample-manifold": sample_manifold.OPTIONS,
 }
 

@@ -19,6 +19,7 @@ from subtomo.cli.extract_options import (
     TermOptions,
 )
 from subtomo.cli.messages import note, warn
+from subtomo.cli.report import report_after_extraction, reports_are_off
 from subtomo.errors import InputError, SettingsError
 from subtomo.model.settings import (
     CircleCrop,
@@ -83,6 +84,8 @@ def extract(
     with _executor(computing.dask or None, dask_options, output) as executor:
         summary = run_job(replace(job, executor=executor), listener())
     print_account(summary)
+    if not (output.no_report or reports_are_off()):
+        report_after_extraction(summary.output_dir)
     if summary.failures:
         first = summary.failures[0]
         raise InputError(

@@ -271,6 +271,14 @@ class OutputOptions:
     no_writing: Annotated[
         bool, option("--no_writing --no-particles", "Write no particle volumes, for the sake of --sum.")
     ] = False
+    no_report: Annotated[
+        bool,
+        option(
+            "--no-report",
+            "Write no report.html, the page on what was extracted. The variable SUBTOMO_NO_REPORT does the same for "
+            "all extractions.",
+        ),
+    ] = False
     only_do_unfinished: Annotated[
         bool,
         option(

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from cyclopts import Parameter
 
-from subtomo.cli import average_options, extract_options, fidelity, optimisation_set, sample_manifold
+from subtomo.cli import average_options, compare, extract_options, fidelity, optimisation_set, report, sample_manifold
 
 _COMMANDS = {
     "extract": (
@@ -35,6 +35,8 @@ _COMMANDS = {
         ),
     ),
     "fidelity": ("", (fidelity.ModelOptions, fidelity.ImagingOptions, fidelity.SizeAndOutputOptions)),
+    "report": ("", (report.ReportOptions,)),
+    "compare": ("", (compare.CompareOptions,)),
     "sample-manifold": (
         "relion_tomo_sample_manifold",
         (sample_manifold.FileOptions, sample_manifold.SamplingOptions, sample_manifold.FormOptions),
@@ -73,7 +75,12 @@ def _table(group: type) -> Iterator[str]:
         hint = hints[field.name]
         parameter = next(extra for extra in hint.__metadata__ if isinstance(extra, Parameter))
         names = " ".join(f"`{name}`" for name in parameter.name or ())
-        yield f"| {names} | {_kind(hint.__origin__)} | {_default(field)} | {parameter.help} |"
+        yield f"| {names} | {_kind(hint.__origin__)} | {_default(field)} | {_escaped(parameter.help)} |"
+
+
+def _escaped(text: str | None) -> str:
+    """Keep bars, which would end a cell."""
+    return (text or "").replace("|", "\\|")
 
 
 def _kind(hint: Any) -> str:
@@ -86,7 +93,7 @@ def _kind(hint: Any) -> str:
 
 def _default(field: Any) -> str:
     if field.default_factory is not MISSING:
-        return "available cores (RELION: 6)"
+        return "available cores"
     if field.default is MISSING:
         return "required"
     if field.default is None or field.default is False:

@@ -1,0 +1,173 @@
+"""Pictures of the lowest-dose tilt images with the particles in them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.collections import EllipseCollection
+from numpy.typing import NDArray
+
+from subtomo.model.plan import TomogramPlan
+from subtomo.model.tomogram import Tomogram
+from subtomo.report.collect import ReportData
+from subtomo.report.sampling import even_sample
+from subtomo.report.style import (
+    KEPT,
+    LEFT_OUT,
+    OUTLINE,
+    Picture,
+    Theme,
+    chart,
+    photo,
+    quiet_frame,
+    scale_bar,
+    write_inside,
+)
+from subtomo.report.tilts import tilt_angles_deg
+
+MOST_TOMOGRAMS = 6
+_SIDE_PX = 700
+_SMALL_SIDE_PX = 480
+_CIRCLES_AT_MOST = 1200
+_CROSSES_AT_MOST = 500
+"""More particles in one image are drawn as dots."""
+_DOTS_AT_MOST = 5000
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Where particles of one tomogram are; either part may be missing."""
+
+    tomogram: Tomogram
+    kept: TomogramPlan | None
+    out: TomogramPlan | None
+    counts: tuple[int, int]
+    """Of extracted particles and of those left out, also where only some are shown."""
+
+    def in_image(self, part: TomogramPlan | None, tilt: int) -> Float:
+        """Give positions (n, 2) in a tilt image."""
+        return np.zeros((0, 2)) if part is None else part.image_positions_px[:, tilt]
+
+    @property
+    def told(self) -> str:
+        """The counts in words."""
+        return f"{self.counts[0]} extracted" + (f", {self.counts[1]} left out" if self.counts[1] else "")
+
+
+def picks(data: ReportData) -> list[Picture]:
+    """Draw an image of each tomogram, or of some spread evenly over the list, and one tomogram from the side."""
+    places = [place for place in _places(data) if place.tomogram.images is not None]
+    if not places:
+        return []
+    radius = data.account.settings.crop * data.account.settings.binning / 4
+    chosen = [places[i] for i in even_sample(len(places), MOST_TOMOGRAMS)]
+    side = _SIDE_PX if len(chosen) == 1 else _SMALL_SIDE_PX
+    pictures = [_picture(f"picks-{number}", place, radius, side) for number, place in enumerate(chosen, 1)]
+    return [*pictures, _side_view(max(places, key=lambda place: place.counts))]
+
+
+def _places(data: ReportData) -> list[_Places]:
+    """List the tomograms that have particles, or had some, in the order of their file."""
+    if data.tomograms is None:
+        return []
+    kept, out = (
+        {} if plan is None else {part.tomogram.name: part for part in plan.tomograms if len(part)}
+        for plan in (data.plan, data.left_out_plan)
+    )
+    left_out = Counter(entry.tomogram for entry in data.account.left_out)
+    return [
+        _Places(tomogram, kept.get(name), out.get(name), (data.counts[name], left_out[name]))
+        for tomogram in data.tomograms
+        if (name := tomogram.name) in kept or name in out
+    ]
+
+
+def _picture(name: str, places: _Places, radius_px: float, side_px: int) -> Picture:
+    tomogram = places.tomogram
+    tilt = int(np.argmin(tomogram.tilts.dose_e_per_a2))
+    angle, dose = tilt_angles_deg(tomogram)[tilt], tomogram.tilts.dose_e_per_a2[tilt]
+    width, height = tomogram.image_size
+    images: Any = tomogram.images
+    image = shrunk(images[tilt], max(1, round(max(width, height) / side_px)))
+
+    def draw(panels: list[Any]) -> None:
+        axes = panels[0]
+        low, high = np.percentile(image, (0.5, 99.5))
+        extent = (-0.5, width - 0.5, -0.5, height - 0.5)
+        axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), origin="lower", extent=extent)
+        _mark(axes, places.in_image(places.kept, tilt), places.in_image(places.out, tilt), radius_px)
+        axes.set_xlim(extent[:2])
+        axes.set_ylim(extent[2:])
+        write_inside(axes, tomogram.name, top=True, size=14)
+        scale_bar(axes, width, tomogram.pixel_size_angstrom, size=14)
+
+    png = photo(1, side_px / 100, draw, shape=float(np.clip(height / width, 0.4, 2.0)))
+    alt = f"Tilt image of {tomogram.name} with circles around its particles: {places.told}"
+    caption = f"{tomogram.name}, tilt {round(float(angle)):d}°, {dose:g} e/Å² before it: {places.told}"
+    return Picture(name, alt, caption, png)
+
+
+def _mark(axes: Any, kept: Float, out: Float, radius_px: float) -> None:
+    """Draw circles, and crosses where particles were left out; dots where these would hide the image."""
+    if len(kept) > _CIRCLES_AT_MOST:
+        _dots(axes, kept, KEPT)
+    elif len(kept):
+        size = np.full(len(kept), 2 * radius_px)
+        circles = EllipseCollection(
+            size, size, np.zeros(len(kept)), units="xy", offsets=kept, transOffset=axes.transData,
+            facecolors="none", edgecolors=KEPT, linewidths=0.9, alpha=0.9,
+        )  # fmt: skip
+        axes.add_collection(circles)
+    if len(out) > _CROSSES_AT_MOST:
+        _dots(axes, out, LEFT_OUT)
+    elif len(out):
+        axes.scatter(
+            out[:, 0], out[:, 1], s=30, marker="x", color=LEFT_OUT, linewidths=1.5, path_effects=OUTLINE, zorder=3
+        )
+
+
+def _dots(axes: Any, points: Float, colour: str) -> None:
+    shown = points[even_sample(len(points), _DOTS_AT_MOST)]
+    axes.plot(shown[:, 0], shown[:, 1], "o", markersize=2.0, color=colour, markeredgewidth=0, alpha=0.8)
+
+
+def _side_view(places: _Places) -> Picture:
+    """Draw x and z of the particles of one tomogram: a slab, and what lies outside of it."""
+    tomogram = places.tomogram
+    nm = tomogram.pixel_size_angstrom / 10
+    points = {}
+    for caption, part in (("extracted", places.kept), ("left out", places.out)):
+        if part is not None:
+            chosen = part.positions_px[even_sample(len(part), _DOTS_AT_MOST)]
+            points[caption] = (chosen - tomogram.centre_px)[:, ::2] * nm
+
+    def draw(axes: Any, theme: Theme) -> None:
+        looks = {"extracted": (theme.first, "o"), "left out": (theme.second, "x")}
+        for caption, xz in points.items():
+            colour, marker = looks[caption]
+            axes.scatter(xz[:, 0], xz[:, 1], s=12, color=colour, marker=marker, linewidths=1, alpha=0.6, label=caption)
+        axes.set_aspect("equal", adjustable="datalim")
+        axes.set_xlabel("x from the tomogram's centre, nm")
+        axes.set_ylabel("z from the tomogram's centre, nm")
+        if len(points) > 1:
+            axes.legend(loc="upper right")
+        quiet_frame(axes, theme)
+
+    low, high = np.percentile(next(iter(points.values()))[:, 1], (5, 95))
+    alt = f"Positions of the particles of {tomogram.name} seen along y, nine in ten within {high - low:.0f} nm of depth"
+    caption = f"{tomogram.name} from the side, along y: nine in ten particles within {high - low:.0f} nm of depth."
+    return chart("side-view", alt, caption, draw)
+
+
+def shrunk(image: NDArray[Any], factor: int) -> Float:
+    """Average blocks of (factor, factor) pixels, dropping what fills none; what is not finite counts as 0."""
+    height, width = (side // factor for side in image.shape)
+    blocks = np.asarray(image[: height * factor, : width * factor], np.float32)
+    blocks = np.nan_to_num(blocks, nan=0.0, posinf=0.0, neginf=0.0).reshape(height, factor, width, factor)
+    averaged: Float = blocks.mean(axis=(1, 3), dtype=np.float64)
+    return averaged

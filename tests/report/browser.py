@@ -1,0 +1,124 @@
+"""A headless Chromium, driven by its DevTools protocol over a pipe."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import select
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PATIENCE_SECONDS = 60.0
+
+
+def find_browser() -> str | None:
+    """Find a Chromium; None if there is none."""
+    return next((path for path in map(shutil.which, NAMES) if path), None)
+
+
+class Browser:
+    """One page in a browser. The protocol: https://chromedevtools.github.io/devtools-protocol."""
+
+    def __init__(self, to_browser: int, from_browser: int) -> None:
+        self._to, self._from = to_browser, from_browser
+        self._buffer, self._number = b"", 0
+        self._session = ""
+        self.events: list[dict[str, Any]] = []
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Network", "Runtime", "Log"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Call a method and wait for its answer; events that come first are kept."""
+        self._number += 1
+        message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        raw = json.dumps(message).encode() + b"\0"
+        while raw:
+            raw = raw[os.write(self._to, raw) :]
+        while True:
+            answer = self._receive()
+            if answer.get("id") != self._number:
+                self.events.append(answer)
+                continue
+            if "error" in answer:
+                raise RuntimeError(f"{method}: {answer['error']}")
+            result: dict[str, Any] = answer["result"]
+            return result
+
+    def open(self, page: Path, *, width: int, dark: bool = False) -> None:
+        """Load a page and wait until it is whole."""
+        self.events.clear()
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        self.call("Page.navigate", url=page.as_uri())
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
+            assert time.monotonic() < deadline, "the page is never whole"
+            self.events.append(self._receive())
+        self.evaluate("Promise.all([...document.images].map(i => i.decode().catch(() => null)))")
+
+    def evaluate(self, script: str) -> Any:
+        """Run a script in the page and give its value."""
+        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def requests(self) -> list[str]:
+        """List what the page asked for, as addresses."""
+        return [e["params"]["request"]["url"] for e in self.events if e.get("method") == "Network.requestWillBeSent"]
+
+    def complaints(self) -> list[str]:
+        """List errors and warnings in the browser's log."""
+        entries = [event["params"]["entry"] for event in self.events if event.get("method") == "Log.entryAdded"]
+        return [entry["text"] for entry in entries if entry["level"] in ("error", "warning")]
+
+    def screenshot(self, path: Path) -> None:
+        """Save a picture of the whole page as PNG."""
+        shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(shot["data"]))
+
+    def _receive(self) -> dict[str, Any]:
+        while b"\0" not in self._buffer:
+            ready, _, _ = select.select([self._from], [], [], PATIENCE_SECONDS)
+            piece = os.read(self._from, 1 << 20) if ready else b""
+            assert piece, "the browser is silent"
+            self._buffer += piece
+        raw, _, self._buffer = self._buffer.partition(b"\0")
+        message: dict[str, Any] = json.loads(raw)
+        return message
+
+
+@contextmanager
+def browser(folder: Path) -> Iterator[Browser]:
+    """Start a browser with a profile of its own in a folder, and end it."""
+    program = find_browser()
+    assert program is not None
+    read_end, to_browser = os.pipe()
+    from_browser, write_end = os.pipe()
+    options = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
+    # The browser reads from descriptor 3 and writes to 4.
+    script = f'exec "$@" 3<&{read_end} 4>&{write_end}'
+    command = ("bash", "-c", script, "bash", program, *options, "--remote-debugging-pipe", f"--user-data-dir={folder}")
+    process = subprocess.Popen(
+        command, pass_fds=(read_end, write_end), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    os.close(read_end)
+    os.close(write_end)
+    try:
+        yield Browser(to_browser, from_browser)
+    finally:
+        process.terminate()
+        process.wait()
+        os.close(to_browser)
+        os.close(from_browser)
