@@ -177,6 +177,6 @@ def _particles(batch: Batch, maker: ParticleMaker) -> Iterator[Made]:
         if not todo:
             yield maker.reread(batch.plan, batch.particles, index) if batch.sums_file else Made(name)
         elif extractor is not None:
-            yield maker.make(extractor, index)
+            yield maker.write(maker.compute(extractor, index))
         else:
             yield Made(name, failure=Failure(name, batch.plan.tomogram.name, failure))

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 Task = TypeVar("Task")
+Between = TypeVar("Between")
 Result = TypeVar("Result")
 
 _TASKS_AHEAD = 2
@@ -34,6 +35,36 @@ def run_in_order(function: Callable[[Task], Result], tasks: Iterable[Task], thre
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def run_in_two_steps(
+    first: Callable[[Task], Between], second: Callable[[Between], Result], tasks: Iterable[Task], threads: int
+) -> Iterator[Result]:
+    """Yield ``second(first(task))`` in the order of the tasks; while one task is in its second step, others go on.
+
+    That is for second steps that wait, for a disk for instance: as many threads again do them.
+
+    The first exception of a step is raised here; steps that have not begun are then dropped.
+    """
+    waiting: deque[Future[Future[Result]]] = deque()
+    with (
+        ThreadPoolExecutor(threads, thread_name_prefix="write") as seconds,
+        ThreadPoolExecutor(threads, thread_name_prefix="extract") as firsts,
+    ):
+
+        def begin(task: Task) -> Future[Result]:
+            return seconds.submit(second, first(task))
+
+        try:
+            for task in tasks:
+                waiting.append(firsts.submit(begin, task))
+                if len(waiting) > threads * _TASKS_AHEAD:
+                    yield waiting.popleft().result().result()
+            while waiting:
+                yield waiting.popleft().result().result()
+        finally:
+            firsts.shutdown(wait=True, cancel_futures=True)
+            seconds.shutdown(wait=True, cancel_futures=True)
 
 
 def one_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

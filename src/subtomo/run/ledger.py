@@ -22,7 +22,7 @@ from subtomo.run.summary import plain_settings
 
 Bool = NDArray[np.bool_]
 
-NUMERICS = 1
+NUMERICS = 2
 """To be raised when the same input and settings give other voxels than before."""
 TRUSTED = "trusted"
 """Stands for the key of a particle that another program made."""

@@ -1,4 +1,4 @@
-"""Make one particle and write it; what goes wrong with it is told, not raised."""
+"""Compute one particle and write it; what goes wrong with it is told, not raised."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from subtomo.kernels.protocol import Backend
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import TomogramPlan
 from subtomo.model.settings import ExtractionSettings, Output, OutputSettings
+from subtomo.model.subtomogram import Extracted
 from subtomo.pipeline.extract import new_backend
 from subtomo.pipeline.extractors import Extractor
 from subtomo.run.layout import OutputLayout
@@ -31,8 +32,16 @@ class Made:
     failure: Failure | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Computed:
+    """A particle that is still to be written."""
+
+    particle: Extracted
+    tomogram: str
+
+
 class ParticleMaker:
-    """Makes particles and writes them; threads share it, and each gets a backend of its own.
+    """Computes particles and writes them; threads share it, and each gets a backend of its own.
 
     Args:
         settings: What to compute.
@@ -50,24 +59,29 @@ class ParticleMaker:
         )
         """Whether files hold exactly what the sums need, so that a finished particle need not be made again."""
 
-    def make(self, extractor: Extractor, index: int) -> Made:
-        """Make and write the particle at ``index`` of the extractor's plan.
-
-        Raises:
-            InputError: Its file cannot be made.
-            OSError: Its file cannot be written; as others cannot be either, this is not held against the particle.
-        """
+    def compute(self, extractor: Extractor, index: int) -> Computed | Made:
+        """Compute the particle at ``index`` of the extractor's plan, or tell why that cannot be done."""
         plan = extractor.plan
         try:
-            particle = extractor.extract(index, self._backend())
+            return Computed(extractor.extract(index, self._backend()), plan.tomogram.name)
         except Exception as error:
             # what the backend holds of this particle must not leak into the next one
             del self._local.backend
             name = str(extractor.particles.names[plan.particles[index]])
             return Made(name, failure=Failure(name, plan.tomogram.name, explained(error)))
-        written = Written()
+
+    def write(self, computed: Computed | Made) -> Made:
+        """Write a particle, unless it has failed or been written before.
+
+        Raises:
+            InputError: Its file cannot be made.
+            OSError: Its file cannot be written; as others cannot be either, this is not held against the particle.
+        """
+        if isinstance(computed, Made):
+            return computed
+        particle, written = computed.particle, Written()
         if self.writes_particles:
-            written = self._writer.write(particle, plan.tomogram.name)
+            written = self._writer.write(particle, computed.tomogram)
         return Made(particle.name, written, volume_of(particle) if self._output.write_sums else None)
 
     def reread(self, plan: TomogramPlan, particles: ParticleSet, index: int) -> Made:

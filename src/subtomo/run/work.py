@@ -15,9 +15,9 @@ from subtomo.model.plan import ExtractionPlan, TomogramPlan
 from subtomo.model.settings import OutputSettings
 from subtomo.pipeline.extractors import Extractor, make_extractor
 from subtomo.run.batches import Batch, BatchExecutor, divide, extract_batch, subset
-from subtomo.run.executors import one_ahead, run_in_order
+from subtomo.run.executors import one_ahead, run_in_two_steps
 from subtomo.run.layout import OutputLayout
-from subtomo.run.particle import Made, ParticleMaker, explained
+from subtomo.run.particle import Computed, Made, ParticleMaker, explained
 from subtomo.run.summary import Failure
 from subtomo.run.sums import ParticleSums
 from subtomo.run.write import Written
@@ -81,7 +81,7 @@ class Worker:
     def on_threads(self, threads: int) -> Generator[Finished, None, None]:
         """Make particles here, in the order of the plan; those that were only read for the sums are not told of."""
         number, sums = -1, None
-        for task, made in run_in_order(_done, self._tasks(), threads):
+        for task, made in run_in_two_steps(_computed, self._written, self._tasks(), threads):
             self.written += made.written
             if self.sums is not None:
                 if task.batch != number:
@@ -132,6 +132,10 @@ class Worker:
                     step = self._step(entry, index, extractor if todo[index] else None)
                     yield _Task(number, entry, index, bool(todo[index]), step)
 
+    def _written(self, computed: tuple[_Task, Computed | Made]) -> tuple[_Task, Made]:
+        """Write what a task has computed, on a thread that does nothing else."""
+        return computed[0], self._maker.write(computed[1])
+
     def _prepared(self, entry: TomogramPlan) -> tuple[TomogramPlan, Extractor | str | None]:
         """Compute what the particles of a tomogram share, or tell why that cannot be done."""
         if not self._work.todo(entry).any():
@@ -141,14 +145,16 @@ class Worker:
         except Exception as error:
             return entry, explained(error)
 
-    def _step(self, entry: TomogramPlan, index: int, extractor: Extractor | str | None) -> Callable[[], Made]:
+    def _step(
+        self, entry: TomogramPlan, index: int, extractor: Extractor | str | None
+    ) -> Callable[[], Computed | Made]:
         particles = self._work.plan.particles
         if extractor is None:
             return partial(self._maker.reread, entry, particles, index)
         if isinstance(extractor, str):
             name = str(particles.names[entry.particles[index]])
             return partial(Made, name, failure=Failure(name, entry.tomogram.name, extractor))
-        return partial(self._maker.make, extractor, index)
+        return partial(self._maker.compute, extractor, index)
 
     def _batches(self, places: dict[int, tuple[TomogramPlan, list[int]]], sums: _SumsInOrder) -> Iterator[Batch]:
         """Pack the work; what is not to be made or read is left out, but batches keep their bounds and numbers."""
@@ -180,10 +186,10 @@ class _Task:
     index: int
     is_new: bool
     """Whether it is made, not only read."""
-    step: Callable[[], Made]
+    step: Callable[[], Computed | Made]
 
 
-def _done(task: _Task) -> tuple[_Task, Made]:
+def _computed(task: _Task) -> tuple[_Task, Computed | Made]:
     return task, task.step()
 
 

@@ -15,13 +15,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from subtomo.kernels.cpu.rows import first_of_other_sign, is_near, reach
-from subtomo.kernels.cpu.vector import add_to_neighbours
+from subtomo.kernels.cpu.vector import KINDS, LANES, add_pixel, place_pixels
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
-
-Line = tuple[tuple[float, float, float], tuple[float, float, float]]
-"""Direction and starting point of a row of pixels in the volume, x, y, z."""
 
 _PADDING = 4
 
@@ -29,30 +26,6 @@ _PADDING = 4
 def padded_shape(crop_size: int, channels: int = 4) -> tuple[int, int, int, int]:
     """Give the shape of the volume for `add_slices`: z, y, x, channel."""
     return crop_size + _PADDING, crop_size + _PADDING, crop_size // 2 + 2, channels
-
-
-@njit(nogil=True, cache=True, fastmath={"contract"})
-def _place_row(
-    first: int, count: int, line: Line, shape: tuple[int, int, int], index_out: NDArray[np.int32], place_out: Float32
-) -> None:
-    """Find the voxels of some pixels of a row, and per pixel p - floor(p) along x, y, z (and one number unused).
-
-    Everything is in double precision, and arrays are flat: whole numbers, unknown strides or a first index that is not
-    zero would keep the compiler from vector instructions.
-    """
-    (ux, uy, uz), (vx, vy, vz) = line
-    step_x = float(shape[2])
-    step_y, step_z = step_x * shape[1], step_x * shape[1] * shape[0]
-    offset = ((shape[0] - _PADDING) / 2.0 + 1.0) * (step_y + step_z)
-    for i in range(count):
-        x = float(np.int32(first) + np.int32(i))
-        px, py, pz = x * ux + vx, x * uy + vy, x * uz + vz
-        base_x, base_y, base_z = np.floor(px), np.floor(py), np.floor(pz)
-        index_out[i] = np.int32(base_z * step_z + base_y * step_y + base_x * step_x + offset)
-        place_out[4 * i] = px - base_x
-        place_out[4 * i + 1] = py - base_y
-        place_out[4 * i + 2] = pz - base_z
-        place_out[4 * i + 3] = 0.0
 
 
 @njit(nogil=True, cache=True)
@@ -66,13 +39,19 @@ def add_slices(slices: Float32, weights: Float32, axes: Float, limits: NDArray[n
     n, box, half = weights.shape
     shape = volume_out.shape[0], volume_out.shape[2], volume_out.shape[3]
     with_data = shape[2] == 4
-    strides = np.uint64(shape[1] * shape[2]), np.uint64(shape[0] * shape[1] * shape[2])
+    stride_y, stride_z = shape[1] * shape[2], shape[0] * shape[1] * shape[2]
+    strides = np.uint64(stride_y), np.uint64(stride_z)
+    origin = ((shape[0] - _PADDING) / 2.0 + 1.0) * (stride_y + stride_z)
+    steps = float(shape[2]), float(stride_y), float(stride_z), origin
     flat = volume_out.reshape(-1)
-    index, place = np.empty(half, np.int32), np.empty(4 * half, np.float32)
+    room = (half + LANES - 1) // LANES * LANES
+    index, place = np.empty(room, np.int32), np.empty(KINDS * room, np.float32)
+    # of real part, imaginary part, weight and one; for pixels of even x, then of odd x
+    factors = np.empty(8, np.float32)
     limit = (shape[0] - _PADDING) / 2 + 1.0
     for i in range(n):
         u, v = axes[i, 0], axes[i, 1]
-        scale = np.float32(math.sqrt((u * u).sum()) * math.sqrt((v * v).sum()))
+        factors[:] = math.sqrt((u * u).sum()) * math.sqrt((v * v).sum())
         safe = reach(axes[i], box / 2) < limit - 1e-9
         for row in range(box):
             y = row if row < box // 2 else row - box
@@ -83,19 +62,27 @@ def add_slices(slices: Float32, weights: Float32, axes: Float, limits: NDArray[n
                 end = first_of_other_sign(start, stop, u[0], y * v[0])
                 flip = -1.0 if start * u[0] + y * v[0] < 0.0 else 1.0
                 line = (flip * u[0], flip * u[1], flip * u[2]), (flip * y * v[0], flip * y * v[1], flip * y * v[2])
-                _place_row(start, end - start, line, shape, index, place)
-                for x in range(start, end):
-                    if safe or is_near(x, y, axes[i], limit):
-                        at = np.uint64(x - start)
+                for block in range(0, end - start, LANES):
+                    place_pixels(index, place, np.uint64(block), float(start + block), line, steps)
+                _set_signs(factors, 1 - 2 * (row & 1), flip)
+                for pixel in range(start, end):
+                    if safe or is_near(pixel, y, axes[i], limit):
+                        x, at = np.uint64(pixel), np.uint64(pixel - start)
                         first = np.uint64(index[at])
-                        fractions = place[4 * at], place[4 * at + 1], place[4 * at + 2]
+                        parity = x & np.uint64(1)
                         if with_data:
-                            sign = np.float32(1 - 2 * ((x + row) & 1))
-                            value = sign * values[2 * x], np.float32(flip) * sign * values[2 * x + 1], weight[x]
-                            add_to_neighbours(flat, first, strides, fractions, value, scale)
+                            add_pixel(flat, first, strides, place, at, values, weight, x, factors, parity)
                         else:
-                            add_to_neighbours(flat, first, strides, fractions, (weight[x],), scale)
+                            add_pixel(flat, first, strides, place, at, None, weight, x, factors, parity)
                 start = end
+
+
+@njit(nogil=True, cache=True)
+def _set_signs(factors_out: Float32, sign: int, flip: float) -> None:
+    """Give factors of data the signs of a row: the mirror image of a pixel is its complex conjugate."""
+    for x in range(2):
+        scale = factors_out[4 * x + 2] * np.float32(sign * (1 - 2 * x))
+        factors_out[4 * x], factors_out[4 * x + 1] = scale, scale * np.float32(flip)
 
 
 @njit(nogil=True, cache=True)

@@ -1,7 +1,9 @@
 """One point's share in a volume, or in a grid, in vector instructions.
 
-A compiler sees 32 scalar additions in trilinear insertion and keeps them scalar. Written down as vectors of eight, they
-become four loads, four fused multiply-adds and four stores on any processor with vectors of that length.
+A compiler sees 32 scalar additions in trilinear insertion and keeps them scalar. Written down as vectors of one voxel
+each, they become eight loads, eight fused multiply-adds and eight stores. Vectors of two voxels would be half as many,
+but where the next pixel moves on by one voxel they would load what two earlier stores have written, and processors wait
+for that.
 """
 
 from __future__ import annotations
@@ -14,66 +16,137 @@ from numba.extending import intrinsic
 
 from subtomo.kernels.cpu.gridding import TAPS
 
-_FLOAT = ir.FloatType()
+_FLOAT, _DOUBLE = ir.FloatType(), ir.DoubleType()
 _INDEX = ir.IntType(32)
 
 
-def _add_to_neighbours(
-    typing_context: Any, flat_out: Any, index: Any, strides: Any, fractions: Any, values: Any, scale: Any
+LANES, KINDS = 8, 5
+"""Pixels that `place_pixels` places at a time, and how many shares it leaves of each."""
+
+
+def _place_pixels(
+    typing_context: Any, index_out: Any, place_out: Any, at: Any, first: Any, line: Any, steps: Any
 ) -> Any:
-    """Add ``scale · share · (*values, 1)`` to the eight voxels around a point.
+    """Find voxels and trilinear shares of `LANES` pixels of a row.
 
     Args:
         typing_context: Of numba.
-        flat_out: 1-D float32, one number per voxel more than there are values.
-        index: Of the first number of the voxel at floor(p).
-        strides: Numbers from one row, and from one section, to the next.
-        fractions: p - floor(p) along x, y, z.
-        values: Real part, imaginary part, weight; or the weight alone.
-        scale: Multiplies everything.
+        index_out: 1-D int32, per pixel the first number of the voxel at floor(p).
+        place_out: 1-D float32, by block of `LANES` pixels, kind and pixel: p - floor(p) along x, then the shares of the
+            four pairs of voxels along x, (y, z) = (0, 0), (1, 0), (0, 1), (1, 1).
+        at: Number of the first of these pixels, a multiple of `LANES`.
+        first: x of the first pixel, float64.
+        line: Direction and starting point of the row in the volume, x, y, z each.
+        steps: Numbers from one voxel to the next along x, y, z, and the index of the origin, float64.
     """
-    signature = types.void(flat_out, index, strides, fractions, values, scale)
-    return signature, _emit
+    signature = types.void(index_out, place_out, at, first, line, steps)
+    return signature, _emit_place
 
 
-add_to_neighbours: Any = intrinsic(_add_to_neighbours)
+place_pixels: Any = intrinsic(_place_pixels)
 
 
-def _emit(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-    """Write the instructions."""
-    array, index, strides, fractions, values, scale = arguments
-    pointer = context.make_array(signature.args[0])(context, builder, array).data
-    one = ir.Constant(_FLOAT, 1.0)
-    fx, fy, fz = _members(builder, fractions)
-    left_right = _pair_of_voxels(builder, (*_members(builder, values), one), fx, scale)
-    stride_y, stride_z = _members(builder, strides)
-    for weight_z, step_z in ((builder.fsub(one, fz), None), (fz, stride_z)):
-        section = index if step_z is None else builder.add(index, step_z)
-        for weight_y, step_y in ((builder.fsub(one, fy), None), (fy, stride_y)):
-            at = section if step_y is None else builder.add(section, step_y)
-            share = _spread(builder, builder.fmul(weight_y, weight_z), left_right.type)
-            place = builder.bitcast(builder.gep(pointer, [at]), left_right.type.as_pointer())
-            old = builder.load(place, align=4)
-            builder.store(builder.fadd(old, builder.fmul(share, left_right, flags=("contract",)), flags=("contract",)),
-                          place, align=4)  # fmt: skip
+def _emit_place(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+    """Write the instructions: positions in double precision, as one voxel more or less would show; shares in single."""
+    indices, places, at, first, line, steps = arguments
+    index_pointer = context.make_array(signature.args[0])(context, builder, indices).data
+    place_pointer = context.make_array(signature.args[1])(context, builder, places).data
+    doubles, floats, whole = (ir.VectorType(kind, LANES) for kind in (_DOUBLE, _FLOAT, _INDEX))
+    x = builder.fadd(_spread(builder, first, doubles), ir.Constant(doubles, [float(i) for i in range(LANES)]))
+    direction, start = (_members(builder, part) for part in _members(builder, line))
+    *strides, origin = _members(builder, steps)
+    floor = builder.module.declare_intrinsic(f"llvm.floor.v{LANES}f64", fnty=ir.FunctionType(doubles, [doubles]))
+    index, fractions = _spread(builder, origin, doubles), []
+    for along, offset, stride in zip(direction, start, strides, strict=True):
+        p = builder.fadd(
+            builder.fmul(x, _spread(builder, along, doubles), flags=("contract",)), _spread(builder, offset, doubles),
+            flags=("contract",),
+        )  # fmt: skip
+        base = builder.call(floor, [p])
+        fractions.append(builder.fptrunc(builder.fsub(p, base), floats))
+        step = builder.fmul(base, _spread(builder, stride, doubles), flags=("contract",))
+        index = builder.fadd(step, index, flags=("contract",))
+    _store(builder, index_pointer, at, builder.fptosi(index, whole))
+    fx, fy, fz = fractions
+    one, at = ir.Constant(floats, [1.0] * LANES), builder.mul(at, ir.Constant(at.type, KINDS))
+    gy, gz = builder.fsub(one, fy), builder.fsub(one, fz)
+    for values in (fx, *(builder.fmul(y, z) for y, z in ((gy, gz), (fy, gz), (gy, fz), (fy, fz)))):
+        _store(builder, place_pointer, at, values)
+        at = builder.add(at, ir.Constant(at.type, LANES))
     return context.get_dummy_value()
 
 
-def _pair_of_voxels(builder: ir.IRBuilder, channels: Any, fraction: Any, scale: Any) -> Any:
-    """Build the numbers for a voxel and its right neighbour."""
-    one_voxel = ir.VectorType(_FLOAT, len(channels))
-    voxel = ir.Constant(one_voxel, ir.Undefined)
-    for i, channel in enumerate(channels):
-        voxel = builder.insert_element(voxel, channel, ir.Constant(_INDEX, i))
-    right = builder.fmul(scale, fraction)
-    both = [builder.fmul(voxel, _spread(builder, part, one_voxel)) for part in (builder.fsub(scale, right), right)]
-    order = ir.Constant(ir.VectorType(_INDEX, 2 * len(channels)), list(range(2 * len(channels))))
-    return builder.shuffle_vector(both[0], both[1], order)
+def _store(builder: ir.IRBuilder, pointer: Any, at: Any, values: Any) -> None:
+    builder.store(values, builder.bitcast(builder.gep(pointer, [at]), values.type.as_pointer()), align=4)
+
+
+def _add_pixel(
+    typing_context: Any, flat_out: Any, index: Any, strides: Any, place: Any, at: Any, values: Any, weights: Any,
+    x: Any, factors: Any, parity: Any,
+) -> Any:  # fmt: skip
+    """Add a pixel, times its shares, to the eight voxels around it.
+
+    Args:
+        typing_context: Of numba.
+        flat_out: 1-D float32, real part, imaginary part, CTF², and multiplicity of each voxel; or the latter two.
+        index: Of the first number of the voxel at floor(p).
+        strides: Numbers from one row, and from one section, to the next.
+        place: 1-D float32, as `place_pixels` leaves it.
+        at: Number of the pixel there.
+        values: 1-D float32, complex numbers as pairs; None for a volume of two numbers per voxel.
+        weights: 1-D float32.
+        x: Number of the pixel in values and weights.
+        factors: 1-D float32: of real part, imaginary part, weight and one; another four follow for odd pixels.
+        parity: Whether the pixel is an odd one.
+    """
+    signature = types.void(flat_out, index, strides, place, at, values, weights, x, factors, parity)
+    return signature, _emit_pixel
+
+
+add_pixel: Any = intrinsic(_add_pixel)
+
+
+def _emit_pixel(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+    """Write the instructions."""
+
+    def pointer_of(number: int) -> Any:
+        return context.make_array(signature.args[number])(context, builder, arguments[number]).data
+
+    _, index, strides, _, at, _, _, x, _, parity = arguments
+    pointer, shares, with_data = pointer_of(0), pointer_of(3), signature.args[5] is not types.none
+    parts = [builder.load(builder.gep(pointer_of(6), [x])), ir.Constant(_FLOAT, 1.0)]
+    first_factor = ir.Constant(parity.type, 2)
+    if with_data:
+        pair = builder.gep(pointer_of(5), [builder.add(x, x)])
+        parts = [builder.load(builder.gep(pair, [ir.Constant(_INDEX, i)])) for i in range(2)] + parts
+        first_factor = builder.shl(parity, first_factor)
+    voxel = ir.Constant(ir.VectorType(_FLOAT, len(parts)), ir.Undefined)
+    for i, part in enumerate(parts):
+        voxel = builder.insert_element(voxel, part, ir.Constant(_INDEX, i))
+    factors = builder.bitcast(builder.gep(pointer_of(8), [first_factor]), voxel.type.as_pointer())
+    voxel = builder.fmul(voxel, builder.load(factors, align=4))
+    lane = builder.and_(at, ir.Constant(at.type, LANES - 1))
+    block = builder.mul(builder.sub(at, lane), ir.Constant(at.type, KINDS))
+    first = builder.gep(shares, [builder.add(block, lane)])
+    share = [builder.load(builder.gep(first, [ir.Constant(_INDEX, kind * LANES)])) for kind in range(KINDS)]
+    right = builder.fmul(voxel, _spread(builder, share[0], voxel.type))
+    left = builder.fsub(voxel, right)
+    stride_y, stride_z = _members(builder, strides)
+    section = builder.add(index, stride_z)
+    places = index, builder.add(index, stride_y), section, builder.add(section, stride_y)
+    for start, part in zip(places, share[1:], strict=True):
+        factor = _spread(builder, part, voxel.type)
+        for side, step in ((left, 0), (right, len(parts))):
+            at_voxel = builder.add(start, ir.Constant(start.type, step))
+            line = builder.bitcast(builder.gep(pointer, [at_voxel]), voxel.type.as_pointer())
+            product = builder.fmul(factor, side, flags=("contract",))
+            builder.store(builder.fadd(builder.load(line, align=4), product, flags=("contract",)), line, align=4)
+    return context.get_dummy_value()
 
 
 def _members(builder: ir.IRBuilder, values: Any) -> list[Any]:
     """Take a tuple apart."""
-    return [builder.extract_value(values, i) for i in range(values.type.count)]
+    return [builder.extract_value(values, i) for i in range(len(values.type))]
 
 
 def _spread(builder: ir.IRBuilder, scalar: Any, vector: ir.VectorType) -> Any:
