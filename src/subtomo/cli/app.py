@@ -9,7 +9,7 @@ from io import TextIOWrapper
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
-from subtomo.cli import average, compare, extract, fidelity, optimisation_set, report, sample_manifold
+from subtomo.cli import average, compare, doctor, extract, fidelity, optimisation_set, report, sample_manifold
 from subtomo.cli.arguments import command_line, last_of_each, value_of
 from subtomo.cli.messages import error, explain, warn
 from subtomo.errors import AbortedError, SubtomoError
@@ -26,6 +26,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 app.command(extract.extract, name="extract")
+app.command(doctor.doctor, name="doctor")
 app.command(average.average, name="average")
 app.command(fidelity.fidelity, name="fidelity")
 app.command(report.report, name="report")
@@ -36,6 +37,7 @@ app.command(sample_manifold.sample_manifold, name="sample-manifold")
 _OPTIONS = {
     "average": average.OPTIONS,
     "compare": compare.OPTIONS,
+    "doctor": doctor.OPTIONS,
     "extract": extract.OPTIONS,
     "fidelity": fidelity.OPTIONS,
     "optimisation-set": optimisation_set.OPTIONS,

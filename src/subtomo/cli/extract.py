@@ -69,8 +69,8 @@ def extract(
     # RELION's own default for names is an empty one
     job = ExtractionJob(
         output_dir=output.output,
-        settings=_settings(size, selection, processing, terms, output),
-        output=_output_settings(output),
+        settings=extraction_settings(size, selection, processing, terms, output),
+        output=output_settings(output),
         particles_file=files.particles or None,
         tomograms_file=files.tomograms or None,
         trajectories_file=files.trajectories or None,
@@ -110,7 +110,7 @@ def _executor(
     return connect(spec, options, output.output)
 
 
-def _settings(
+def extraction_settings(
     size: SizeOptions,
     selection: SelectionOptions,
     processing: ProcessingOptions,
@@ -151,7 +151,7 @@ def _term(name: str, given: str | None, terms: TermOptions, recommended: str) ->
     return given or (recommended if terms.for_refine3d else "relion")
 
 
-def _output_settings(output: OutputOptions) -> OutputSettings:
+def output_settings(output: OutputOptions) -> OutputSettings:
     flat = output.stack2d or output.real_subtomo
     if output.sum and output.store == "zarr":
         raise SettingsError(

@@ -8,7 +8,16 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from cyclopts import Parameter
 
-from subtomo.cli import average_options, compare, extract_options, fidelity, optimisation_set, report, sample_manifold
+from subtomo.cli import (
+    average_options,
+    compare,
+    doctor,
+    extract_options,
+    fidelity,
+    optimisation_set,
+    report,
+    sample_manifold,
+)
 
 _COMMANDS = {
     "extract": (
@@ -35,6 +44,7 @@ _COMMANDS = {
         ),
     ),
     "fidelity": ("", (fidelity.ModelOptions, fidelity.ImagingOptions, fidelity.SizeAndOutputOptions)),
+    "doctor": ("", (doctor.DoctorOptions,)),
     "report": ("", (report.ReportOptions,)),
     "compare": ("", (compare.CompareOptions,)),
     "sample-manifold": (

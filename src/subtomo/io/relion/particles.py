@@ -53,21 +53,21 @@ def read_particles(
     if optics is None or not len(optics):
         if tomograms is None:
             raise InputError(f"{source}: no table data_optics; give the tomogram set, from which it can be made")
-        table, optics = _invent_optics(table, tomograms)
+        table, optics = invent_optics(table, tomograms)
     optics.require("rlnTomoTiltSeriesPixelSize")
     table.require("rlnOpticsGroup")
-    table = _with_names(table)
-    coordinates, centred = _coordinates(table)
+    table = with_names(table)
+    coordinates, centred = read_coordinates(table)
     particles = ParticleSet(
         names=table.text("rlnTomoParticleName"),
         tomogram_names=table.text("rlnTomoName"),
         coordinates=coordinates,
         centred=centred,
-        origin_angstrom=_triple(table, ORIGIN),
-        subtomogram_angles_deg=_triple(table, SUBTOMOGRAM_ANGLES, all_depend_on_first=True),
-        angles_deg=_triple(table, ANGLES, all_depend_on_first=True),
+        origin_angstrom=read_triple(table, ORIGIN),
+        subtomogram_angles_deg=read_triple(table, SUBTOMOGRAM_ANGLES, all_depend_on_first=True),
+        angles_deg=read_triple(table, ANGLES, all_depend_on_first=True),
         optics_group=_group_index(table, optics),
-        optics_groups=_optics_groups(optics),
+        optics_groups=read_optics_groups(optics),
         table=table,
         optics_table=optics,
         general_table=general,
@@ -78,18 +78,19 @@ def read_particles(
     return replace(particles, trajectories=read_trajectories(trajectories, particles.names))
 
 
-def _coordinates(table: Table) -> tuple[Float, bool]:
+def read_coordinates(table: Table) -> tuple[Float, bool]:
+    """Read coordinates (n, 3), and whether they are Å from the tomogram's centre or pixels from its corner."""
     if all(label in table for label in CENTRED):
-        return _triple(table, CENTRED), True
+        return read_triple(table, CENTRED), True
     if all(label in table for label in DECENTRED):
-        return _triple(table, DECENTRED), False
+        return read_triple(table, DECENTRED), False
     raise InputError(
         f"{table.source}: table data_particles has neither {', '.join(CENTRED)} (Å from the tomogram's centre) nor "
         f"{', '.join(DECENTRED)} (unbinned pixels); add one of the two"
     )
 
 
-def _triple(table: Table, labels: Sequence[str], *, all_depend_on_first: bool = False) -> Float:
+def read_triple(table: Table, labels: Sequence[str], *, all_depend_on_first: bool = False) -> Float:
     """Read three columns as (n, 3), zero where missing; the first one can decide about all (angles)."""
     if all_depend_on_first and labels[0] not in table:
         return np.zeros((len(table), 3))
@@ -97,7 +98,7 @@ def _triple(table: Table, labels: Sequence[str], *, all_depend_on_first: bool = 
     return np.stack([table.floats(label) if label in table else zero for label in labels], axis=1)
 
 
-def _with_names(table: Table) -> Table:
+def with_names(table: Table) -> Table:
     """Number the particles of each tomogram from 1 if they have no names."""
     if "rlnTomoParticleName" in table:
         return table
@@ -121,7 +122,9 @@ def _group_index(table: Table, optics: Table) -> NDArray[np.int64]:
     return groups - 1
 
 
-def _optics_groups(optics: Table) -> tuple[OpticsGroup, ...]:
+def read_optics_groups(optics: Table) -> tuple[OpticsGroup, ...]:
+    """Read an optics table; what it lacks is None."""
+
     def column(label: str) -> Sequence[float | None]:
         return optics.floats(label).tolist() if label in optics else [None] * len(optics)
 
@@ -149,7 +152,7 @@ def _optics_groups(optics: Table) -> tuple[OpticsGroup, ...]:
     return tuple(OpticsGroup(*row) for row in values)
 
 
-def _invent_optics(table: Table, tomograms: TomogramSet) -> tuple[Table, Table]:
+def invent_optics(table: Table, tomograms: TomogramSet) -> tuple[Table, Table]:
     """Make the optics table that is missing, numbering groups in the order of their first particle.
 
     Particles of unknown tomograms get a group without a name, with the first tomogram's values (quirk 18).

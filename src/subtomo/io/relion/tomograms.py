@@ -15,16 +15,16 @@ from subtomo.model.optics import Microscope
 from subtomo.model.table import Table
 from subtomo.model.tomogram import Reconstruction, Tomogram, TomogramSet
 
-_SIZES = ("rlnTomoSizeX", "rlnTomoSizeY", "rlnTomoSizeZ")
-_GRID = ("rlnTomoDeformationGridSizeX", "rlnTomoDeformationGridSizeY")
-_REQUIRED = (
+SIZES = ("rlnTomoSizeX", "rlnTomoSizeY", "rlnTomoSizeZ")
+DEFORMATION_GRID = ("rlnTomoDeformationGridSizeX", "rlnTomoDeformationGridSizeY")
+REQUIRED = (
     "rlnTomoHand",
     "rlnVoltage",
     "rlnSphericalAberration",
     "rlnAmplitudeContrast",
     "rlnTomoTiltSeriesPixelSize",
 )
-_OPTIONAL = ("rlnTomoDefocusSlope", "rlnCtfBfactorPerElectronDose", "rlnTomoTomogramBinning")
+OPTIONAL = ("rlnTomoDefocusSlope", "rlnCtfBfactorPerElectronDose", "rlnTomoTomogramBinning")
 
 
 def read_tomograms(path: str | Path, *, image_size: tuple[int, int] | None = None) -> TomogramSet:
@@ -45,7 +45,7 @@ def read_tomograms(path: str | Path, *, image_size: tuple[int, int] | None = Non
     if overview is None or not len(overview):
         raise InputError(f"{source}: no table data_global; give the tomogram set (tomograms.star) with --t")
     overview.require("rlnTomoName")
-    overview.require(*_REQUIRED)
+    overview.require(*REQUIRED)
     _check_numbers(overview)
     separate = "rlnTomoTiltSeriesStarFile" in overview
     if not separate:
@@ -56,19 +56,19 @@ def read_tomograms(path: str | Path, *, image_size: tuple[int, int] | None = Non
         if separate:
             tilt_file = str(overview.text("rlnTomoTiltSeriesStarFile")[row])
             _check_present(tilt_file, source)
-            table = _tilt_table(read_tables(tilt_file), str(name), tilt_file)
+            table = tilt_table(read_tables(tilt_file), str(name), tilt_file)
         else:
-            table = _tilt_table(tables, str(name), source)
-        tomograms.append(_tomogram(overview.take([row]), table, image_size))
+            table = tilt_table(tables, str(name), source)
+        tomograms.append(tomogram_of(overview.take([row]), table, image_size))
     return TomogramSet(tuple(tomograms), source)
 
 
 def _check_numbers(overview: Table) -> None:
     """Read all numbers once, so that an error names the row of the file."""
-    for label in (*_REQUIRED, *_OPTIONAL):
+    for label in (*REQUIRED, *OPTIONAL):
         if label in overview:
             overview.floats(label)
-    for label in (*_SIZES, *_GRID, "rlnTomoFrameCount"):
+    for label in (*SIZES, *DEFORMATION_GRID, "rlnTomoFrameCount"):
         if label in overview:
             overview.ints(label)
 
@@ -98,7 +98,12 @@ def _check_old_layout(tables: Sequence[Table], overview: Table, *, separate: boo
         )
 
 
-def _tilt_table(tables: Sequence[Table], name: str, path: str) -> Table:
+def tilt_table(tables: Sequence[Table], name: str, path: str) -> Table:
+    """Find the table of the tilts of a tomogram.
+
+    Raises:
+        InputError: There is none, or it has no rows.
+    """
     table = find_table(tables, name) if name else None
     if table is None or not len(table):
         found = ", ".join(f"data_{table.name}" for table in tables[:5]) or "none"
@@ -106,21 +111,22 @@ def _tilt_table(tables: Sequence[Table], name: str, path: str) -> Table:
     return table
 
 
-def _tomogram(row: Table, tilts: Table, image_size: tuple[int, int] | None) -> Tomogram:
+def tomogram_of(row: Table, tilts: Table, image_size: tuple[int, int] | None) -> Tomogram:
+    """Make a tomogram of its row in the set and its tilts; with the size of its images, these are not opened."""
     name = str(row.text("rlnTomoName")[0])
     size = (MISSING_TOMOGRAM_SIZE,) * 3
-    if all(label in row for label in _SIZES):
-        x, y, z = (int(row.ints(label)[0]) for label in _SIZES)
+    if all(label in row for label in SIZES):
+        x, y, z = (int(row.ints(label)[0]) for label in SIZES)
         size = (x, y, z)
     pixel_size = _positive(row, "rlnTomoTiltSeriesPixelSize")
     images = None
     if image_size is None:
-        images = TiltImages.open(_addresses(row, tilts), name=name)
+        images = TiltImages.open(image_addresses(row, tilts), name=name)
         image_size = images.image_size
     deformation = None
-    if all(label in row for label in _GRID):
+    if all(label in row for label in DEFORMATION_GRID):
         kind = str(row.text("rlnTomoDeformationType")[0])
-        deformation = kind, (int(row.ints(_GRID[0])[0]), int(row.ints(_GRID[1])[0]))
+        deformation = kind, (int(row.ints(DEFORMATION_GRID[0])[0]), int(row.ints(DEFORMATION_GRID[1])[0]))
     microscope = Microscope(
         voltage_kv=_positive(row, "rlnVoltage"),
         spherical_aberration_mm=float(row.floats("rlnSphericalAberration")[0]),
@@ -144,7 +150,7 @@ def _tomogram(row: Table, tilts: Table, image_size: tuple[int, int] | None) -> T
     )
 
 
-def _addresses(row: Table, tilts: Table) -> list[ImageAddress]:
+def image_addresses(row: Table, tilts: Table) -> list[ImageAddress]:
     """List where each tilt's image is: in one file for the whole series, or wherever its row says."""
     name = str(row.text("rlnTomoName")[0])
     if "rlnTomoTiltSeriesName" in row:

@@ -1,0 +1,100 @@
+"""What an examination finds: problems, oddities and facts, each with its place and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+_SHOWN = 4
+
+
+class Severity(Enum):
+    """How bad it is; the order is that of the account."""
+
+    ERROR = "error"
+    """Extraction stops, or its results are wrong."""
+    WARNING = "warning"
+    """Probably not what is wanted."""
+    INFO = "info"
+    """Worth knowing; no finding."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that an examination found."""
+
+    severity: Severity
+    check: str
+    """Which check found it: one or two words, the same for all findings of a kind."""
+    where: str
+    what: str
+    advice: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is a finding proper, which ends the command with 1."""
+        return self.severity is not Severity.INFO
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All that an examination found."""
+
+    findings: tuple[Finding, ...]
+    facts: dict[str, Any]
+    """Numbers for programs: prediction, hand, placement."""
+    seconds: float
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether there is neither an error nor a warning."""
+        return not any(finding.counts for finding in self.findings)
+
+    def of(self, severity: Severity) -> list[Finding]:
+        """List the findings of a severity in the order in which they were found."""
+        return [finding for finding in self.findings if finding.severity is severity]
+
+    def plain(self) -> dict[str, Any]:
+        """Put everything into the types that JSON has."""
+        rows = [
+            {
+                "severity": one.severity.value,
+                "check": one.check,
+                "where": one.where,
+                "what": one.what,
+                "advice": one.advice,
+            }
+            for severity in Severity
+            for one in self.of(severity)
+        ]
+        return {"clean": self.is_clean, "findings": rows, **self.facts, "seconds": round(self.seconds, 3)}
+
+
+def error(check: str, where: str, what: str, advice: str) -> Finding:
+    """Make a finding that stops extraction or spoils its results."""
+    return Finding(Severity.ERROR, check, where, what, advice)
+
+
+def warning(check: str, where: str, what: str, advice: str) -> Finding:
+    """Make a finding about what is probably not wanted."""
+    return Finding(Severity.WARNING, check, where, what, advice)
+
+
+def info(check: str, where: str, what: str, advice: str = "") -> Finding:
+    """Make a remark."""
+    return Finding(Severity.INFO, check, where, what, advice)
+
+
+def of_message(check: str, where: str, message: str) -> Finding:
+    """Turn the message of an error into a finding: what follows its last semicolon says what to do."""
+    what, _, advice = message.rstrip(".").rpartition("; ")
+    return error(check, where, what or advice, advice if what else "correct it")
+
+
+def listed(names: Iterable[object], most: int = _SHOWN) -> str:
+    """List a few names and say how many more there are."""
+    texts: Sequence[str] = [str(name) for name in names]
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more

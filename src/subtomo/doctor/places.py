@@ -1,0 +1,95 @@
+"""Where particles are: the plan of every tomogram by itself, so that one that contradicts itself spoils no other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subtomo.doctor.case import Case
+from subtomo.errors import InputError
+from subtomo.model.particles import ParticleSet
+from subtomo.model.plan import LeftOut, TomogramPlan
+from subtomo.model.settings import ExtractionSettings
+from subtomo.model.table import Table
+from subtomo.model.tomogram import Tomogram, TomogramSet
+from subtomo.pipeline.plan import plan_extraction
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """The particles of one tomogram, and where they are seen."""
+
+    tomogram: Tomogram
+    particles: ParticleSet
+    """Of this tomogram only, without tables."""
+    plan: TomogramPlan
+    """Of all of them, however few tilts show them."""
+    left_out: tuple[LeftOut, ...]
+    """Those that the settings leave out."""
+
+    @property
+    def kept(self) -> NDArray[np.bool_]:
+        """(n,) whether the settings keep a particle."""
+        kept = np.ones(len(self.particles), bool)
+        kept[[entry.particle for entry in self.left_out]] = False
+        return kept
+
+
+def place_particles(case: Case) -> tuple[Placed, ...]:
+    """Plan every tomogram whose image size is known."""
+    particles = case.particle_set
+    if particles is None:
+        return ()
+    return tuple(placed(tomogram, of_tomogram(particles, tomogram), case.settings) for tomogram in case.placed)
+
+
+def placed(tomogram: Tomogram, particles: ParticleSet, settings: ExtractionSettings) -> Placed:
+    """Plan one tomogram; trajectories that do not fit it are left aside."""
+    alone = TomogramSet((tomogram,))
+    everything = replace(settings, min_tilts=0, output=ExtractionSettings(4).output)
+    try:
+        plan = plan_extraction(alone, particles, everything)
+    except InputError:
+        particles = replace(particles, trajectories=None)
+        plan = plan_extraction(alone, particles, everything)
+    return Placed(tomogram, particles, plan.tomograms[0], plan_extraction(alone, particles, settings).left_out)
+
+
+def of_tomogram(particles: ParticleSet, tomogram: Tomogram) -> ParticleSet:
+    """Take the particles of a tomogram, with optics that do not contradict it."""
+    return taken(particles, particles.in_tomogram(tomogram.name), tomogram.pixel_size_angstrom)
+
+
+def taken(particles: ParticleSet, indices: NDArray[np.int64], pixel_size_angstrom: float | None = None) -> ParticleSet:
+    """Take some particles without their tables, with the pixel size of their tomogram if it is given."""
+    groups = particles.optics_groups
+    if pixel_size_angstrom is not None:
+        groups = tuple(
+            replace(
+                group,
+                pixel_size_angstrom=pixel_size_angstrom,
+                voltage_kv=None,
+                spherical_aberration_mm=None,
+                amplitude_contrast=None,
+            )
+            for group in groups
+        )
+    return ParticleSet(
+        names=particles.names[indices],
+        tomogram_names=particles.tomogram_names[indices],
+        coordinates=particles.coordinates[indices],
+        centred=particles.centred,
+        origin_angstrom=particles.origin_angstrom[indices],
+        subtomogram_angles_deg=particles.subtomogram_angles_deg[indices],
+        angles_deg=particles.angles_deg[indices],
+        optics_group=particles.optics_group[indices],
+        optics_groups=groups,
+        table=Table("particles", {}),
+        optics_table=Table("optics", {}),
+        trajectories=None if particles.trajectories is None else [particles.trajectories[i] for i in indices],
+        source=particles.source,
+    )

@@ -1,0 +1,174 @@
+"""What an extraction will take: files and bytes by arithmetic, minutes from a few particles that are made."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from subtomo.doctor.case import Request
+from subtomo.doctor.findings import Finding, error, info
+from subtomo.doctor.places import Placed, taken
+from subtomo.io.mrc_header import HEADER_BYTES
+from subtomo.model.settings import ExtractionSettings, ExtraFile, Output, OutputSettings
+from subtomo.model.tomogram import TomogramSet
+from subtomo.pipeline.extract import new_backend
+from subtomo.pipeline.extractors import make_extractor
+from subtomo.pipeline.plan import plan_extraction
+from subtomo.pipeline.projector import projection_size
+from subtomo.run.cores import available_cores
+from subtomo.run.layout import OutputLayout
+from subtomo.run.write import ParticleWriter
+
+TIMED_PARTICLES, TIMED_TOMOGRAMS = 6, 2
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What an extraction into an empty folder makes."""
+
+    particles: int
+    files: int
+    """Image files, those of sums included; STAR files, account and report come on top."""
+    bytes: int
+    """Of these files."""
+    minutes: float | None = None
+    """None if no particle could be made to see how long it takes."""
+    seconds_per_particle: float | None = None
+    """On one thread."""
+
+
+def predict(placed: Sequence[Placed], request: Request) -> Prediction:
+    """Count files and bytes of all particles that are kept."""
+    settings, output = request.settings, request.output
+    assert settings is not None
+    n = sum(int(one.kept.sum()) for one in placed)
+    if settings.output is Output.PSEUDO_SUBTOMOGRAM:
+        sizes = _volume_sizes(settings, output) if output.write_particles else []
+        files, total = n * len(sizes), n * sum(sizes)
+        if output.write_sums and n:
+            files, total = files + 3, total + 3 * (HEADER_BYTES + 4 * settings.crop**3)
+        return Prediction(n, files, total)
+    value = 2 if output.float16 else 4
+    images = sum(int(one.plan.visible[one.kept].sum()) * _side(one, settings) ** 2 for one in placed)
+    return Prediction(n, n, n * HEADER_BYTES + value * images)
+
+
+def _volume_sizes(settings: ExtractionSettings, output: OutputSettings) -> list[int]:
+    """Give the bytes of every file of a 3-D particle."""
+    c, value = settings.crop, 2 if output.float16 else 4
+    voxels = [c**3]
+    if output.write_weights:
+        slabs = 1 if settings.is_whitened else 2
+        voxels.append((c // 2 + 1) * c * c * slabs)
+    volumes_of = {ExtraFile.CTF2: 1, ExtraFile.MULTIPLICITY: 1, ExtraFile.DIVIDED: 1, ExtraFile.NORMALISED: 2}
+    for kind, volumes in volumes_of.items():
+        voxels += [c**3] * (volumes if kind in output.extra_files else 0)
+    return [HEADER_BYTES + value * count for count in voxels]
+
+
+def _side(one: Placed, settings: ExtractionSettings) -> int:
+    """Give the side of a particle's images."""
+    if settings.output is Output.STACK_2D:
+        return settings.crop
+    reconstruction, pixel = one.tomogram.reconstruction, one.tomogram.pixel_size_angstrom
+    if reconstruction is None:
+        return 0
+    return projection_size(settings.crop * settings.binning * pixel / (pixel * reconstruction.binning))
+
+
+def timed(prediction: Prediction, placed: Sequence[Placed], request: Request) -> Prediction:
+    """Make a few particles in a temporary folder, and tell how long all of them will take."""
+    usable = [one for one in placed if one.tomogram.images is not None and one.kept.any()][:TIMED_TOMOGRAMS]
+    if not usable or request.settings is None:
+        return prediction
+    seconds, preparations = list[float](), list[float]()
+    for one in usable:
+        preparation, each = _time(one, request)
+        preparations.append(preparation)
+        seconds += each
+    per_particle = float(np.mean(seconds))
+    threads = max(1, min(request.threads, available_cores(), prediction.particles))
+    total = per_particle * prediction.particles / threads + float(np.mean(preparations)) * len(placed)
+    return replace(prediction, minutes=total / 60.0, seconds_per_particle=per_particle)
+
+
+def _time(one: Placed, request: Request) -> tuple[float, list[float]]:
+    """Time what a tomogram takes by itself, and a few of its particles, computed and written."""
+    settings = request.settings
+    assert settings is not None
+    particles = taken(one.particles, np.flatnonzero(one.kept))
+    plan = plan_extraction(TomogramSet((one.tomogram,)), particles, settings).tomograms[0]
+    start = time.perf_counter()
+    extractor = make_extractor(plan, particles, settings)
+    preparation, backend = time.perf_counter() - start, new_backend(settings)
+    count = min(max(1, TIMED_PARTICLES // TIMED_TOMOGRAMS), len(plan))
+    seconds = list[float]()
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "Subtomograms").mkdir()
+        writer = ParticleWriter(OutputLayout(folder + "/", separate_tomograms=False), settings.output, request.output)
+        # the first one fills caches and may compile loops, so it does not count
+        for index in (0, *np.linspace(0, len(plan) - 1, count).astype(int).tolist()):
+            start = time.perf_counter()
+            particle = extractor.extract(index, backend)
+            if request.output.write_particles:
+                writer.write(replace(particle, name="timed"), one.tomogram.name)
+            seconds.append(time.perf_counter() - start)
+    return preparation, seconds[1:]
+
+
+def check_prediction(prediction: Prediction, request: Request) -> Iterator[Finding]:
+    """Tell the prediction, and compare it with the room on the disk."""
+    where = request.output_dir or "output"
+    most = "at most " if request.as_zarr else ""
+    minutes = prediction.minutes
+    pace = "" if minutes is None else f", about {_duration(minutes)} on {request.threads} thread(s)"
+    files = "one store" if request.as_zarr else f"{prediction.files} image files"
+    yield info("prediction", where, f"{prediction.particles} particles, {files}, {most}{_size(prediction.bytes)}{pace}")
+    if request.output_dir is None:
+        return
+    folder = next(
+        path
+        for path in (Path(request.output_dir).absolute(), *Path(request.output_dir).absolute().parents)
+        if path.exists()
+    )
+    free, slots = shutil.disk_usage(folder).free, os.statvfs(folder)
+    if prediction.bytes > free:
+        yield error(
+            "disk",
+            str(folder),
+            f"{_size(prediction.bytes)} are needed, but {_size(free)} are free",
+            "free some room, write elsewhere, crop more, or use --float16 or --stack2d",
+        )
+    if slots.f_files > 0 and slots.f_favail < prediction.files and not request.as_zarr:
+        yield error(
+            "disk",
+            str(folder),
+            f"{prediction.files} files are needed, but the file system has room for {slots.f_favail}",
+            "write elsewhere, or use --store zarr",
+        )
+
+
+def prediction_facts(prediction: Prediction) -> dict[str, Any]:
+    """Give the prediction for programs."""
+    return asdict(prediction)
+
+
+def _size(count: int) -> str:
+    for unit, factor in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count / 1000:.1f} kB"
+
+
+def _duration(minutes: float) -> str:
+    if minutes < 1:
+        return f"{max(1, round(60 * minutes))} s"
+    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"

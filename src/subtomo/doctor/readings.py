@@ -1,0 +1,133 @@
+"""Other ways to read coordinates and images: what people write who take one unit, or one axis, for another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subtomo.doctor.places import Placed
+from subtomo.model.tomogram import TiltImageSequence, Tomogram
+from subtomo.physics.projection import project
+
+Float = NDArray[np.float64]
+
+BINNINGS = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 16.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """One way to read what the files say."""
+
+    name: str
+    """What it takes the numbers or images for."""
+    advice: str
+    positions_px: Callable[[Placed], Float]
+    """(n, 3) decentred pixels of the particles of a tomogram."""
+    tomogram: Callable[[Tomogram], Tomogram] = lambda tomogram: tomogram
+    concerns_images: bool = False
+
+
+AS_IT_STANDS = Reading("as it stands", "", lambda one: one.plan.positions_px)
+
+
+def coordinate_readings(one: Placed) -> Iterator[Reading]:
+    """List other readings of the coordinates, likely ones first."""
+    pixel = one.tomogram.pixel_size_angstrom
+    factors = dict.fromkeys(_binnings(one.tomogram))
+    if one.particles.centred:
+        yield Reading("pixels from the centre", f"multiply by the pixel size, {pixel:g} Å", _scaled(pixel))
+        yield Reading("pixels from the corner", "put them into rlnCoordinateX, Y and Z instead", _from_corner(1.0))
+        yield Reading("ångströms from the corner", "subtract half the tomogram's size", _from_corner(1.0 / pixel))
+        yield Reading("ångströms divided by the pixel size twice", f"multiply by {pixel:g} squared", _scaled(pixel**2))
+        yield Reading("ångströms multiplied by the pixel size twice", f"divide by {pixel:g}", _scaled(1.0 / pixel))
+    else:
+        yield Reading("ångströms from the corner", f"divide by the pixel size, {pixel:g} Å", _from_corner(1.0 / pixel))
+        yield Reading(
+            "ångströms from the centre",
+            "put them into rlnCenteredCoordinateXAngst, Y and Z instead",
+            _from_centre(1.0 / pixel),
+        )
+        yield Reading("pixels from the centre", "add half the tomogram's size", _from_centre(1.0))
+    for factor in factors:
+        scaled = _scaled if one.particles.centred else _from_corner
+        yield Reading(
+            f"coordinates with a binning of {factor:g} applied once too often (too large)",
+            f"divide by {factor:g}",
+            scaled(1.0 / factor),
+        )
+        yield Reading(
+            f"coordinates of a tomogram binned by {factor:g} (too small)", f"multiply by {factor:g}", scaled(factor)
+        )
+
+
+def image_readings() -> tuple[Reading, ...]:
+    """List other readings of the images: axes swapped, or upside down."""
+    advice = "write the images again with their axes in the order that the alignment saw"
+    return (
+        Reading("images whose x and y axes are swapped", advice, AS_IT_STANDS.positions_px, swapped, True),
+        Reading("images that are upside down", advice, AS_IT_STANDS.positions_px, _upside_down, True),
+    )
+
+
+def swapped(tomogram: Tomogram) -> Tomogram:
+    """Exchange the axes of the images, and keep the middle of the tomogram in the middle of the images."""
+    width, height = tomogram.image_size
+    projection = tomogram.tilts.projection.copy()
+    middle = project(projection, tomogram.centre_px[None])[:, :2].mean(axis=0)
+    seen_as = np.array([width, height]) / 2.0
+    if np.linalg.norm(middle - seen_as) <= np.linalg.norm(middle - seen_as[::-1]):
+        projection[:, :2, 3] += np.array([height // 2 - width // 2, width // 2 - height // 2])
+    images = None if tomogram.images is None else _Changed(tomogram.images, np.transpose)
+    tilts = replace(tomogram.tilts, projection=projection)
+    return replace(tomogram, image_size=(height, width), tilts=tilts, images=images)
+
+
+def _upside_down(tomogram: Tomogram) -> Tomogram:
+    images = None if tomogram.images is None else _Changed(tomogram.images, np.flipud)
+    return replace(tomogram, images=images)
+
+
+class _Changed:
+    """Images with their axes changed as they are read."""
+
+    def __init__(self, images: TiltImageSequence, change: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
+        self._images, self._change = images, change
+        n, height, width = images.shape
+        self.shape = (n, width, height) if change is np.transpose else (n, height, width)
+
+    def __getitem__(self, tilt: int, /) -> NDArray[Any]:
+        return np.ascontiguousarray(self._change(self._images[tilt]))
+
+
+def _binnings(tomogram: Tomogram) -> tuple[float, ...]:
+    """List binnings that coordinates may have met, that of the reconstruction first."""
+    own = tomogram.reconstruction.binning if tomogram.reconstruction else 1.0
+    return (*((own,) if own > 1 else ()), *BINNINGS)
+
+
+def _scaled(factor: float) -> Callable[[Placed], Float]:
+    """Scale positions about the tomogram's centre."""
+
+    def positions(one: Placed) -> Float:
+        centre = one.tomogram.centre_px
+        scaled: Float = (one.plan.positions_px - centre) * factor + centre
+        return scaled
+
+    return positions
+
+
+def _raw(one: Placed) -> Float:
+    """Give the numbers of the file."""
+    return one.particles.coordinates
+
+
+def _from_corner(factor: float) -> Callable[[Placed], Float]:
+    return lambda one: _raw(one) * factor
+
+
+def _from_centre(factor: float) -> Callable[[Placed], Float]:
+    return lambda one: _raw(one) * factor + one.tomogram.centre_px

@@ -1,0 +1,189 @@
+"""Read as much of a tomogram set as can be read, and collect what is wrong instead of stopping at the first problem."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from subtomo.errors import InputError
+from subtomo.io.mrc import ImageAddress, MrcHeader, TiltImages, read_header
+from subtomo.io.relion.tomograms import (
+    DEFORMATION_GRID,
+    OPTIONAL,
+    REQUIRED,
+    SIZES,
+    image_addresses,
+    tilt_table,
+    tomogram_of,
+)
+from subtomo.io.star import find_table, read_tables
+from subtomo.model.table import Table
+from subtomo.model.tomogram import Tomogram
+
+_TILT_NUMBERS = (
+    "rlnMicrographPreExposure", "rlnTomoXTilt", "rlnTomoYTilt", "rlnTomoZRot", "rlnTomoXShiftAngst",
+    "rlnTomoYShiftAngst", "rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle", "rlnPhaseShift", "rlnCtfScalefactor",
+    "rlnCtfBfactor", "rlnTomoNominalStageTiltAngle",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that keeps a file, a table or a value from being used."""
+
+    where: str
+    message: str
+
+
+@dataclass(frozen=True, eq=False)
+class SurveyedTomogram:
+    """What could be found out about one tilt series."""
+
+    tomogram: Tomogram
+    """Without images if they are not all there."""
+    addresses: tuple[ImageAddress, ...]
+    headers: dict[str, MrcHeader]
+    """File to header, of those that could be read."""
+    has_image_size: bool
+    """Whether the image size is known, from a header or the user; otherwise it is but a guess."""
+    reconstructions: tuple[str, ...] = ()
+    """Files of the reconstructed tomogram that the set names."""
+
+
+@dataclass(frozen=True, eq=False)
+class TomogramSurvey:
+    """A tomogram set as far as it can be read."""
+
+    source: str
+    tomograms: tuple[SurveyedTomogram, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    names: tuple[str, ...] = ()
+    """All that the set lists, also those that could not be read."""
+
+
+@dataclass
+class _Notes:
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, where: str, problem: InputError | str) -> None:
+        self.problems.append(Problem(where, str(problem)))
+
+
+def survey_tomograms(path: str | Path, image_size: tuple[int, int] | None = None) -> TomogramSurvey:
+    """Read a tomogram set, its tilt tables and the headers of its images; nothing is raised.
+
+    Args:
+        path: STAR file with a table ``global``.
+        image_size: Width and height of images that are not here; if given, no image is looked for.
+    """
+    source, notes = str(path), _Notes()
+    try:
+        tables = read_tables(path)
+        overview = find_table(tables, "global")
+        if overview is None or not len(overview):
+            raise InputError(f"{source}: no table data_global; give the tomogram set (tomograms.star) with --t")
+        overview.require("rlnTomoName", *REQUIRED)
+    except InputError as problem:
+        notes.add(source, problem)
+        return TomogramSurvey(source, problems=tuple(notes.problems))
+    names = [str(name) for name in overview.text("rlnTomoName")]
+    for name, count in Counter(names).items():
+        if count > 1:
+            notes.add(source, f"tomogram {name!r} is listed {count} times; names must be unique, so rename or remove")
+    numbers = (*REQUIRED, *OPTIONAL)
+    bad = _check_numbers(overview, numbers, notes) | _check_numbers(
+        overview, (*SIZES, *DEFORMATION_GRID, "rlnTomoFrameCount"), notes, whole=True
+    )
+    found: dict[str, SurveyedTomogram] = {}
+    for row, name in enumerate(names):
+        if name not in found:
+            one = _Reader(overview.take([row]), tables, name, image_size, notes).read(bad)
+            if one is not None:
+                found[name] = one
+    return TomogramSurvey(source, tuple(found.values()), tuple(notes.problems), tuple(names))
+
+
+class _Reader:
+    """Reads one tomogram of a set."""
+
+    def __init__(
+        self, row: Table, tables: list[Table], name: str, image_size: tuple[int, int] | None, notes: _Notes
+    ) -> None:
+        self.row, self.tables, self.name, self.image_size, self.notes = row, tables, name, image_size, notes
+        self.where = f"tomogram {name}"
+
+    def read(self, bad: set[str]) -> SurveyedTomogram | None:
+        """Read tilt table, headers and geometry; None if the geometry cannot be had."""
+        tilts = self._tilts()
+        if tilts is None:
+            return None
+        bad = bad | _check_numbers(tilts, _TILT_NUMBERS, self.notes)
+        addresses = self._addresses(tilts)
+        headers = self._headers(addresses)
+        sizes = Counter((header.nx, header.ny) for header in headers.values())
+        size = self.image_size or (sizes.most_common(1)[0][0] if sizes else None)
+        try:
+            tomogram = tomogram_of(self.row, tilts, size or (1, 1))
+            labels = ("rlnTomoReconstructedTomogram", "rlnTomoReconstructedTomogramHalf1")
+            files = tuple(str(self.row.text(label)[0]) for label in labels if label in self.row)
+            if size is not None and len(sizes) == 1 and len(headers) == len({one.path for one in addresses}):
+                tomogram = replace(tomogram, images=TiltImages.open(addresses, name=self.name))
+        except (InputError, ValueError) as problem:
+            if not any(f" {label} is " in str(problem) for label in bad):
+                self.notes.add(self.where, str(problem))
+            return None
+        return SurveyedTomogram(tomogram, addresses, headers, size is not None, files)
+
+    def _tilts(self) -> Table | None:
+        try:
+            if "rlnTomoTiltSeriesStarFile" not in self.row:
+                return tilt_table(self.tables, self.name, self.row.source)
+            tilt_file = str(self.row.text("rlnTomoTiltSeriesStarFile")[0])
+            return tilt_table(read_tables(tilt_file), self.name, tilt_file)
+        except InputError as problem:
+            self.notes.add(self.where, problem)
+            return None
+
+    def _addresses(self, tilts: Table) -> tuple[ImageAddress, ...]:
+        if self.image_size is not None:
+            return ()
+        try:
+            return tuple(image_addresses(self.row, tilts))
+        except InputError as problem:
+            self.notes.add(self.where, problem)
+            return ()
+
+    def _headers(self, addresses: tuple[ImageAddress, ...]) -> dict[str, MrcHeader]:
+        """Read the header of every file; files that cannot be read make one problem in all."""
+        headers: dict[str, MrcHeader] = {}
+        failures: dict[str, str] = {}
+        for path in dict.fromkeys(address.path for address in addresses):
+            try:
+                headers[path] = read_header(path)
+            except InputError as problem:
+                failures[path] = str(problem)
+        absent = [path for path in failures if not Path(path).exists()]
+        if absent:
+            self.notes.add(
+                self.where,
+                f"{len(absent)} of {len(headers) + len(failures)} image files do not exist seen from {Path.cwd()}, the "
+                f"first being {absent[0]}; run in the folder that names in STAR files are relative to, copy the "
+                "images, or give --image-size to look at the metadata only",
+            )
+        for path in sorted(set(failures) - set(absent)):
+            self.notes.add(self.where, failures[path])
+        return headers
+
+
+def _check_numbers(table: Table, labels: tuple[str, ...], notes: _Notes, *, whole: bool = False) -> set[str]:
+    """Note every column that holds something else than numbers, and give their labels."""
+    bad = set()
+    for label in labels:
+        try:
+            if label in table:
+                _ = table.ints(label) if whole else table.floats(label)
+        except InputError as problem:
+            notes.add(table.source, problem)
+            bad.add(label)
+    return bad

@@ -1,0 +1,183 @@
+"""Read as much of a particle set as can be read, and collect what is wrong instead of stopping at the first problem."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subtomo.errors import InputError
+from subtomo.io.relion.particles import (
+    ANGLES,
+    CENTRED,
+    DECENTRED,
+    ORIGIN,
+    SUBTOMOGRAM_ANGLES,
+    invent_optics,
+    read_coordinates,
+    read_optics_groups,
+    read_triple,
+    with_names,
+)
+from subtomo.io.relion.survey import Problem
+from subtomo.io.relion.trajectories import read_trajectories
+from subtomo.io.star import find_table, read_tables
+from subtomo.model.particles import ParticleSet
+from subtomo.model.table import Table, TextArray
+from subtomo.model.tomogram import TomogramSet
+
+_SHOWN = 4
+
+
+@dataclass(frozen=True, eq=False)
+class ParticleSurvey:
+    """A particle set as far as it can be read."""
+
+    source: str
+    particles: ParticleSet | None = None
+    """Without rows that hold no numbers; names that were there before have their row number added."""
+    problems: tuple[Problem, ...] = ()
+    has_names: bool = False
+    """Whether the file names its particles."""
+    has_angles: bool = False
+    """Whether the file has refined angles."""
+
+
+@dataclass
+class _Notes:
+    source: str
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, problem: InputError | str) -> None:
+        self.problems.append(Problem(self.source, str(problem)))
+
+
+def survey_particles(
+    path: str | Path, tomograms: TomogramSet | None, *, trajectories: str | Path | None = None
+) -> ParticleSurvey:
+    """Read particles and their motion; nothing is raised.
+
+    Args:
+        path: STAR file with a table ``particles`` and usually one called ``optics``.
+        tomograms: From which a missing optics table is made; None if there are none.
+        trajectories: STAR file with one table of shifts per particle.
+    """
+    notes = _Notes(str(path))
+    try:
+        particles, has_names = _read(path, tomograms, notes)
+    except InputError as problem:
+        notes.add(problem)
+        return ParticleSurvey(notes.source, problems=tuple(notes.problems))
+    if trajectories is not None:
+        try:
+            names = particles.table.text("rlnTomoParticleName")
+            particles = replace(particles, trajectories=read_trajectories(trajectories, names))
+        except InputError as problem:
+            notes.problems.append(Problem(str(trajectories), str(problem)))
+    has_angles = ANGLES[0] in particles.table
+    return ParticleSurvey(notes.source, particles, tuple(notes.problems), has_names, has_angles)
+
+
+def _read(path: str | Path, tomograms: TomogramSet | None, notes: _Notes) -> tuple[ParticleSet, bool]:
+    tables = read_tables(path)
+    table = find_table(tables, "particles")
+    if table is None or not len(table):
+        raise InputError(f"{path}: there are no particles in it; expected a table data_particles with rows")
+    table.require("rlnTomoName")
+    general = find_table(tables, "general")
+    if general is not None and len(general) and "rlnTomoSubTomosAre2DStacks" not in general:
+        notes.add(f"{path}: table data_general has no rlnTomoSubTomosAre2DStacks; add it, or remove the table")
+    optics = find_table(tables, "optics")
+    if optics is None or not len(optics):
+        if tomograms is None:
+            raise InputError(f"{path}: no table data_optics; give the tomogram set, from which it can be made")
+        table, optics = invent_optics(table, tomograms)
+    optics.require("rlnTomoTiltSeriesPixelSize")
+    table.require("rlnOpticsGroup")
+    has_names = "rlnTomoParticleName" in table
+    table = _without_bad_rows(with_names(table), notes)
+    coordinates, centred = read_coordinates(table)
+    particles = ParticleSet(
+        names=_unique(table.text("rlnTomoParticleName"), notes),
+        tomogram_names=table.text("rlnTomoName"),
+        coordinates=coordinates,
+        centred=centred,
+        origin_angstrom=read_triple(table, ORIGIN),
+        subtomogram_angles_deg=read_triple(table, SUBTOMOGRAM_ANGLES, all_depend_on_first=True),
+        angles_deg=read_triple(table, ANGLES, all_depend_on_first=True),
+        optics_group=_group_index(table, len(optics), notes),
+        optics_groups=read_optics_groups(optics),
+        table=table,
+        optics_table=optics,
+        general_table=general,
+        source=str(path),
+    )
+    return particles, has_names
+
+
+def _without_bad_rows(table: Table, notes: _Notes) -> Table:
+    """Note all values that are no numbers, and leave out their rows."""
+    kept = np.ones(len(table), bool)
+    for label in (*CENTRED, *DECENTRED, *ORIGIN, *SUBTOMOGRAM_ANGLES, *ANGLES, "rlnOpticsGroup"):
+        if label not in table:
+            continue
+        try:
+            _ = table.ints(label) if label == "rlnOpticsGroup" else table.floats(label)
+        except InputError as problem:
+            bad = ~_numeric(table.text(label), whole=label == "rlnOpticsGroup")
+            others = f" ({int(bad.sum())} rows are like this)" if bad.sum() > 1 else ""
+            notes.add(f"{str(problem).rpartition('; ')[0]}{others}; correct it")
+            kept &= ~bad
+    if not kept.any():
+        raise InputError(f"{table.source}: no row of table data_particles can be used; correct its numbers")
+    return table if kept.all() else table.take(kept)
+
+
+def _numeric(tokens: TextArray, *, whole: bool) -> NDArray[np.bool_]:
+    def is_number(token: str) -> bool:
+        try:
+            value = float(token)
+        except ValueError:
+            return False
+        return "_" not in token and bool(np.isfinite(value)) and (not whole or value.is_integer())
+
+    return np.array([is_number(token) for token in tokens.tolist()], bool)
+
+
+def _unique(names: TextArray, notes: _Notes) -> TextArray:
+    """Note names that occur more than once, and tell the later ones apart by their row."""
+    counts = Counter(names.tolist())
+    twice = [name for name, count in counts.items() if count > 1]
+    if not twice:
+        return names
+    rows = [row + 1 for row, name in enumerate(names.tolist()) if name == twice[0]]
+    shown = ", ".join(twice[:_SHOWN]) + (f" and {len(twice) - _SHOWN} more" if len(twice) > _SHOWN else "")
+    notes.add(
+        f"{len(twice)} name(s) belong to more than one particle: {shown} (the first in rows "
+        f"{', '.join(map(str, rows[:_SHOWN]))}), and each would overwrite the other's files; give particles unique "
+        "rlnTomoParticleName, for instance tomogram/number"
+    )
+    seen: dict[str, int] = {}
+    result = names.copy()
+    for row, name in enumerate(names.tolist()):
+        seen[name] = seen.get(name, 0) + 1
+        if seen[name] > 1:
+            result[row] = f"{name} (row {row + 1})"
+    return result
+
+
+def _group_index(table: Table, n_groups: int, notes: _Notes) -> NDArray[np.int64]:
+    """Turn group numbers into rows of the optics table; those that do not exist count as the first."""
+    groups = table.ints("rlnOpticsGroup")
+    wrong: Sequence[int] = np.flatnonzero((groups < 1) | (groups > n_groups)).tolist()
+    if wrong:
+        notes.add(
+            f"rlnOpticsGroup is {groups[wrong[0]]} in row {wrong[0] + 1} ({len(wrong)} rows are like this), but the "
+            f"optics table has {n_groups} row(s); number groups from 1 in the order of its rows"
+        )
+        groups = np.where((groups < 1) | (groups > n_groups), 1, groups)
+    return groups - 1

@@ -1,0 +1,259 @@
+"""Mistakes that users make are found, each by its name and with the way out; clean projects have no finding."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+
+from subtomo.io.mrc_write import write_mrc
+from tests.doctor.conftest import WORDS, change, change_coordinates, examine, findings, found
+from tests.helpers.project import edit
+from tests.helpers.scene import PIXEL_SIZE, Scene, write_scene
+
+Capture = pytest.CaptureFixture[str]
+
+
+def images() -> np.ndarray:
+    with mrcfile.open("TS.mrcs") as file:
+        return np.array(file.data)
+
+
+def rewrite(values: np.ndarray) -> None:
+    write_mrc("TS.mrcs", np.ascontiguousarray(values, np.float32), pixel_size_angstrom=PIXEL_SIZE)
+
+
+def test_a_clean_project_has_no_finding_and_its_density_is_seen(scene: Path, capsys: Capture) -> None:
+    code, diagnosis = examine("--o", "out/")
+    assert (code, findings(diagnosis)) == (0, [])
+    assert diagnosis["contrast"]["z"] > 4
+    assert diagnosis["prediction"] | {"minutes": 0, "seconds_per_particle": 0} == {
+        "particles": 70, "files": 140, "bytes": 70 * (2048 + 4 * 32**3 + 4 * 2 * 17 * 32**2), "minutes": 0,
+        "seconds_per_particle": 0,
+    }  # fmt: skip
+    assert diagnosis["prediction"]["minutes"] > 0
+    assert "nothing wrong was found" in capsys.readouterr().out
+    assert not Path("out").exists()
+
+
+def test_real_data_have_no_finding(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for path in (repository / "examples" / "empiar-10499").iterdir():
+        Path(path.name).symlink_to(path)
+    code, diagnosis = examine(at_least=(*WORDS[:4], "--b", "96", "--crop", "48"))
+    assert (code, findings(diagnosis)) == (0, [])
+
+
+@pytest.mark.parametrize("factor", [1 / PIXEL_SIZE, PIXEL_SIZE], ids=["pixels", "twice-multiplied"])
+def test_pixels_taken_for_angstroms_are_found(scene: Path, factor: float) -> None:
+    change_coordinates(lambda values: values * factor)
+    code, diagnosis = examine()
+    assert code == 1
+    message = found(diagnosis, "placement") + found(diagnosis, "coordinates")
+    assert "pixels from the centre" in message if factor < 1 else "multiplied by the pixel size twice" in message
+
+
+@pytest.mark.parametrize("factor", [2.0, 4.0, 0.5, 0.25])
+def test_a_binning_that_is_applied_twice_is_found(scene: Path, factor: float) -> None:
+    change_coordinates(lambda values: values * factor)
+    code, diagnosis = examine()
+    assert code == 1
+    message = found(diagnosis, "placement") + found(diagnosis, "coordinates")
+    assert f"multiply by {1 / factor:g}" in message if factor < 1 else f"divide by {factor:g}" in message
+
+
+def test_swapped_image_axes_are_found(scene: Path) -> None:
+    rewrite(np.swapaxes(images(), 1, 2))
+    code, diagnosis = examine()
+    assert code == 1
+    assert "swapped" in found(diagnosis, "placement") + found(diagnosis, "image size")
+
+
+def test_images_upside_down_are_found(scene: Path) -> None:
+    rewrite(images()[:, ::-1])
+    code, diagnosis = examine()
+    assert code == 1
+    assert "upside down" in found(diagnosis, "placement")
+
+
+def test_swapped_axes_of_square_images_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_scene(tmp_path, Scene(image_size=(440, 440), seed=2))
+    assert examine()[0] == 0
+    rewrite(np.swapaxes(images(), 1, 2))
+    code, diagnosis = examine()
+    assert code == 1
+    assert "x and y axes are swapped" in found(diagnosis, "placement")
+
+
+def test_the_hand_is_confirmed_or_found_wrong(scene: Path) -> None:
+    code, diagnosis = examine("--hand-test")
+    assert (code, findings(diagnosis)) == (0, [])
+    assert diagnosis["hand"]["is_sure"]
+    change("tomograms.star", "global", "rlnTomoHand", np.negative)
+    code, turned = examine("--hand-test")
+    assert code == 1
+    assert "favour the other hand" in found(turned, "hand")
+    assert turned["hand"]["z"] == pytest.approx(-diagnosis["hand"]["z"], rel=1e-3)
+
+
+def test_without_orientations_nothing_is_said_of_the_hand(scene: Path, capsys: Capture) -> None:
+    for name in ("Rot", "Tilt", "Psi"):
+        change("particles.star", "particles", f"rlnAngle{name}", np.zeros_like)
+    code, diagnosis = examine("--hand-test")
+    assert (code, findings(diagnosis)) == (0, [])
+    assert "particles have no orientations yet; refine first" in capsys.readouterr().out
+
+
+def test_equal_names_are_found(scene: Path) -> None:
+    names = [f"TS/{i}" for i in (1, 2, 2, *range(4, 70), 1)]
+    edit(scene / "particles.star", "particles", rlnTomoParticleName=names)
+    code, diagnosis = examine()
+    assert code == 1
+    assert "2 name(s) belong to more than one particle: TS/1, TS/2" in found(diagnosis, "particles")
+
+
+def test_missing_images_are_counted_and_named_once(scene: Path) -> None:
+    Path("TS.mrcs").unlink()
+    code, diagnosis = examine()
+    assert code == 1
+    assert "1 of 1 image files do not exist" in found(diagnosis, "tomograms")
+    assert examine("--image-size", "560x420")[0] == 0
+
+
+def test_another_pixel_size_in_headers_is_found(scene: Path) -> None:
+    write_mrc("TS.mrcs", images(), pixel_size_angstrom=2 * PIXEL_SIZE)
+    code, diagnosis = examine()
+    assert code == 1
+    assert "binned by 2" in found(diagnosis, "pixel size")
+
+
+def test_optics_that_contradict_each_other_are_found(scene: Path) -> None:
+    edit(scene / "particles.star", "optics", rlnVoltage=["200.0"])
+    code, diagnosis = examine()
+    assert code == 1
+    assert "rlnVoltage is 200, but 300 in tomogram TS" in found(diagnosis, "optics")
+
+
+def test_doses_that_are_all_equal_are_found(scene: Path) -> None:
+    edit(scene / "TS.star", "TS", rlnMicrographPreExposure=["3.0"] * 15)
+    code, diagnosis = examine()
+    assert code == 1
+    assert "all 15 tilts have the same" in found(diagnosis, "dose")
+
+
+def test_defocus_in_micrometres_is_found(scene: Path) -> None:
+    for label in ("rlnDefocusU", "rlnDefocusV"):
+        change("TS.star", "TS", label, lambda values: values / 1e4)
+    code, diagnosis = examine()
+    assert code == 1
+    assert "3 µm are 30000" in found(diagnosis, "defocus")
+
+
+def test_rows_in_another_order_than_the_images_are_found(scene: Path) -> None:
+    order = np.random.default_rng(3).permutation(15)
+    change("TS.star", "TS", "rlnTomoNominalStageTiltAngle", lambda values: values[order])
+    code, diagnosis = examine()
+    assert code == 1
+    assert "do not go together" in found(diagnosis, "tilt angles")
+
+
+def test_an_image_that_is_used_twice_is_found(scene: Path) -> None:
+    edit(scene / "TS.star", "TS", rlnMicrographName=[f"{max(i, 2)}@TS.mrcs" for i in range(1, 16)])
+    code, diagnosis = examine()
+    assert code == 1
+    assert "used for more than one tilt: 2@TS.mrcs" in found(diagnosis, "images")
+
+
+def test_pixels_that_are_not_finite_and_empty_images_are_found(scene: Path) -> None:
+    values = images()
+    values[3, 200:220, 270:290] = np.nan
+    values[5] = 7.0
+    rewrite(values)
+    code, diagnosis = examine()
+    assert code == 1
+    message = found(diagnosis, "pixels")
+    assert "not finite: centre of tilt 4" in message
+    assert "all pixels are equal: centre of tilt 6" in message
+
+
+def test_particles_outside_are_named(scene: Path) -> None:
+    change("particles.star", "particles", "rlnCenteredCoordinateXAngst", lambda x: np.where(np.arange(70) == 4, 9e4, x))
+    code, diagnosis = examine()
+    assert code == 1
+    assert "1 of 70 particles lie outside their tomogram: TS/5" in found(diagnosis, "coordinates")
+
+
+def test_trajectories_of_another_length_are_found(scene: Path) -> None:
+    from tests.helpers.project import write_motion
+
+    write_motion(Path("motion.star"), [f"TS/{i}" for i in range(1, 71)], n_tilts=14)
+    code, diagnosis = examine("--mot", "motion.star")
+    assert code == 1
+    assert "there are 15 tilts" in found(diagnosis, "trajectories")
+
+
+def test_tomograms_that_are_not_listed_are_found(scene: Path) -> None:
+    edit(scene / "particles.star", "particles", rlnTomoName=["TS"] * 60 + ["TS_01"] * 10)
+    code, diagnosis = examine()
+    assert code == 1
+    assert "10 of 70 particles belong to tomograms that tomograms.star does not list: TS_01" in found(
+        diagnosis, "tomogram names"
+    )
+
+
+def test_missing_tomogram_sizes_are_found_and_odd_ones_remarked(scene: Path) -> None:
+    edit(scene / "tomograms.star", "global", rlnTomoSizeX=["561"])
+    code, diagnosis = examine()
+    assert (code, findings(diagnosis)) == (0, [])
+    assert any(one["check"] == "half pixel" for one in diagnosis["findings"])
+    for axis in "XYZ":
+        edit(scene / "tomograms.star", "global", without=f"rlnTomoSize{axis}")
+    code, diagnosis = examine()
+    assert code == 1
+    assert "tomogram sizes are missing" in found(diagnosis, "half pixel")
+
+
+def test_contradicting_options_are_findings_beside_the_others(scene: Path) -> None:
+    Path("TS.mrcs").unlink()
+    code, diagnosis = examine("--crop", "96")
+    assert code == 1
+    assert "crop" in found(diagnosis, "options")
+    assert found(diagnosis, "tomograms")
+
+
+def test_a_disk_without_room_is_found(scene: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(".")._replace(free=1000)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    code, diagnosis = examine("--o", "out/")
+    assert code == 1
+    assert "1.0 kB are free" in found(diagnosis, "disk")
+
+
+HOSTILE = {
+    "a folder": None,
+    "nothing": b"",
+    "noise": bytes(range(256)) * 8,
+    "no rows": b"data_particles\n\nloop_\n_rlnTomoName #1\n",
+    "no numbers": b"data_particles\n\nloop_\n_rlnTomoName #1\n_rlnOpticsGroup #2\nTS x\n",
+}
+
+
+# any table will do for an optimisation set whose files are named beside it
+STRANGE = [(option, kind) for option in ("--t", "--p", "--mot", "--i") for kind in HOSTILE][:-1]
+
+
+@pytest.mark.parametrize(("option", "kind"), STRANGE)
+def test_whatever_a_file_holds_there_is_a_finding_and_no_traceback(scene: Path, option: str, kind: str) -> None:
+    content = HOSTILE[kind]
+    if content is None:
+        Path("strange.star").mkdir()
+    else:
+        Path("strange.star").write_bytes(content)
+    words = {"--t": "tomograms.star", "--p": "particles.star", "--b": "48"} | {option: "strange.star"}
+    code, diagnosis = examine("--headers-only", at_least=tuple(word for pair in words.items() for word in pair))
+    assert code == 1
+    assert any("strange.star" in one["where"] + one["what"] for one in findings(diagnosis))
