@@ -7,7 +7,7 @@ DEMO := $(CURDIR)/examples/empiar-10499
 DEMO_OUTPUT := $(CURDIR)/demo-output
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint conformance docs-options clean
+.PHONY: help demo test lint conformance docs docs-options clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' "$(CURDIR)/Makefile"
@@ -33,6 +33,10 @@ demo: $(STAMP) ## extract 400 ribosomes of EMPIAR-10499 and average them, with F
 test: $(STAMP) ## run all tests
 	"$(VENV)/bin/python" -m pytest -n $(JOBS)
 
+docs: $(STAMP) ## build the documentation into site/; a warning, or a page that asks for the network, is an error
+	NO_MKDOCS_2_WARNING=1 "$(VENV)/bin/python" -m mkdocs build --quiet --strict --clean
+	"$(VENV)/bin/python" -m tests.docs.check_site site
+
 docs-options: $(STAMP) ## write docs/options.md from the code
 	"$(VENV)/bin/python" -m subtomo.cli.reference > docs/options.md
 
@@ -50,5 +54,5 @@ lint: $(STAMP) ## check style, types and the layers of the house
 	"$(VENV)/bin/lint-imports"
 
 clean: ## remove everything that can be made again
-	rm -rf "$(VENV)" "$(DEMO_OUTPUT)" build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf "$(VENV)" "$(DEMO_OUTPUT)" build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests examples -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -18,6 +18,7 @@ from subtomo.fidelity.particle import GaussianParticle, random_particle
 from subtomo.fidelity.simulation import simulate
 
 CROP = 64
+RADII_PX = np.arange(2.0, 25.0, 2.0)
 CONDITIONS = Conditions(snr=1e9, defocus_angstrom=25_000.0)
 STYLES = {DataTerm.RELION: "#c0392b", DataTerm.CORRECTED: "#2e7ebc", DataTerm.EXACT: "#0b3c7d"}
 
@@ -36,11 +37,10 @@ def heights(term: DataTerm, radii: np.ndarray) -> list[float]:
     return [height / found[0] for height in found[1:]]
 
 
-def draw_damping(folder: Path) -> None:
+def draw_damping(folder: Path, radii: np.ndarray = RADII_PX) -> None:
     """Draw the height of a blob against its distance from the centre."""
     figure = Figure(figsize=(6.0, 3.6), layout="constrained", dpi=120)
     axes = figure.subplots()
-    radii = np.arange(2.0, 25.0, 2.0)
     for term, colour in STYLES.items():
         values = heights(term, radii)
         axes.plot(radii / (CROP / 2), values, "o-", color=colour, markersize=4, label=term.name.lower())
