@@ -2,7 +2,9 @@
 PYTHON ?= python3
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 VENV := $(CURDIR)/.venv
-STAMP := $(VENV)/.installed-from-pyproject
+# What is installed: the program alone, or also what tests, linters and documentation need.
+PROGRAM := $(VENV)/.program-from-pyproject
+STAMP := $(VENV)/.everything-from-pyproject
 DEMO := $(CURDIR)/examples/empiar-10499
 DEMO_OUTPUT := $(CURDIR)/demo-output
 
@@ -17,14 +19,18 @@ ifneq ($(words $(CURDIR)),1)
 $(error The path of this folder contains a blank, which make cannot handle: $(CURDIR))
 endif
 
-$(STAMP): pyproject.toml
+$(PROGRAM): pyproject.toml
 	@command -v "$(PYTHON)" >/dev/null || { echo "No interpreter '$(PYTHON)': install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@test -x "$(VENV)/bin/python" || "$(PYTHON)" -c 'import sys; v = ".".join(map(str, sys.version_info[:3])); sys.exit(None if sys.version_info >= (3, 11) else f"subtomo needs Python 3.11 or newer, but $(PYTHON) is {v}. Name a newer one: make PYTHON=/path/to/python3.12")'
 	@test -x "$(VENV)/bin/python" || "$(PYTHON)" -m venv "$(VENV)"
+	"$(VENV)/bin/python" -m pip install --quiet --editable ".[ducc]"
+	@touch "$@"
+
+$(STAMP): $(PROGRAM)
 	"$(VENV)/bin/python" -m pip install --quiet --editable ".[ducc,dev]"
 	@touch "$@"
 
-demo: $(STAMP) ## extract 400 ribosomes of EMPIAR-10499 and average them, with FSC (into demo-output)
+demo: $(PROGRAM) ## extract 400 ribosomes of EMPIAR-10499 and average them, with report and FSC (into demo-output)
 	cd "$(DEMO)" && "$(VENV)/bin/subtomo" extract --t tomograms.star --p particles.star \
 	    --b 96 --crop 48 --bin 1 --j $(JOBS) --o "../../demo-output/"
 	cd "$(DEMO)" && "$(VENV)/bin/subtomo" average --p ../../demo-output/particles.star --particle_diameter 320 \

@@ -8,14 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mrcfile
 import numpy as np
 import pytest
 
 from subtomo.cli import main
+from subtomo.io.mrc_write import write_mrc
 from subtomo.io.star import read_tables
 from tests.helpers.project import edit
-from tests.helpers.scene import Scene, write_scene
+from tests.helpers.scene import PIXEL_SIZE, Scene, write_scene
 
+SCENE = Scene(tilts=7, snr=0.4)
 WORDS = ("--t", "tomograms.star", "--p", "particles.star", "--b", "48", "--crop", "32")
 
 
@@ -23,7 +26,7 @@ WORDS = ("--t", "tomograms.star", "--p", "particles.star", "--b", "48", "--crop"
 def scene_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated project with nothing wrong; tests work on copies."""
     folder = tmp_path_factory.mktemp("scene") / "project"
-    write_scene(folder)
+    write_scene(folder, SCENE)
     return folder
 
 
@@ -65,4 +68,12 @@ def change_coordinates(function: Callable[[Any], Any]) -> None:
         change("particles.star", "particles", f"rlnCenteredCoordinate{axis}Angst", function)
 
 
-__all__ = ["Scene", "change", "change_coordinates", "examine", "findings", "found"]
+def images() -> np.ndarray:
+    """Read the tilt series."""
+    with mrcfile.open("TS.mrcs") as file:
+        return np.array(file.data)
+
+
+def rewrite(values: np.ndarray) -> None:
+    """Write another tilt series."""
+    write_mrc("TS.mrcs", np.ascontiguousarray(values, np.float32), pixel_size_angstrom=PIXEL_SIZE)

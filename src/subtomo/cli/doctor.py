@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal  # noqa: F401 - inherited options are resolved in this module
 
@@ -26,6 +27,10 @@ from subtomo.errors import SettingsError
 if TYPE_CHECKING:
     from subtomo.doctor.case import Request
     from subtomo.doctor.findings import Diagnosis
+
+
+ALIKE_SHOWN = 5
+"""Findings with the same advice that are printed."""
 
 
 @Parameter(name="*", group=Group("Examination", sort_key=0))
@@ -173,12 +178,20 @@ def _print(found: Diagnosis) -> None:
     console = Console(highlight=False, soft_wrap=True)
     colours = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
     for severity in Severity:
+        seen, more = Counter[tuple[str, str]](), 0
         for finding in found.of(severity):
+            # what is wrong with one tomogram is often wrong with all of them
+            seen[finding.check, finding.advice] += 1
+            if seen[finding.check, finding.advice] > ALIKE_SHOWN:
+                more += 1
+                continue
             head = Text(f"{severity.value:<7} ", colours[severity]) + Text(f"{finding.check}: ", "bold")
             console.print(head + Text(finding.where + ("" if finding.where.endswith(":") else ":")))
             console.print(Text(f"        {finding.what}"))
             if finding.advice:
                 console.print(Text(f"     -> {finding.advice}", "dim"))
+        if more:
+            console.print(Text(f"{severity.value:<7} {more} more like these; --json FILE lists all", colours[severity]))
     errors, warnings = len(found.of(Severity.ERROR)), len(found.of(Severity.WARNING))
     verdict = "nothing wrong was found" if found.is_clean else f"{errors} error(s), {warnings} warning(s)"
     console.print(Text(f"{verdict}, {found.seconds:.1f} s", "bold green" if found.is_clean else "bold"))

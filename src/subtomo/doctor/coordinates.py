@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -33,6 +34,8 @@ CLEARLY_MORE = 0.15
 """Fraction of particles that swapped images must show on top."""
 DISTINCT_ANGSTROM, DISTINCT = 150.0, 0.5
 """Another reading must put this fraction of the picks into different cells of this side."""
+SHARE_OF = 2000
+"""Particles from which that fraction is counted, at most."""
 ENOUGH = 20
 """Particles from which their distribution says something."""
 IS_DENSITY, IS_STRONG, MARGIN_Z = 4.0, 5.0, 3.0
@@ -201,8 +204,9 @@ def _swapped_axes(placed: Sequence[Placed]) -> Iterator[Finding]:
 
 
 def _seen(tomogram: Tomogram, one: Placed) -> float:
-    """Give the share of images that show a particle, over all particles and tilts."""
-    points = project(tomogram.tilts.projection, one.plan.positions_px[:, None])[..., :2]
+    """Give the share of images that show a particle, over all tilts and as many particles as tell."""
+    positions = one.plan.positions_px[:: math.ceil(len(one.particles) / SHARE_OF)]
+    points = project(tomogram.tilts.projection, positions[:, None])[..., :2]
     return float(((points > 0) & (points < np.array(tomogram.image_size))).all(axis=-1).mean())
 
 

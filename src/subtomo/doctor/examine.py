@@ -8,6 +8,8 @@ from dataclasses import asdict, replace
 from math import isfinite
 from typing import Any
 
+import numpy as np
+
 from subtomo.doctor.case import Case, Request, open_case
 from subtomo.doctor.coordinates import check_coordinates
 from subtomo.doctor.findings import Diagnosis, Finding, error, info
@@ -23,6 +25,12 @@ from subtomo.errors import SubtomoError
 
 def examine(request: Request) -> Diagnosis:
     """Look for whatever could spoil an extraction; problems are collected, never raised."""
+    # absurd numbers are findings, and what follows from them needs no warning besides
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _examine(request)
+
+
+def _examine(request: Request) -> Diagnosis:
     start = time.monotonic()
     case = open_case(request)
     findings, facts = list(case.findings), dict[str, Any]()

@@ -22,6 +22,8 @@ PIXEL_SIZE_TOLERANCE = 0.05
 """Header and STAR file may differ by this fraction: headers are often rounded."""
 CENTRE_PX = 64
 """Side of the square that is read from every tilt."""
+LARGEST_PIXEL = 1e15
+"""No detector counts as far; squares of larger values overflow."""
 PARTICLES_READ = 3
 TILTS_READ = 5
 
@@ -175,20 +177,25 @@ def _around_particles(case: Case, one: Placed) -> Iterator[Finding]:
     squares, labels = list[NDArray[Any]](), list[str]()
     for particle in chosen.tolist():
         for tilt in tilts.tolist():
-            x, y = np.floor(one.plan.image_positions_px[particle, tilt]).astype(int) - size // 2
-            if x >= 0 and y >= 0 and x + size <= width and y + size <= height:
+            corner = np.floor(one.plan.image_positions_px[particle, tilt]) - size // 2
+            if (corner >= 0).all() and (corner + size <= (width, height)).all():
+                x, y = corner.astype(int)
                 squares.append(images[tilt][y : y + size, x : x + size])
                 labels.append(f"particle {one.particles.names[particle]} in tilt {tilt + 1}")
     yield from _judged(squares, labels, tomogram, "patch")
 
 
+def _is_sound(square: NDArray[Any]) -> bool:
+    return bool(((square > -LARGEST_PIXEL) & (square < LARGEST_PIXEL)).all())
+
+
 def _judged(squares: list[NDArray[Any]], labels: list[str], tomogram: Tomogram, kind: str) -> Iterator[Finding]:
-    broken = [label for square, label in zip(squares, labels, strict=True) if not np.isfinite(square).all()]
+    broken = [label for square, label in zip(squares, labels, strict=True) if not _is_sound(square)]
     if broken:
         yield error(
             "pixels",
             f"tomogram {tomogram.name}",
-            f"pixels are not finite: {kind} of {listed(broken)}",
+            f"pixels are not finite, or beyond {LARGEST_PIXEL:g}: {kind} of {listed(broken)}",
             "mend the images, or leave these tilts out",
         )
     flat = [

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from subtomo.conventions import OPTICS_TOLERANCE
@@ -21,6 +22,8 @@ SAME_PLACE_PX = 0.5
 """Particles nearer to each other than this are the same."""
 MANY_IN_ONE_PLACE = 0.01
 """Pairs per particle beyond which this is a finding."""
+_FARTHEST_PX = 1e9
+"""Coordinates beyond this are no places."""
 
 
 def check_particles(case: Case) -> Iterator[Finding]:
@@ -127,8 +130,7 @@ def check_offsets(case: Case, placed: tuple[Placed, ...]) -> Iterator[Finding]:
     settings = case.request.settings
     for one in placed:
         names = one.particles.names
-        pairs = cKDTree(one.plan.positions_px).query_pairs(SAME_PLACE_PX, output_type="ndarray")
-        same += [f"{names[first]} and {names[second]}" for first, second in pairs.tolist()]
+        same += [f"{names[first]} and {names[second]}" for first, second in _together(one.plan.positions_px)]
         if settings is None:
             continue
         reach = settings.binning * settings.crop * one.tomogram.pixel_size_angstrom / 2.0
@@ -160,3 +162,20 @@ def check_offsets(case: Case, placed: tuple[Placed, ...]) -> Iterator[Finding]:
             f"{len(moving)} particle(s) move by more than half the cropped box",
             "trajectories are ångströms in the tomogram's frame; check units",
         )
+
+
+def _together(positions_px: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """List each particle that is in the place of another, with that one; never more pairs than particles."""
+    known = np.flatnonzero((np.abs(positions_px) < _FARTHEST_PX).all(axis=1))
+    if known.size < 2:
+        return []
+    places = positions_px[known]
+    # those in exactly one place first: however many they are, the tree then holds few in any half pixel
+    order = np.lexsort(places.T)
+    equal = np.concatenate([[False], (places[order][1:] == places[order][:-1]).all(axis=1)])
+    first = order[np.maximum.accumulate(np.where(equal, 0, np.arange(len(order))))]
+    pairs = list(zip(known[first[equal]].tolist(), known[order[equal]].tolist(), strict=True))
+    single = order[~equal]
+    near = cKDTree(places[single]).query_pairs(SAME_PLACE_PX, output_type="ndarray")
+    pairs += [(int(one), int(other)) for one, other in known[single[near]]]
+    return pairs

@@ -56,7 +56,12 @@ def placed(tomogram: Tomogram, particles: ParticleSet, settings: ExtractionSetti
     except InputError:
         particles = replace(particles, trajectories=None)
         plan = plan_extraction(alone, particles, everything)
-    return Placed(tomogram, particles, plan.tomograms[0], plan_extraction(alone, particles, settings).left_out)
+    doubtful = np.flatnonzero(plan.tomograms[0].visible.sum(axis=1) < max(settings.min_tilts, 1))
+    left_out: tuple[LeftOut, ...] = ()
+    if doubtful.size:
+        entries = plan_extraction(alone, taken(particles, doubtful), settings).left_out
+        left_out = tuple(replace(entry, particle=int(doubtful[entry.particle])) for entry in entries)
+    return Placed(tomogram, particles, plan.tomograms[0], left_out)
 
 
 def of_tomogram(particles: ParticleSet, tomogram: Tomogram) -> ParticleSet:

@@ -86,8 +86,12 @@ def _side(one: Placed, settings: ExtractionSettings) -> int:
 
 def timed(prediction: Prediction, placed: Sequence[Placed], request: Request) -> Prediction:
     """Make a few particles in a temporary folder, and tell how long all of them will take."""
-    usable = [one for one in placed if one.tomogram.images is not None and one.kept.any()][:TIMED_TOMOGRAMS]
-    if not usable or request.settings is None:
+    settings = request.settings
+    if settings is None:
+        return prediction
+    needed = [one for one in placed if one.tomogram.reconstruction or settings.output is not Output.PROJECTIONS]
+    usable = [one for one in needed if one.tomogram.images is not None and one.kept.any()][:TIMED_TOMOGRAMS]
+    if not usable:
         return prediction
     seconds, preparations = list[float](), list[float]()
     for one in usable:

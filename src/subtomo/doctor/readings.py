@@ -65,11 +65,12 @@ def coordinate_readings(one: Placed) -> Iterator[Reading]:
 
 
 def image_readings() -> tuple[Reading, ...]:
-    """List other readings of the images: axes swapped, or upside down."""
+    """List other readings of the images: axes swapped, upside down, or mirrored."""
     advice = "write the images again with their axes in the order that the alignment saw"
     return (
         Reading("images whose x and y axes are swapped", advice, AS_IT_STANDS.positions_px, swapped, True),
         Reading("images that are upside down", advice, AS_IT_STANDS.positions_px, _upside_down, True),
+        Reading("images that are mirrored left to right", advice, AS_IT_STANDS.positions_px, _mirrored, True),
     )
 
 
@@ -91,6 +92,11 @@ def _upside_down(tomogram: Tomogram) -> Tomogram:
     return replace(tomogram, images=images)
 
 
+def _mirrored(tomogram: Tomogram) -> Tomogram:
+    images = None if tomogram.images is None else _Changed(tomogram.images, np.fliplr)
+    return replace(tomogram, images=images)
+
+
 class _Changed:
     """Images with their axes changed as they are read."""
 
@@ -100,7 +106,8 @@ class _Changed:
         self.shape = (n, width, height) if change is np.transpose else (n, height, width)
 
     def __getitem__(self, tilt: int, /) -> NDArray[Any]:
-        return np.ascontiguousarray(self._change(self._images[tilt]))
+        # a view: large images would take long to copy for every particle
+        return self._change(self._images[tilt])
 
 
 def _binnings(tomogram: Tomogram) -> tuple[float, ...]:
