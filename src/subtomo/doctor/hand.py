@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from subtomo.doctor.likelihood import SWAPS, Sample, compare_hands
-from subtomo.doctor.places import Placed, taken
+from subtomo.doctor.places import Placed
 from subtomo.model.settings import CircleCrop, DataTerm, ExtractionSettings, Output, Weighting
 from subtomo.model.subtomogram import PseudoSubtomogram
 from subtomo.model.tomogram import TomogramSet
@@ -153,7 +153,7 @@ def _extract(
     data, ctf2 = ([], []), ([], [])  # type: tuple[list[Complex64], ...], tuple[list[NDArray[np.float32]], ...]
     owner = list[str]()
     for one, which in zip(placed, chosen, strict=True):
-        particles = taken(one.particles, which)
+        particles = one.particles.take(which)
         for hand, sign in enumerate(_HANDS):
             tomogram = replace(one.tomogram, hand=sign * one.tomogram.hand)
             for made in PseudoSubtomograms(TomogramSet((tomogram,)), particles, asked) if len(which) else ():

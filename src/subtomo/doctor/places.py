@@ -12,7 +12,6 @@ from subtomo.errors import InputError
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import LeftOut, TomogramPlan
 from subtomo.model.settings import ExtractionSettings
-from subtomo.model.table import Table
 from subtomo.model.tomogram import Tomogram, TomogramSet
 from subtomo.pipeline.plan import plan_extraction
 
@@ -59,42 +58,22 @@ def placed(tomogram: Tomogram, particles: ParticleSet, settings: ExtractionSetti
     doubtful = np.flatnonzero(plan.tomograms[0].visible.sum(axis=1) < max(settings.min_tilts, 1))
     left_out: tuple[LeftOut, ...] = ()
     if doubtful.size:
-        entries = plan_extraction(alone, taken(particles, doubtful), settings).left_out
+        entries = plan_extraction(alone, particles.take(doubtful), settings).left_out
         left_out = tuple(replace(entry, particle=int(doubtful[entry.particle])) for entry in entries)
     return Placed(tomogram, particles, plan.tomograms[0], left_out)
 
 
 def of_tomogram(particles: ParticleSet, tomogram: Tomogram) -> ParticleSet:
     """Take the particles of a tomogram, with optics that do not contradict it."""
-    return taken(particles, particles.in_tomogram(tomogram.name), tomogram.pixel_size_angstrom)
-
-
-def taken(particles: ParticleSet, indices: NDArray[np.int64], pixel_size_angstrom: float | None = None) -> ParticleSet:
-    """Take some particles without their tables, with the pixel size of their tomogram if it is given."""
-    groups = particles.optics_groups
-    if pixel_size_angstrom is not None:
-        groups = tuple(
-            replace(
-                group,
-                pixel_size_angstrom=pixel_size_angstrom,
-                voltage_kv=None,
-                spherical_aberration_mm=None,
-                amplitude_contrast=None,
-            )
-            for group in groups
+    some = particles.take(particles.in_tomogram(tomogram.name), with_tables=False)
+    groups = tuple(
+        replace(
+            group,
+            pixel_size_angstrom=tomogram.pixel_size_angstrom,
+            voltage_kv=None,
+            spherical_aberration_mm=None,
+            amplitude_contrast=None,
         )
-    return ParticleSet(
-        names=particles.names[indices],
-        tomogram_names=particles.tomogram_names[indices],
-        coordinates=particles.coordinates[indices],
-        centred=particles.centred,
-        origin_angstrom=particles.origin_angstrom[indices],
-        subtomogram_angles_deg=particles.subtomogram_angles_deg[indices],
-        angles_deg=particles.angles_deg[indices],
-        optics_group=particles.optics_group[indices],
-        optics_groups=groups,
-        table=Table("particles", {}),
-        optics_table=Table("optics", {}),
-        trajectories=None if particles.trajectories is None else [particles.trajectories[i] for i in indices],
-        source=particles.source,
+        for group in particles.optics_groups
     )
+    return replace(some, optics_groups=groups)

@@ -15,7 +15,7 @@ import numpy as np
 
 from subtomo.doctor.case import Request
 from subtomo.doctor.findings import Finding, error, info
-from subtomo.doctor.places import Placed, taken
+from subtomo.doctor.places import Placed
 from subtomo.io.mrc_header import HEADER_BYTES
 from subtomo.model.settings import ExtractionSettings, ExtraFile, Output, OutputSettings
 from subtomo.model.tomogram import TomogramSet
@@ -108,7 +108,7 @@ def _time(one: Placed, request: Request) -> tuple[float, list[float]]:
     """Time what a tomogram takes by itself, and a few of its particles, computed and written."""
     settings = request.settings
     assert settings is not None
-    particles = taken(one.particles, np.flatnonzero(one.kept))
+    particles = one.particles.take(np.flatnonzero(one.kept))
     plan = plan_extraction(TomogramSet((one.tomogram,)), particles, settings).tomograms[0]
     start = time.perf_counter()
     extractor = make_extractor(plan, particles, settings)

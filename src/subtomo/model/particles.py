@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -69,6 +69,32 @@ class ParticleSet:
     def in_tomogram(self, name: str) -> NDArray[np.int64]:
         """List the indices of the particles of a tomogram, in file order."""
         return self._members.get(name, np.zeros(0, np.int64))
+
+    def take(
+        self, indices: NDArray[np.int64], *, with_tables: bool = True, with_trajectories: bool = True
+    ) -> ParticleSet:
+        """Take some particles, in the order of the indices.
+
+        Args:
+            indices: (m,) counted from 0.
+            with_tables: Keep the rows of the table and the other tables, which only writing needs.
+            with_trajectories: Keep the motion.
+        """
+        motion = self.trajectories if with_trajectories else None
+        return replace(
+            self,
+            names=self.names[indices],
+            tomogram_names=self.tomogram_names[indices],
+            coordinates=self.coordinates[indices],
+            origin_angstrom=self.origin_angstrom[indices],
+            subtomogram_angles_deg=self.subtomogram_angles_deg[indices],
+            angles_deg=self.angles_deg[indices],
+            optics_group=self.optics_group[indices],
+            table=self.table.take(indices) if with_tables else Table("particles", {}),
+            optics_table=self.optics_table if with_tables else Table("optics", {}),
+            general_table=self.general_table if with_tables else None,
+            trajectories=None if motion is None else [motion[i] for i in indices],
+        )
 
     @cached_property
     def _members(self) -> dict[str, NDArray[np.int64]]:

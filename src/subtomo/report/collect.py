@@ -19,7 +19,7 @@ from subtomo.model.settings import Output
 from subtomo.model.tomogram import TomogramSet
 from subtomo.pipeline.plan import plan_extraction
 from subtomo.report.account import Account, read_account
-from subtomo.report.sampling import Indices, even_sample, subset
+from subtomo.report.sampling import Indices, even_sample
 
 STORE = "particles.zarr"
 MOST_PARTICLES = 25_000
@@ -130,7 +130,8 @@ class _Collector:
     def _sampled(self, particles: ParticleSet, indices: Indices) -> ParticleSet:
         """Count the particles of each tomogram, and take no more than can be shown."""
         self.counts = Counter(particles.tomogram_names[indices].tolist())
-        return subset(particles, indices[even_sample(len(indices), MOST_PARTICLES)])
+        chosen = indices[even_sample(len(indices), MOST_PARTICLES)]
+        return particles.take(chosen, with_trajectories=False)
 
     def _files(self) -> OptimisationSet:
         """Name the input files: those of the command line, else those of an optimisation set."""
@@ -199,7 +200,7 @@ class _Collector:
                 return None
             indices = np.array([entry.particle for entry in entries], np.int64)
             chosen = indices[even_sample(len(indices), MOST_PARTICLES)]
-            return self._plan(tomograms, subset(original, chosen), moved=False)
+            return self._plan(tomograms, original.take(chosen, with_trajectories=False), moved=False)
         except SubtomoError as error:
             self.notes.append(f"The places of particles that were left out are not shown: {error}")
             return None

@@ -14,7 +14,6 @@ from subtomo.io.atomic import sync_files
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import TomogramPlan
 from subtomo.model.settings import ExtractionSettings, OutputSettings
-from subtomo.model.table import Table
 from subtomo.pipeline.extractors import make_extractor
 from subtomo.run.complete import ParticleFileList
 from subtomo.run.layout import OutputLayout
@@ -107,20 +106,7 @@ def divide(entry: TomogramPlan, settings: ExtractionSettings) -> list[range]:
 def subset(entry: TomogramPlan, particles: ParticleSet, indices: NDArray[np.int64]) -> tuple[TomogramPlan, ParticleSet]:
     """Take some particles of a tomogram's plan, and their part of the set without what extraction does not need."""
     members = entry.particles[indices]
-    few = replace(
-        particles,
-        names=particles.names[members],
-        tomogram_names=particles.tomogram_names[members],
-        coordinates=particles.coordinates[members],
-        origin_angstrom=particles.origin_angstrom[members],
-        subtomogram_angles_deg=particles.subtomogram_angles_deg[members],
-        angles_deg=particles.angles_deg[members],
-        optics_group=particles.optics_group[members],
-        table=Table("particles", {}),
-        optics_table=Table("optics", {}),
-        general_table=None,
-        trajectories=None,
-    )
+    few = particles.take(members, with_tables=False, with_trajectories=False)
     return replace(part_of(entry, indices), particles=np.arange(len(indices))), few
 
 

@@ -42,55 +42,86 @@ def read_particles(
     """
     source = str(path)
     tables = read_tables(path)
-    table = find_table(tables, "particles")
-    if table is None or not len(table):
-        raise InputError(f"{source}: there are no particles in it; expected a table data_particles with rows")
-    table.require("rlnTomoName")
+    table = particle_table(tables, source)
     general = find_table(tables, "general")
     if general is not None and len(general):
         general.require("rlnTomoSubTomosAre2DStacks")
-    optics = find_table(tables, "optics")
-    if optics is None or not len(optics):
-        if tomograms is None:
-            raise InputError(f"{source}: no table data_optics; give the tomogram set, from which it can be made")
-        table, optics = invent_optics(table, tomograms)
-    optics.require("rlnTomoTiltSeriesPixelSize")
-    table.require("rlnOpticsGroup")
+    table, optics = with_optics(table, find_table(tables, "optics"), tomograms)
     table = with_names(table)
-    coordinates, centred = read_coordinates(table)
-    particles = ParticleSet(
-        names=table.text("rlnTomoParticleName"),
-        tomogram_names=table.text("rlnTomoName"),
-        coordinates=coordinates,
-        centred=centred,
-        origin_angstrom=read_triple(table, ORIGIN),
-        subtomogram_angles_deg=read_triple(table, SUBTOMOGRAM_ANGLES, all_depend_on_first=True),
-        angles_deg=read_triple(table, ANGLES, all_depend_on_first=True),
-        optics_group=_group_index(table, optics),
-        optics_groups=read_optics_groups(optics),
-        table=table,
-        optics_table=optics,
-        general_table=general,
-        source=source,
-    )
+    names = table.text("rlnTomoParticleName")
+    particles = assemble(table, optics, general, names=names, optics_group=_group_index(table, optics))
     if trajectories is None:
         return particles
     return replace(particles, trajectories=read_trajectories(trajectories, particles.names))
 
 
-def read_coordinates(table: Table) -> tuple[Float, bool]:
+def particle_table(tables: Sequence[Table], source: str) -> Table:
+    """Find the table of particles.
+
+    Raises:
+        InputError: There is none, or it has no rows or tomogram names.
+    """
+    table = find_table(tables, "particles")
+    if table is None or not len(table):
+        raise InputError(f"{source}: there are no particles in it; expected a table data_particles with rows")
+    table.require("rlnTomoName")
+    return table
+
+
+def with_optics(table: Table, optics: Table | None, tomograms: TomogramSet | None) -> tuple[Table, Table]:
+    """Give the particles, and their optics table or one made from the tomograms.
+
+    Raises:
+        InputError: It can neither be had nor made, or a column is missing.
+    """
+    if optics is None or not len(optics):
+        if tomograms is None:
+            raise InputError(f"{table.source}: no table data_optics; give the tomogram set, from which it can be made")
+        table, optics = _invent_optics(table, tomograms)
+    optics.require("rlnTomoTiltSeriesPixelSize")
+    table.require("rlnOpticsGroup")
+    return table, optics
+
+
+def assemble(
+    table: Table, optics: Table, general: Table | None, *, names: TextArray, optics_group: NDArray[np.int64]
+) -> ParticleSet:
+    """Make particles of their tables, without motion.
+
+    Raises:
+        InputError: A value makes no sense, or names are not unique.
+    """
+    coordinates, centred = _coordinates(table)
+    return ParticleSet(
+        names=names,
+        tomogram_names=table.text("rlnTomoName"),
+        coordinates=coordinates,
+        centred=centred,
+        origin_angstrom=_triple(table, ORIGIN),
+        subtomogram_angles_deg=_triple(table, SUBTOMOGRAM_ANGLES, all_depend_on_first=True),
+        angles_deg=_triple(table, ANGLES, all_depend_on_first=True),
+        optics_group=optics_group,
+        optics_groups=_optics_groups(optics),
+        table=table,
+        optics_table=optics,
+        general_table=general,
+        source=table.source,
+    )
+
+
+def _coordinates(table: Table) -> tuple[Float, bool]:
     """Read coordinates (n, 3), and whether they are Å from the tomogram's centre or pixels from its corner."""
     if all(label in table for label in CENTRED):
-        return read_triple(table, CENTRED), True
+        return _triple(table, CENTRED), True
     if all(label in table for label in DECENTRED):
-        return read_triple(table, DECENTRED), False
+        return _triple(table, DECENTRED), False
     raise InputError(
         f"{table.source}: table data_particles has neither {', '.join(CENTRED)} (Å from the tomogram's centre) nor "
         f"{', '.join(DECENTRED)} (unbinned pixels); add one of the two"
     )
 
 
-def read_triple(table: Table, labels: Sequence[str], *, all_depend_on_first: bool = False) -> Float:
+def _triple(table: Table, labels: Sequence[str], *, all_depend_on_first: bool = False) -> Float:
     """Read three columns as (n, 3), zero where missing; the first one can decide about all (angles)."""
     if all_depend_on_first and labels[0] not in table:
         return np.zeros((len(table), 3))
@@ -122,7 +153,7 @@ def _group_index(table: Table, optics: Table) -> NDArray[np.int64]:
     return groups - 1
 
 
-def read_optics_groups(optics: Table) -> tuple[OpticsGroup, ...]:
+def _optics_groups(optics: Table) -> tuple[OpticsGroup, ...]:
     """Read an optics table; what it lacks is None."""
 
     def column(label: str) -> Sequence[float | None]:
@@ -152,7 +183,7 @@ def read_optics_groups(optics: Table) -> tuple[OpticsGroup, ...]:
     return tuple(OpticsGroup(*row) for row in values)
 
 
-def invent_optics(table: Table, tomograms: TomogramSet) -> tuple[Table, Table]:
+def _invent_optics(table: Table, tomograms: TomogramSet) -> tuple[Table, Table]:
     """Make the optics table that is missing, numbering groups in the order of their first particle.
 
     Particles of unknown tomograms get a group without a name, with the first tomogram's values (quirk 18).

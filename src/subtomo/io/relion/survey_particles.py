@@ -17,11 +17,10 @@ from subtomo.io.relion.particles import (
     DECENTRED,
     ORIGIN,
     SUBTOMOGRAM_ANGLES,
-    invent_optics,
-    read_coordinates,
-    read_optics_groups,
-    read_triple,
+    assemble,
+    particle_table,
     with_names,
+    with_optics,
 )
 from subtomo.io.relion.survey import Problem
 from subtomo.io.relion.trajectories import read_trajectories
@@ -84,39 +83,15 @@ def survey_particles(
 
 def _read(path: str | Path, tomograms: TomogramSet | None, notes: _Notes) -> tuple[ParticleSet, bool]:
     tables = read_tables(path)
-    table = find_table(tables, "particles")
-    if table is None or not len(table):
-        raise InputError(f"{path}: there are no particles in it; expected a table data_particles with rows")
-    table.require("rlnTomoName")
+    table = particle_table(tables, notes.source)
     general = find_table(tables, "general")
     if general is not None and len(general) and "rlnTomoSubTomosAre2DStacks" not in general:
         notes.add(f"{path}: table data_general has no rlnTomoSubTomosAre2DStacks; add it, or remove the table")
-    optics = find_table(tables, "optics")
-    if optics is None or not len(optics):
-        if tomograms is None:
-            raise InputError(f"{path}: no table data_optics; give the tomogram set, from which it can be made")
-        table, optics = invent_optics(table, tomograms)
-    optics.require("rlnTomoTiltSeriesPixelSize")
-    table.require("rlnOpticsGroup")
+    table, optics = with_optics(table, find_table(tables, "optics"), tomograms)
     has_names = "rlnTomoParticleName" in table
     table = _without_bad_rows(with_names(table), notes)
-    coordinates, centred = read_coordinates(table)
-    particles = ParticleSet(
-        names=_unique(table.text("rlnTomoParticleName"), notes),
-        tomogram_names=table.text("rlnTomoName"),
-        coordinates=coordinates,
-        centred=centred,
-        origin_angstrom=read_triple(table, ORIGIN),
-        subtomogram_angles_deg=read_triple(table, SUBTOMOGRAM_ANGLES, all_depend_on_first=True),
-        angles_deg=read_triple(table, ANGLES, all_depend_on_first=True),
-        optics_group=_group_index(table, len(optics), notes),
-        optics_groups=read_optics_groups(optics),
-        table=table,
-        optics_table=optics,
-        general_table=general,
-        source=str(path),
-    )
-    return particles, has_names
+    names, group = _unique(table.text("rlnTomoParticleName"), notes), _group_index(table, len(optics), notes)
+    return assemble(table, optics, general, names=names, optics_group=group), has_names
 
 
 def _without_bad_rows(table: Table, notes: _Notes) -> Table:
