@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,16 +21,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from subtomo.cli import main as subtomo
 from subtomo.fidelity.particle import GaussianParticle, random_particle
+from subtomo.fidelity.scene import MICROSCOPE, TILT_AXIS_DEG, Slab, lowest_tilts_first, random_angles_deg, slab_images
 from subtomo.io.mrc_read import read_volume
 from subtomo.io.mrc_write import write_mrc
 from subtomo.io.star import format_floats, format_ints, write_tables
 from subtomo.model.table import Table, text_array
-from subtomo.physics.ctf import ctf_terms, ctf_values
-from subtomo.physics.dose import dose_weights
-from subtomo.physics.frequency import half_frequency, half_index, wrapped_index
 from subtomo.physics.fsc import first_shell_below, shell_correlation
-from subtomo.physics.orientation import euler_to_matrix
-from subtomo.physics.projection import project, projection_from_angles, slice_axes
 from subtomo.report.sections import draw_volumes
 
 Float = NDArray[np.float64]
@@ -40,9 +35,7 @@ PIXEL_ANGSTROM = 4.0
 BOX, CROP = 96, 48
 SPACING_PX = 40.0
 SLAB_PX = 100
-TILT_AXIS_DEG = 85.0
 DEFOCUS_ANGSTROM, HAND = 30_000.0, -1.0
-MICROSCOPE = (300.0, 2.7, 0.1)
 DIAMETER_ANGSTROM = 140.0
 OPTICS = {
     "Voltage": [MICROSCOPE[0]],
@@ -61,76 +54,36 @@ def known_structure() -> GaussianParticle:
     return random_particle(2500, 16.0, 0.6, np.random.default_rng(11))
 
 
-@dataclass(frozen=True, eq=False)
-class Scene:
-    """A slab of particles in front of the microscope."""
-
-    size_px: tuple[int, int, int]
-    tilts_deg: Float
-    dose_e_per_a2: Float
-    """(n_tilts,) before each image."""
-    projection: Float
-    """(n_tilts, 4, 4)."""
-    places_px: Float
-    """(n, 3) from the tomogram's centre."""
-    angles_deg: Float
-    """(n, 3) rot, tilt, psi."""
-
-
-def make_scene(side: int, n_tilts: int, random: np.random.Generator) -> Scene:
+def make_slab(side: int, n_tilts: int, random: np.random.Generator) -> Slab:
     """Place side × side particles in random orientations; tilts from -60° to 60°, 120 e/Å² in all."""
     width = round(side * SPACING_PX) + 2 * BOX
-    size = width, width, SLAB_PX
     tilts = np.linspace(-60.0, 60.0, n_tilts)
-    angles = np.stack([np.zeros(n_tilts), tilts, np.full(n_tilts, TILT_AXIS_DEG)], axis=1)
     grid = (np.arange(side) - (side - 1) / 2) * SPACING_PX
     places = np.stack(np.meshgrid(grid, grid, [0.0], indexing="ij"), axis=-1).reshape(-1, 3)
     places += random.uniform(-1.0, 1.0, places.shape) * [3.0, 3.0, SLAB_PX / 4]
-    turn, psi = random.uniform(-180.0, 180.0, (2, len(places)))
-    lean = np.degrees(np.arccos(random.uniform(-1.0, 1.0, len(places))))
-    return Scene(
-        size_px=size,
+    return Slab(
+        image_size=(width, width),
+        size_px=(width, width, SLAB_PX),
+        pixel_size_angstrom=PIXEL_ANGSTROM,
+        defocus_angstrom=DEFOCUS_ANGSTROM,
+        hand=HAND,
         tilts_deg=tilts,
-        dose_e_per_a2=120.0 / n_tilts * np.argsort(np.argsort(np.abs(tilts + 1e-6))),
-        projection=projection_from_angles(angles, np.zeros((n_tilts, 2)), (width, width), size),
+        dose_e_per_a2=lowest_tilts_first(tilts, 120.0),
         places_px=places,
-        angles_deg=np.stack([turn, lean, psi], axis=1),
+        angles_deg=random_angles_deg(len(places), random),
     )
-
-
-def tilt_images(truth: GaussianParticle, scene: Scene) -> Float:
-    """Image turned copies of the truth with the CTF of their depth: (n_tilts, height, width), without noise."""
-    n_tilts, width = len(scene.projection), scene.size_px[0]
-    images = np.zeros((n_tilts, width, width))
-    damage = dose_weights(scene.dose_e_per_a2, 0.0, BOX, PIXEL_ANGSTROM)
-    centre = np.array(scene.size_px) / 2
-    points = project(scene.projection, (scene.places_px + centre)[:, None])
-    depth = points[..., 2] - project(scene.projection, centre[None])[..., 2]
-    defocus = DEFOCUS_ANGSTROM + HAND * PIXEL_ANGSTROM * depth
-    zero, one = np.zeros(n_tilts), np.ones(n_tilts)
-    for particle, angles in enumerate(scene.angles_deg):
-        terms = ctf_terms(np.stack([defocus[particle]] * 2 + [zero], axis=1), zero, one, zero, MICROSCOPE)
-        factors = ctf_values(terms, *half_frequency(BOX, PIXEL_ANGSTROM)) * damage
-        axes = slice_axes(scene.projection, euler_to_matrix(angles), 1.0)
-        corners = np.floor(points[particle, :, :2] + 0.5).astype(int) - BOX // 2
-        for tilt, (x, y) in enumerate(corners):
-            across, down = points[particle, tilt, :2] - corners[tilt]
-            turns = across * half_index(BOX) + down * wrapped_index(BOX)[:, None]
-            values = truth.slice_values(axes[tilt], BOX) * factors[tilt] * np.exp(-2j * np.pi * turns / BOX)
-            images[tilt, y : y + BOX, x : x + BOX] += np.fft.irfft2(values, s=(BOX, BOX)) * BOX
-    return images
 
 
 def simulate(folder: Path, *, side: int = 12, n_tilts: int = 41, snr: float = 0.02, seed: int = 5) -> None:
     """Write a project of side × side particles; ``snr`` is the images' variance against that of their noise."""
     random = np.random.default_rng(seed)
-    scene = make_scene(side, n_tilts, random)
-    clean = tilt_images(known_structure(), scene)
+    slab = make_slab(side, n_tilts, random)
+    clean = slab_images(known_structure(), slab, BOX)
     noise = random.normal(scale=np.sqrt(clean.var() / snr), size=clean.shape)
     folder.mkdir(parents=True, exist_ok=True)
     write_mrc(folder / "TS.mrcs", (noise - clean).astype(np.float32), pixel_size_angstrom=PIXEL_ANGSTROM)
-    _write_tomograms(folder, scene)
-    _write_particles(folder, scene)
+    _write_tomograms(folder, slab)
+    _write_particles(folder, slab)
 
 
 def average(folder: Path) -> dict[str, Float]:
@@ -190,26 +143,26 @@ def draw(folder: Path, curves: dict[str, Float]) -> None:
     draw_volumes(folder / "maps.png", maps, PIXEL_ANGSTROM, "A known structure and its average")
 
 
-def _write_tomograms(folder: Path, scene: Scene) -> None:
-    n = len(scene.tilts_deg)
+def _write_tomograms(folder: Path, slab: Slab) -> None:
+    n = len(slab.tilts_deg)
     columns = {
-        "MicrographPreExposure": scene.dose_e_per_a2,
+        "MicrographPreExposure": slab.dose_e_per_a2,
         **dict.fromkeys(("TomoXTilt", "TomoXShiftAngst", "TomoYShiftAngst", "DefocusAngle"), np.zeros(n)),
-        "TomoYTilt": scene.tilts_deg,
+        "TomoYTilt": slab.tilts_deg,
         "TomoZRot": np.full(n, TILT_AXIS_DEG),
         **dict.fromkeys(("DefocusU", "DefocusV"), np.full(n, DEFOCUS_ANGSTROM)),
     }
     images = {"rlnMicrographName": text_array([f"{i + 1}@TS.mrcs" for i in range(n)])}
     write_tables(folder / "TS.star", [Table("TS", images | _texts(columns))])
     names = {"rlnTomoName": text_array(["TS"]), "rlnTomoTiltSeriesStarFile": text_array(["TS.star"])}
-    sizes = {f"rlnTomoSize{axis}": format_ints([size]) for axis, size in zip("XYZ", scene.size_px, strict=True)}
+    sizes = {f"rlnTomoSize{axis}": format_ints([size]) for axis, size in zip("XYZ", slab.size_px, strict=True)}
     write_tables(folder / "tomograms.star", [Table("global", names | sizes | _texts({"TomoHand": [HAND]} | OPTICS))])
 
 
-def _write_particles(folder: Path, scene: Scene) -> None:
-    n = len(scene.places_px)
-    numbers = {f"CenteredCoordinate{axis}Angst": scene.places_px[:, i] * PIXEL_ANGSTROM for i, axis in enumerate("XYZ")}
-    numbers |= {f"Angle{name}": scene.angles_deg[:, i] for i, name in enumerate(("Rot", "Tilt", "Psi"))}
+def _write_particles(folder: Path, slab: Slab) -> None:
+    n = len(slab.places_px)
+    numbers = {f"CenteredCoordinate{axis}Angst": slab.places_px[:, i] * PIXEL_ANGSTROM for i, axis in enumerate("XYZ")}
+    numbers |= {f"Angle{name}": slab.angles_deg[:, i] for i, name in enumerate(("Rot", "Tilt", "Psi"))}
     integers = {"rlnOpticsGroup": format_ints([1] * n), "rlnRandomSubset": format_ints(np.arange(n) % 2 + 1)}
     particles = {"rlnTomoName": text_array(["TS"] * n)} | integers | _texts(numbers)
     optics = Table("optics", {"rlnOpticsGroup": format_ints([1])} | _texts(OPTICS))

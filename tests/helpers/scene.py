@@ -9,22 +9,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from subtomo.fidelity.particle import GaussianParticle, random_particle
+from subtomo.fidelity.particle import random_particle
+from subtomo.fidelity.scene import (
+    MICROSCOPE,
+    TILT_AXIS_DEG,
+    Slab,
+    lowest_tilts_first,
+    random_angles_deg,
+    slab_images,
+)
 from subtomo.io.mrc_write import write_mrc
 from subtomo.io.star import format_floats, format_ints, write_tables
 from subtomo.model.table import Table, text_array
-from subtomo.physics.ctf import ctf_terms, ctf_values
-from subtomo.physics.dose import dose_weights
-from subtomo.physics.frequency import half_frequency, half_index, wrapped_index
-from subtomo.physics.orientation import euler_to_matrix
-from subtomo.physics.projection import project, projection_from_angles, slice_axes
 
 Float = NDArray[np.float64]
 
 PIXEL_SIZE = 6.0
 BOX = 64
 DEFOCUS_ANGSTROM = 25_000.0
-MICROSCOPE = (300.0, 2.7, 0.1)
 OPTICS = {
     "Voltage": [MICROSCOPE[0]],
     "SphericalAberration": [MICROSCOPE[1]],
@@ -58,62 +60,41 @@ def write_scene(folder: Path, scene: Scene = Scene()) -> None:
     random = np.random.default_rng(scene.seed)
     folder.mkdir(parents=True, exist_ok=True)
     tilts = np.linspace(-54.0, 54.0, scene.tilts)
-    dose = 90.0 / scene.tilts * np.argsort(np.argsort(np.abs(tilts + 1e-6)))
-    angles = np.stack([np.zeros(scene.tilts), tilts, np.full(scene.tilts, 85.0)], axis=1)
-    projection = projection_from_angles(angles, np.zeros((scene.tilts, 2)), scene.image_size, scene.size_px)
     extent = np.array([*scene.image_size, scene.depth_px]) - [1.2 * BOX, 1.2 * BOX, 0.0]
     places = random.uniform(-0.5, 0.5, (scene.particles, 3)) * extent
-    turn, psi = random.uniform(-180.0, 180.0, (2, scene.particles))
-    lean = np.degrees(np.arccos(random.uniform(-1.0, 1.0, scene.particles)))
-    eulers = np.stack([turn, lean, psi], axis=1)
-    clean = _images(scene, projection, dose, places, eulers)
+    slab = Slab(
+        image_size=scene.image_size,
+        size_px=scene.size_px,
+        pixel_size_angstrom=PIXEL_SIZE,
+        defocus_angstrom=DEFOCUS_ANGSTROM,
+        hand=scene.hand,
+        tilts_deg=tilts,
+        dose_e_per_a2=lowest_tilts_first(tilts, 90.0),
+        places_px=places,
+        angles_deg=random_angles_deg(scene.particles, random),
+    )
+    clean = slab_images(random_particle(400, 14.0, 0.8, np.random.default_rng(11)), slab, BOX)
     noise = random.normal(scale=np.sqrt(clean.var() / scene.snr), size=clean.shape)
     write_mrc(folder / "TS.mrcs", (noise - clean).astype(np.float32), pixel_size_angstrom=PIXEL_SIZE)
-    _write_tomograms(folder, scene, tilts, dose)
-    _write_particles(folder, places, eulers)
+    _write_tomograms(folder, slab)
+    _write_particles(folder, places, slab.angles_deg)
 
 
-def _images(scene: Scene, projection: Float, dose: Float, places: Float, eulers: Float) -> Float:
-    """Image turned copies of the structure with the CTF of their depth: (n_tilts, height, width), without noise."""
-    truth: GaussianParticle = random_particle(400, 14.0, 0.8, np.random.default_rng(11))
-    width, height = scene.image_size
-    images = np.zeros((scene.tilts, height + 2 * BOX, width + 2 * BOX))
-    damage = dose_weights(dose, 0.0, BOX, PIXEL_SIZE)
-    centre = np.array(scene.size_px) / 2
-    points = project(projection, (places + centre)[:, None])
-    depth = points[..., 2] - project(projection, centre[None])[..., 2]
-    defocus = DEFOCUS_ANGSTROM + scene.hand * PIXEL_SIZE * depth
-    zero, one = np.zeros(scene.tilts), np.ones(scene.tilts)
-    for particle, angles in enumerate(eulers):
-        terms = ctf_terms(np.stack([defocus[particle]] * 2 + [zero], axis=1), zero, one, zero, MICROSCOPE)
-        factors = ctf_values(terms, *half_frequency(BOX, PIXEL_SIZE)) * damage
-        axes = slice_axes(projection, euler_to_matrix(angles), 1.0)
-        corners = np.floor(points[particle, :, :2] + 0.5).astype(int) - BOX // 2
-        for tilt, (x, y) in enumerate(corners):
-            if not (-BOX <= x <= width and -BOX <= y <= height):
-                continue  # quite outside of this image
-            across, down = points[particle, tilt, :2] - corners[tilt]
-            turns = across * half_index(BOX) + down * wrapped_index(BOX)[:, None]
-            values = truth.slice_values(axes[tilt], BOX) * factors[tilt] * np.exp(-2j * np.pi * turns / BOX)
-            images[tilt, y + BOX : y + 2 * BOX, x + BOX : x + 2 * BOX] += np.fft.irfft2(values, s=(BOX, BOX)) * BOX
-    return images[:, BOX:-BOX, BOX:-BOX]
-
-
-def _write_tomograms(folder: Path, scene: Scene, tilts: Float, dose: Float) -> None:
-    n = scene.tilts
+def _write_tomograms(folder: Path, slab: Slab) -> None:
+    n, tilts = len(slab.tilts_deg), slab.tilts_deg
     columns = {
-        "MicrographPreExposure": dose,
+        "MicrographPreExposure": slab.dose_e_per_a2,
         **dict.fromkeys(("TomoXTilt", "TomoXShiftAngst", "TomoYShiftAngst", "DefocusAngle"), np.zeros(n)),
         "TomoYTilt": tilts,
         "TomoNominalStageTiltAngle": tilts,
-        "TomoZRot": np.full(n, 85.0),
+        "TomoZRot": np.full(n, TILT_AXIS_DEG),
         **dict.fromkeys(("DefocusU", "DefocusV"), np.full(n, DEFOCUS_ANGSTROM)),
     }
     images = {"rlnMicrographName": text_array([f"{i + 1}@TS.mrcs" for i in range(n)])}
     write_tables(folder / "TS.star", [Table("TS", images | _texts(columns))])
     names = {"rlnTomoName": text_array(["TS"]), "rlnTomoTiltSeriesStarFile": text_array(["TS.star"])}
-    sizes = {f"rlnTomoSize{axis}": format_ints([size]) for axis, size in zip("XYZ", scene.size_px, strict=True)}
-    overview = names | sizes | _texts({"TomoHand": [scene.hand]} | OPTICS)
+    sizes = {f"rlnTomoSize{axis}": format_ints([size]) for axis, size in zip("XYZ", slab.size_px, strict=True)}
+    overview = names | sizes | _texts({"TomoHand": [slab.hand]} | OPTICS)
     write_tables(folder / "tomograms.star", [Table("global", overview)])
 
 
