@@ -108,10 +108,15 @@ def fresh_folder(parent: Path) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def extract(folder: Path, options: str, *, watched: bool = False) -> Run:
-    """Run ``subtomo extract`` in a fresh process, writing into a fresh folder on disk."""
+def extract(folder: Path, options: str, *, watched: bool = False, reported: bool = False) -> Run:
+    """Run ``subtomo extract`` in a fresh process, writing into a fresh folder on disk.
+
+    The page with pictures costs some seconds per run, whatever its size: it would hide what particles cost.
+    """
     with fresh_folder(folder) as output:
         command = [sys.executable, "-m", "subtomo", "extract", "--o", f"{output}/", *options.split()]
+        if not reported:
+            command.append("--no-report")
         return run(command, folder, watched=watched)
 
 

@@ -167,7 +167,10 @@ def _side_view(places: _Places) -> Picture:
 def shrunk(image: NDArray[Any], factor: int) -> Float:
     """Average blocks of (factor, factor) pixels, dropping what fills none; what is not finite counts as 0."""
     height, width = (side // factor for side in image.shape)
-    blocks = np.asarray(image[: height * factor, : width * factor], np.float32)
-    blocks = np.nan_to_num(blocks, nan=0.0, posinf=0.0, neginf=0.0).reshape(height, factor, width, factor)
-    averaged: Float = blocks.mean(axis=(1, 3), dtype=np.float64)
+    averaged: Float = np.empty((height, width))
+    for row in range(height):
+        # a row of blocks at a time: tilt images are large, and only this one is to be in memory
+        strip = np.asarray(image[row * factor : (row + 1) * factor, : width * factor], np.float32)
+        strip = np.nan_to_num(strip, nan=0.0, posinf=0.0, neginf=0.0).reshape(factor, width, factor)
+        averaged[row] = strip.mean(axis=(0, 2), dtype=np.float64)
     return averaged
