@@ -1,8 +1,9 @@
 """Run all benchmarks and write ``benchmarks/RESULTS.md``.
 
-    python -m benchmarks [--rounds N] [--peer [FOLDER]] [--work FOLDER]
+    python -m benchmarks [--rounds N] [--peer [FOLDER]] [--work FOLDER] [--only WORD]
 
 ``--peer`` compares with zarr-particle-tools, installed into an environment in that folder unless it is there already.
+``--only`` measures the sections anew that have a word in their title, and keeps the others as they are.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from benchmarks import extraction, large, peer, scaling, terms, verbs
@@ -33,18 +35,19 @@ def main(arguments: list[str]) -> None:
         help="environment to install zarr-particle-tools in, or that has it (default: a temporary one that stays)",
     )
     parser.add_argument("--work", type=Path, help="folder for temporary files (default: the system's)")
+    parser.add_argument("--only", metavar="WORD", default="", help="measure sections with this word in their title")
     options = parser.parse_args(arguments)
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="subtomo-bench-", dir=options.work) as name:
-        report = Report(" ".join(["python -m benchmarks", *_shown(arguments)]))
+        report = Report(" ".join(["python -m benchmarks", *_shown(arguments)]), options.only)
         folder = Path(name)
         size = str(WIDTH_PX)
         run([sys.executable, "-m", "benchmarks.project", name, size, size, "float32"], REPOSITORY)
         # compiles the loops if need be, and brings libraries into the system's cache
         extract(folder, f"--t tomograms.star --p {write_particles(folder, 1, 64)} --b 64 --j 1")
-        timed = extraction.measure(folder, options.rounds)
-        report.add("Extraction, one thread", lambda: extraction.section(timed))
-        report.add("Where the time goes", lambda: verbs.section(folder, timed))
+        timed = cache(lambda: extraction.measure(folder, options.rounds))
+        report.add("Extraction, one thread", lambda: extraction.section(timed()))
+        report.add("Where the time goes", lambda: verbs.section(folder, timed()))
         report.add("Other terms than RELION's", lambda: terms.section(folder))
         report.add("Threads", lambda: scaling.threads_section(folder))
         report.add("Memory", lambda: scaling.memory_section(folder))
@@ -57,20 +60,36 @@ def main(arguments: list[str]) -> None:
 
 
 class Report:
-    """The file with the results, growing."""
+    """The file with the results, growing.
 
-    def __init__(self, command: str) -> None:
-        self._parts = [
+    Args:
+        command: That measures.
+        only: Word in the titles of sections that are measured; other sections stay as they are in the file.
+    """
+
+    def __init__(self, command: str, only: str) -> None:
+        self._only = only
+        self._known: dict[str, str] = {}
+        head = (
             "# Benchmarks\n\n"
             f"Measured, not edited: this file is written by `{command}` (`make bench`).\n\n"
             f"{describe_machine()}- input: 41 tilts ±60°, {WIDTH_PX} × {WIDTH_PX} pixels, float32, simulated; "
             "in the system's file cache; output to disk, as far as the system has written it when a process ends\n"
-        ]
+        )
+        if only:
+            head, *sections = RESULTS.read_text().split("\n## ")
+            self._known = dict(section.split("\n\n", 1) for section in sections)
+        self._parts = [head]
 
     def add(self, title: str, section: Callable[[], str]) -> None:
         """Measure a section and write the file as far as it is known; a section that fails says so."""
+        if self._only and self._only not in title:
+            self._parts += [f"## {title}\n\n{self._known[title]}"] if title in self._known else []
+            return
         try:
             text = section()
+            if self._only:
+                text += "\nMeasured after the other sections.\n"
         except Exception as error:
             text = f"Failed: {error}\n"
         self._parts.append(f"## {title}\n\n{text}")
@@ -78,7 +97,8 @@ class Report:
 
     def finish(self, seconds: float) -> None:
         """Add how long all this took."""
-        self._parts.append(f"All of this took {seconds / 60:.0f} minutes.\n")
+        if not self._only:
+            self._parts.append(f"All of this took {seconds / 60:.0f} minutes.\n")
         self._write()
 
     def _write(self) -> None:
