@@ -93,7 +93,8 @@ class Report:
         except Exception as error:
             text = f"Failed: {error}\n"
         self._parts.append(f"## {title}\n\n{text}")
-        self._write()
+        if not self._only:
+            self._write()
 
     def finish(self, seconds: float) -> None:
         """Add how long all this took."""
