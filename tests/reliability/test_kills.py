@@ -72,12 +72,16 @@ def test_signals_end_a_run_in_order_and_only_once(number: signal.Signals, code: 
             signal.raise_signal(number)
             cleaned.append(number)
 
-    before = signal.getsignal(number)
-    with pytest.raises(TerminatedError) as caught, termination_as_error():
-        asked_twice()
-    assert cleaned == [number]
-    assert caught.value.exit_code == code
-    assert signal.getsignal(number) is before
+    # the tests may run under nohup, which ignores SIGHUP
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        with pytest.raises(TerminatedError) as caught, termination_as_error():
+            asked_twice()
+        assert cleaned == [number]
+        assert caught.value.exit_code == code
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
 
 
 def test_signals_that_are_ignored_stay_ignored() -> None:
