@@ -79,6 +79,10 @@ class Report:
         if only:
             head, *sections = RESULTS.read_text().split("\n## ")
             self._known = dict(section.split("\n\n", 1) for section in sections)
+            if not any(only in title for title in self._known):
+                raise SystemExit(
+                    f"--only {only}: no such word in the titles of {RESULTS.name}: {'; '.join(self._known)}"
+                )
         self._parts = [head]
 
     def add(self, title: str, section: Callable[[], str]) -> None:
