@@ -71,12 +71,26 @@ def memory_of(extractor: TomogramExtractor, index: int, backend: CpuBackend) -> 
 
 
 @pytest.mark.usefixtures("traced")
-def test_a_warmed_up_backend_allocates_little_more_than_the_result_of_a_particle() -> None:
+def test_a_warmed_up_backend_allocates_nothing_for_a_particle_when_the_one_before_is_gone() -> None:
     extractor, backend = make_extractor(LARGE), new_backend(LARGE)
     extractor.extract(0, backend)
     for index in range(1, N_PARTICLES):
         peak, _, size = memory_of(extractor, index, backend)
-        assert peak < size + SMALL_BYTES, f"particle {index}"
+        assert peak < size / 50, f"particle {index}"
+
+
+def test_a_result_stays_as_it_is_while_any_part_of_it_is_held() -> None:
+    extractor, backend = make_extractor(LARGE), new_backend(LARGE)
+    held, expected = [], []
+    for index in range(N_PARTICLES):
+        particle = extractor.extract(index, backend)
+        parts = particle.data[3:5, :, 2], particle.multiplicity.reshape(-1)[7:].view(np.int32)
+        held.append(parts)
+        expected.append([part.copy() for part in parts])
+        del particle
+    for parts, copies in zip(held, expected, strict=True):
+        for part, copy in zip(parts, copies, strict=True):
+            np.testing.assert_array_equal(part, copy)
 
 
 @pytest.mark.usefixtures("traced")

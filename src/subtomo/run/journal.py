@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -16,9 +15,13 @@ from typing import Any
 from subtomo.io.atomic import atomic_write, sync_files
 
 FORMAT = 1
-GROUP_PARTICLES = 32
+GROUP_PARTICLES = 8
 GROUP_SECONDS = 2.0
-"""What a crash may cost: particles that are finished, but not yet in the journal, are made again."""
+"""When a group is forced to the disk, unless the one before still is: that is what a crash may cost.
+
+Particles that are finished, but not yet in the journal, are made again. Groups are small, since the end of a run
+waits for the last one; while the disk is busy they grow, so that a slow one is not asked more than it can answer.
+"""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Journal:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._lines: list[bytes] = []
         self._files: list[str] = []
-        self._coming: deque[Future[None]] = deque()
+        self._coming: Future[None] | None = None
         self._last = time.monotonic()
 
     def write_anew(self, keys: Mapping[str, str]) -> None:
@@ -93,20 +96,20 @@ class Journal:
         """
         self._lines.append(_line([name, key]))
         self._files.extend(files)
-        if len(self._lines) >= GROUP_PARTICLES or time.monotonic() - self._last >= GROUP_SECONDS:
+        is_due = len(self._lines) >= GROUP_PARTICLES or time.monotonic() - self._last >= GROUP_SECONDS
+        if is_due and (self._coming is None or self._coming.done()):
             self.flush()
 
     def flush(self) -> None:
-        """Hand the present group to the writing thread.
+        """Hand the present group to the writing thread, after the one before.
 
         Raises:
             OSError: An earlier group could not be written.
         """
-        while self._coming and self._coming[0].done():
-            self._coming.popleft().result()
+        self._wait()
         lines, files, self._lines, self._files = self._lines, self._files, [], []
         if lines:
-            self._coming.append(self._pool.submit(self._write, lines, files))
+            self._coming = self._pool.submit(self._write, lines, files)
         self._last = time.monotonic()
 
     def close(self) -> None:
@@ -117,13 +120,17 @@ class Journal:
         """
         try:
             self.flush()
-            while self._coming:
-                self._coming.popleft().result()
+            self._wait()
         finally:
             self._pool.shutdown()
             # what cannot be written now was complained about above
             with suppress(OSError):
                 self._stream.close()
+
+    def _wait(self) -> None:
+        coming, self._coming = self._coming, None
+        if coming is not None:
+            coming.result()
 
     def _write(self, lines: list[bytes], files: list[str]) -> None:
         sync_files(files)

@@ -11,9 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.kernels.cpu.exact import ExactVolume
-from subtomo.kernels.cpu.insert import add_slices, padded_shape, unpack_volume, unpack_weights
+from subtomo.kernels.cpu.insert import (
+    add_slices,
+    clear_padding,
+    padded_shape,
+    symmetric_plane,
+    unpack_sections,
+    unpack_weights,
+)
 from subtomo.kernels.cpu.modulate import modulate_slices
 from subtomo.kernels.cpu.patches import circle_crop_rows, circle_crop_whole, crop_rolled, crop_rows
+from subtomo.kernels.cpu.results import ResultMemory
 from subtomo.kernels.cpu.weights import sharpen_weights
 from subtomo.kernels.cpu.whiten import whiten_terms
 from subtomo.kernels.fft import complex_to_complex, half_to_real, real_to_half
@@ -30,7 +38,8 @@ _BATCH_PIXELS = 1 << 17
 _MAX_BATCH = 16
 _BLOCK_PIXELS = 1 << 16
 """Large patches are cropped and transformed along x in blocks of rows of this size, for the same reason."""
-
+_SECTIONS = 4
+"""Sections of the volume that are unpacked and transformed along y together, for the same reason."""
 
 # one type for what is there and what is not: every other type would mean another compilation
 _NO_WHITENING, _NO_PHASE = np.empty((0, 0, 0), np.float32), np.empty((0, 0))
@@ -57,7 +66,10 @@ class Spectra(NamedTuple):
 
 
 class Modulated(NamedTuple):
-    """Slices (n, b, b // 2 + 1) with their weights, same shape; slices change sign from pixel to pixel."""
+    """Slices (n, b, b // 2 + 1) with their weights, same shape; slices change sign from pixel to pixel.
+
+    `CpuBackend.to_images` takes the memory of slices, and `CpuBackend.to_slices` fills it again.
+    """
 
     slices: Complex64
     weights: Float32
@@ -91,18 +103,17 @@ class CpuBackend:
         self._block_rows = max(1, min(patch, _BLOCK_PIXELS // patch))
         self._block = np.empty((self._block_rows, patch), np.float32)
         self._block_spectrum = np.empty((self._block_rows, patch // 2 + 1), np.complex64)
-        self._columns = np.empty((patch, g.n_columns), np.complex64)
         self._spectra = np.empty((n, patch, g.n_columns), np.complex64)
         self._slices = np.empty((n, box, half), np.complex64)
         self._weights = np.empty((n, box, half), np.float32)
-        self._half_way = np.empty((n, box, half), np.complex64)
-        # rows beyond the crop stay zero for ever: images are black there
-        self._padded = np.zeros((n, box, half), np.complex64)
         # the circle reaches one row further than the crop, where there is one
         self._spectrum = np.empty((crop, crop, crop // 2 + 1), np.complex64)
         self._central = slice(g.boundary, min(box, g.boundary + crop + 1))
         self._rows = np.empty((n, self._central.stop - self._central.start, box), np.float32)
         self._volume = np.zeros(padded_shape(crop), np.float32)
+        self._plane = np.empty((crop, crop, 4), np.float32)
+        self._data = ResultMemory(crop, crop, crop)
+        self._result_weights = ResultMemory(2 * crop, crop, crop // 2 + 1)
         self._circle = _circle(g, self._central)
         self._is_clean = True
         self._patch_window: tuple[Float32, NDArray[np.bool_]] | None = None
@@ -141,8 +152,8 @@ class CpuBackend:
                 crop_rolled(patches.images[i], patches.corners[i, 0], patches.corners[i, 1], self._whole)
                 real_to_half(self._whole, spectra[i], (0, 1))
                 continue
-            self._transform_rows(patches, i)
-            complex_to_complex(self._columns, spectra[i], 0)
+            self._transform_rows(patches, i, spectra[i])
+            complex_to_complex(spectra[i], spectra[i], 0)
         return Spectra(spectra, shifts)
 
     def modulate(
@@ -169,10 +180,12 @@ class CpuBackend:
 
     def to_images(self, modulated: Modulated) -> Images:
         """Transform to real space, the centre at b // 2; only rows that can survive circle crop or window."""
-        g, n = self.geometry, len(modulated.slices)
-        half_way = complex_to_complex(modulated.slices, self._half_way[:n], 1, forward=False)
-        rows = half_to_real(half_way[:, self._central], self._rows[:n], (2,))
-        return Images(rows, modulated.slices[:, 0, 0].real.astype(np.float64) * g.box_size)
+        g, slices = self.geometry, modulated.slices
+        totals = slices[:, 0, 0].real.astype(np.float64) * g.box_size
+        # in place, since buffers that do not fit the cache together cost more than the transform
+        half_way = complex_to_complex(slices, slices, 1, forward=False)
+        rows = half_to_real(half_way[:, self._central], self._rows[: len(slices)], (2,))
+        return Images(rows, totals)
 
     def circle_crop(self, images: Images) -> Images:
         """Mask images outside the circle that fits the crop."""
@@ -186,10 +199,13 @@ class CpuBackend:
 
     def to_slices(self, images: Images, modulated: Modulated) -> Modulated:
         """Transform back, as far as pixels will be inserted; the centre stays at b // 2."""
-        n, last = len(images.rows), modulated.n_columns
-        padded = self._padded[:n]
-        real_to_half(images.rows, padded[:, self._central], (2,))
-        complex_to_complex(padded[:, :, :last], modulated.slices[:, :, :last], 1)
+        slices, rows = modulated.slices, self._central
+        real_to_half(images.rows, slices[:, rows], (2,))
+        kept = slices[:, :, : modulated.n_columns]
+        # images are black beyond the crop
+        kept[:, : rows.start] = 0.0
+        kept[:, rows.stop :] = 0.0
+        complex_to_complex(kept, kept, 1)
         return modulated
 
     def to_crop_slices(self, images: Images) -> CropSlices:
@@ -223,19 +239,20 @@ class CpuBackend:
     def finish(self, data_scale: float, *, term: str = "inserted", whiten: bool = False) -> FourierVolume:
         """Transform the volume to real space (§7.3)."""
         c = self.geometry.crop_size
-        weights = np.empty((2 * c, c, c // 2 + 1), np.float32)
-        spectrum = self._spectrum
+        data, weights, spectrum = self._data.lend(), self._result_weights.lend(), self._spectrum
+        inverse = term == "corrected" or not (whiten or term == "exact")
         if term == "exact":
             unpack_weights(self._weights_volume, weights)
         else:
-            unpack_volume(self._volume, np.float32(data_scale), spectrum.view(np.float32), weights)
+            self._unpack(np.float32(data_scale), weights, inverse=inverse)
         self._is_clean = True
-        data = np.empty((c, c, c), np.float32)
         if term == "exact":
             self._exact_volume.read(data_scale, data)
             data *= _sphere(c)
-        elif term == "corrected":
-            data = half_to_real(spectrum, data, (0, 1, 2))
+        elif inverse:
+            complex_to_complex(spectrum, spectrum, 0, forward=False)
+            half_to_real(spectrum, data, (2,))
+        if term == "corrected":
             data *= _inverse_envelope(c)
         if term != "inserted":
             sharpen_weights(weights[:c])
@@ -243,9 +260,18 @@ class CpuBackend:
             if term != "inserted":
                 real_to_half(data, spectrum, (0, 1, 2))
             whiten_terms(spectrum.view(np.float32), weights)
-        if whiten or term == "inserted":
             half_to_real(spectrum, data, (0, 1, 2))
         return FourierVolume(data, weights)
+
+    def _unpack(self, data_scale: np.float32, weights: Float32, *, inverse: bool) -> None:
+        """Turn the volume into weights and a spectrum, which may be transformed along y while it is in the cache."""
+        symmetric_plane(self._volume, self._plane)
+        for first in range(0, self.geometry.crop_size, _SECTIONS):
+            sections = self._spectrum[first : first + _SECTIONS]
+            unpack_sections(self._volume, self._plane, data_scale, first, sections.view(np.float32), weights)
+            if inverse:
+                complex_to_complex(sections, sections, 1, forward=False)
+        clear_padding(self._volume)
 
     @property
     def _weights_volume(self) -> Float32:
@@ -262,7 +288,7 @@ class CpuBackend:
         start, stop = self.geometry.boundary, self.geometry.boundary + self.geometry.crop_size
         return images.rows[:, : self.geometry.crop_size, start:stop]
 
-    def _transform_rows(self, patches: Patches, i: int) -> None:
+    def _transform_rows(self, patches: Patches, i: int, columns_out: Complex64) -> None:
         """Cut out a patch, rolled, and transform it along x, keeping the columns that will be needed."""
         g, size = self.geometry, self.geometry.patch_size
         half = size // 2
@@ -274,13 +300,13 @@ class CpuBackend:
                 rows = patches.cut[i, start : start + len(rows)]
             spectrum = real_to_half(rows, self._block_spectrum[: len(rows)], (1,))[:, : g.n_columns]
             if patches.cut is not None:
-                self._columns[start : start + len(rows)] = spectrum
+                columns_out[start : start + len(rows)] = spectrum
                 continue
             # rows of the lower half go to the end, which brings the centre to the first row
             lower = max(0, min(len(rows), half - start))
             first = size - half + start
-            self._columns[first : first + lower] = spectrum[:lower]
-            self._columns[start + lower - half : start + len(rows) - half] = spectrum[lower:]
+            columns_out[first : first + lower] = spectrum[:lower]
+            columns_out[start + lower - half : start + len(rows) - half] = spectrum[lower:]
 
 
 @cache

@@ -86,39 +86,52 @@ def _set_signs(factors_out: Float32, sign: int, flip: float) -> None:
 
 
 @njit(nogil=True, cache=True)
-def unpack_volume(volume_out: Float32, data_scale: np.float32, spectrum_out: Float32, weights_out: Float32) -> None:
-    """Turn the padded volume into a half transform with its centre at c // 2 and weights, and leave it zero.
+def unpack_sections(
+    volume_out: Float32,
+    plane: Float32,
+    data_scale: np.float32,
+    first: int,
+    spectrum_out: Float32,
+    weights_out: Float32,
+) -> None:
+    """Turn sections of the padded volume into those of a half transform and weights, and leave them zero.
 
-    ``spectrum_out`` (c, c, 2 (c // 2 + 1)) is scaled; ``weights_out`` (2 c, c, c // 2 + 1) holds CTF², then
-    multiplicity. In the plane x = 0 every voxel also receives the conjugate of its mirror image, itself included
-    (quirk 6).
+    The centre of the result is at c // 2. ``spectrum_out`` (n, c, 2 (c // 2 + 1)) are its sections from ``first`` on,
+    which are scaled; ``weights_out`` (2 c, c, c // 2 + 1) holds all of CTF², then of the multiplicity. ``plane`` is
+    `symmetric_plane` of the volume before any of this.
     """
     c = weights_out.shape[1]
     flat = volume_out.reshape(-1)
     side, width = volume_out.shape[0], volume_out.shape[2]
-    plane = _symmetric_plane(volume_out, c)
-    for z in range(c):
+    for i in range(spectrum_out.shape[0]):
+        z = first + i
         iz = (z + c // 2) % c + 1
         for y in range(c):
             iy = (y + c // 2) % c + 1
             start = (iz * side + iy) * width * 4
             source = flat[start : start + width * 4]
             sign = -data_scale if (y + z) & 1 else data_scale
-            _unpack_row(source, sign, spectrum_out[z, y], weights_out[z, y], weights_out[z + c, y])
-            spectrum_out[z, y, 0], spectrum_out[z, y, 1] = sign * plane[z, y, 0], sign * plane[z, y, 1]
+            _unpack_row(source, sign, spectrum_out[i, y], weights_out[z, y], weights_out[z + c, y])
+            spectrum_out[i, y, 0], spectrum_out[i, y, 1] = sign * plane[z, y, 0], sign * plane[z, y, 1]
             weights_out[z, y, 0], weights_out[z + c, y, 0] = plane[z, y, 2], plane[z, y, 3]
             source[:] = 0.0
         volume_out[iz, 0] = 0.0
         volume_out[iz, c + 1 :] = 0.0
+
+
+def clear_padding(volume_out: Float32) -> None:
+    """Leave zero what `unpack_sections` of all sections does not touch."""
     volume_out[0] = 0.0
-    volume_out[c + 1 :] = 0.0
+    volume_out[1 - _PADDING :] = 0.0
 
 
 @njit(nogil=True, cache=True)
-def _symmetric_plane(volume: Float32, c: int) -> Float32:
-    """Add to the plane x = 0 the conjugate of its mirror image: (c, c, channels)."""
-    channels = volume.shape[3]
-    plane = np.empty((c, c, channels), np.float32)
+def symmetric_plane(volume: Float32, plane_out: Float32) -> None:
+    """Add to the plane x = 0 of a padded volume the conjugate of its mirror image, into (c, c, channels).
+
+    So every voxel of that plane is counted twice, as RELION does (quirk 6).
+    """
+    c, _, channels = plane_out.shape
     for z in range(c):
         iz, mirror_z = (z + c // 2) % c + 1, (c - z + c // 2) % c + 1
         for y in range(c):
@@ -127,8 +140,7 @@ def _symmetric_plane(volume: Float32, c: int) -> Float32:
             for channel in range(channels):
                 # the imaginary part of a complex conjugate has the other sign
                 sign = np.float32(-1.0 if channels == 4 and channel == 1 else 1.0)
-                plane[z, y, channel] = voxel[channel] + sign * mirror[channel]
-    return plane
+                plane_out[z, y, channel] = voxel[channel] + sign * mirror[channel]
 
 
 @njit(nogil=True, cache=True)
@@ -146,9 +158,10 @@ def _unpack_row(
 
 @njit(nogil=True, cache=True)
 def unpack_weights(volume_out: Float32, weights_out: Float32) -> None:
-    """Take CTF² and multiplicity out of a padded volume of two channels, and leave it zero; see `unpack_volume`."""
+    """Take CTF² and multiplicity out of a padded volume of two channels, and leave it zero; see `unpack_sections`."""
     c = weights_out.shape[1]
-    plane = _symmetric_plane(volume_out, c)
+    plane = np.empty((c, c, volume_out.shape[3]), np.float32)
+    symmetric_plane(volume_out, plane)
     for z in range(c):
         iz = (z + c // 2) % c + 1
         for y in range(c):
