@@ -191,3 +191,18 @@ def test_image_name_gives_file_and_section_from_0(name: str, path: str, index: i
 def test_image_name_that_means_no_image_is_an_error(name: str) -> None:
     with pytest.raises(InputError):
         parse_image_name(name)
+
+
+@pytest.mark.parametrize("dtype", ["i1", "i2"])
+def test_reading_ahead_asks_for_the_bytes_of_the_rows_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
+) -> None:
+    data = ramp(dtype, (3, 300, 500))
+    images = open_stack(make_mrc(tmp_path / "a.mrcs", data, extended=160), [2, 0])
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda _, start, size, __: asked.append((start, size)), raising=False)
+    monkeypatch.setattr(os, "POSIX_FADV_WILLNEED", 3, raising=False)
+    images.read_ahead(0, 10, 290)
+    content = (tmp_path / "a.mrcs").read_bytes()
+    assert b"".join(content[start : start + size] for start, size in asked) == data[2, 10:290].tobytes()
+    assert max(size for _, size in asked) == 1 << 17

@@ -19,6 +19,7 @@ from subtomo.model.subtomogram import PseudoSubtomogram
 from subtomo.pipeline import extract as pipeline
 from subtomo.pipeline import filters
 from subtomo.pipeline.extract import TomogramExtractor, new_backend
+from subtomo.pipeline.patches import patch_corners, read_patches_ahead
 from subtomo.pipeline.plan import plan_extraction
 from subtomo.run.extract import RunContext, extract
 from tests.helpers.builders import PIXEL_SIZE, SETTINGS, particle_set, tilt_images, tomogram, tomogram_set
@@ -40,6 +41,17 @@ class RecordedImages:
     def __getitem__(self, tilt: int) -> NDArray[Any]:
         self.reads[tilt] += 1
         return self.images[tilt]
+
+
+class ImagesThatReadAhead(RecordedImages):
+    """Tilt images that remember which rows they were told of."""
+
+    def __init__(self, images: NDArray[Any]) -> None:
+        super().__init__(images)
+        self.hints: list[tuple[int, int, int]] = []
+
+    def read_ahead(self, tilt: int, first: int, end: int) -> None:
+        self.hints.append((tilt, first, end))
 
 
 @pytest.fixture
@@ -130,6 +142,32 @@ def test_only_visible_tilts_are_read_and_each_once() -> None:
     assert not images.reads
     assert sequence[0].visible is not None
     assert images.reads == Counter(np.flatnonzero(visible).tolist())
+
+
+def test_rows_of_all_patches_are_asked_for_ahead_once_and_within_the_images() -> None:
+    images = ImagesThatReadAhead(tilt_images(5))
+    tomograms, particles = tomogram_set(tomogram(images=images)), particle_set(["TS_1"] * N_PARTICLES)
+    settings = ExtractionSettings(box_size=24, crop_size=16)
+    entry = plan_extraction(tomograms, particles, settings).tomograms[0]
+    wanted = np.arange(len(entry)) != 1
+    read_patches_ahead(entry, settings, wanted)
+    height = images.shape[1]
+    asked, needed = np.zeros((2, 5, height), np.int64)
+    for tilt, first, end in images.hints:
+        assert 0 <= first < end <= height
+        asked[tilt, first:end] += 1
+    for index, tilt in zip(*np.nonzero(entry.visible & wanted[:, None]), strict=True):
+        first = patch_corners(entry.image_positions_px[index, tilt], 24)[1]
+        needed[tilt, max(first, 0) : first + 24] = 1
+    np.testing.assert_array_equal(asked, needed)
+
+
+def test_nothing_is_asked_for_ahead_where_nothing_is_wanted() -> None:
+    images = ImagesThatReadAhead(tilt_images(5))
+    tomograms, particles = tomogram_set(tomogram(images=images)), particle_set(["TS_1"] * 2)
+    entry = plan_extraction(tomograms, particles, SETTINGS).tomograms[0]
+    read_patches_ahead(entry, SETTINGS, np.zeros(2, bool))
+    assert not images.hints
 
 
 def test_tilts_beyond_the_dose_limit_are_never_read() -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from subtomo.errors import InputError
 from subtomo.io.mrc_header import MODE_4_BIT, MrcHeader, read_header
 
 __all__ = ["ImageAddress", "MrcHeader", "TiltImages", "parse_image_name", "read_header"]
+
+_READ_AHEAD = 1 << 17
+"""Bytes to ask for at once: what a system reads ahead at least; it may ignore the rest of a longer request."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,26 @@ class TiltImages:
     def reopened(self) -> TiltImages:
         """Give an equal object that has no file open yet."""
         return copy(self)
+
+    def read_ahead(self, tilt: int, first: int, end: int) -> None:
+        """Ask the system to read rows of an image into its cache, without waiting for them; a hint that may fail.
+
+        Args:
+            tilt: Which image.
+            first: First row.
+            end: One more than the last row.
+        """
+        if not hasattr(os, "posix_fadvise"):
+            return
+        address = self._addresses[tilt]
+        with self._lock:
+            header, sections = self._section(address)
+        row, image = sections.strides[1], sections.strides[0]
+        start = header.data_offset + address.index * image + first * row
+        stop = start + (end - first) * row
+        with suppress(OSError), open(address.path, "rb") as stream:
+            for at in range(start, stop, _READ_AHEAD):
+                os.posix_fadvise(stream.fileno(), at, min(_READ_AHEAD, stop - at), os.POSIX_FADV_WILLNEED)
 
     def check(self) -> None:
         """Read the header of every file, so that unusable images are reported before any work; nothing stays open.

@@ -19,7 +19,8 @@ class TiltImageSequence(Protocol):
     """The images of one tilt series: an array (n_tilts, height, width), or something that reads them one by one.
 
     It may have a method ``reopened()`` that gives an equal sequence with no file open; extraction then uses that, and
-    drops it with its tomogram.
+    drops it with its tomogram. It may have a method ``read_ahead(tilt, first, end)``, which is told of rows that will
+    be needed soon.
     """
 
     @property

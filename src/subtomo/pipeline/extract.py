@@ -21,6 +21,7 @@ from subtomo.physics.projection import slice_axes
 from subtomo.physics.window import gridding_precorrection
 from subtomo.pipeline.filters import crop_limits, tilt_filters, with_aberrations
 from subtomo.pipeline.finish import damp_cone
+from subtomo.pipeline.patches import opened_anew, patch_corners
 
 Float = NDArray[np.float64]
 Limits = NDArray[np.int32]
@@ -58,9 +59,7 @@ class TomogramExtractor:
                 f"tomogram {plan.tomogram.name}: its images are {plan.tomogram.images.shape} (tilts, height, width), "
                 f"expected {(plan.tomogram.n_tilts, height, width)}; give one image per tilt, indexed [tilt, y, x]"
             )
-        # files are to be closed with the tomogram: sets of many tomograms have more than can be open at a time
-        reopened = getattr(plan.tomogram.images, "reopened", None)
-        self._images = reopened() if reopened else plan.tomogram.images
+        self._images = opened_anew(plan.tomogram.images)
         self._precorrection = (
             gridding_precorrection(settings.box_size, settings.boundary) if settings.gridding_precorrection else None
         )
@@ -149,8 +148,7 @@ class TomogramExtractor:
         settings = self.settings
         visible = np.flatnonzero(self.plan.visible[index])
         position = self.plan.image_positions_px[index, visible]
-        # RELION rounds halves away from zero; visible positions are positive
-        corner = np.floor(position + 0.5).astype(np.int64) - settings.patch_size // 2
+        corner = patch_corners(position, settings.patch_size)
         shift = (position - corner) / settings.binning
         ctf = self._ctf(index, visible) if settings.apply_ctf else None
         for start in range(0, len(visible), backend.tilts_at_once):
@@ -192,7 +190,7 @@ class TomogramExtractor:
         size, tomogram = self.settings.patch_size, self.plan.tomogram
         for tilt in np.flatnonzero(self.plan.visible[index]):
             image = self._images[int(tilt)]
-            x, y = np.floor(self.plan.image_positions_px[index, tilt] + 0.5).astype(np.int64) - size // 2
+            x, y = patch_corners(self.plan.image_positions_px[index, tilt], size)
             patch = image[max(y, 0) : y + size, max(x, 0) : x + size]
             if not np.isfinite(patch).all():
                 row, column = np.argwhere(~np.isfinite(patch))[0]

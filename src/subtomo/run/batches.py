@@ -15,6 +15,7 @@ from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import TomogramPlan
 from subtomo.model.settings import ExtractionSettings, OutputSettings
 from subtomo.pipeline.extractors import make_extractor
+from subtomo.pipeline.patches import read_patches_ahead
 from subtomo.run.complete import ParticleFileList
 from subtomo.run.layout import OutputLayout
 from subtomo.run.particle import Made, ParticleMaker, explained
@@ -156,6 +157,7 @@ def _particles(batch: Batch, maker: ParticleMaker) -> Iterator[Made]:
     """Make the particles of a batch, or read them; what the tomogram lacks is held against all that need it."""
     failure = ""
     try:
+        read_patches_ahead(batch.plan, batch.settings, batch.todo)
         extractor = make_extractor(batch.plan, batch.particles, batch.settings) if batch.todo.any() else None
     except Exception as error:
         extractor, failure = None, explained(error)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from subtomo.model.plan import ExtractionPlan, TomogramPlan
 from subtomo.model.settings import OutputSettings
 from subtomo.pipeline.extractors import Extractor, make_extractor
+from subtomo.pipeline.patches import read_patches_ahead
 from subtomo.run.batches import Batch, BatchExecutor, divide, extract_batch, subset
 from subtomo.run.executors import one_ahead, run_in_two_steps
 from subtomo.run.layout import OutputLayout
@@ -141,6 +142,7 @@ class Worker:
         if not self._work.todo(entry).any():
             return entry, None
         try:
+            read_patches_ahead(entry, self._work.plan.settings, self._work.todo(entry))
             return entry, make_extractor(entry, self._work.plan.particles, self._work.plan.settings)
         except Exception as error:
             return entry, explained(error)
