@@ -108,7 +108,9 @@ def fresh_folder(parent: Path) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def extract(folder: Path, options: str, *, watched: bool = False, reported: bool = False) -> Run:
+def extract(
+    folder: Path, options: str, *, watched: bool = False, reported: bool = False, cores: Sequence[int] = ()
+) -> Run:
     """Run ``subtomo extract`` in a fresh process, writing into a fresh folder on disk.
 
     The page with pictures costs some seconds per run, whatever its size: it would hide what particles cost.
@@ -117,7 +119,7 @@ def extract(folder: Path, options: str, *, watched: bool = False, reported: bool
         command = [sys.executable, "-m", "subtomo", "extract", "--o", f"{output}/", *options.split()]
         if not reported:
             command.append("--no-report")
-        return run(command, folder, watched=watched)
+        return run(command, folder, watched=watched, cores=cores)
 
 
 @dataclass(frozen=True)
