@@ -88,8 +88,8 @@ def compilation_section(folder: Path) -> str:
             del os.environ["NUMBA_CACHE_DIR"]
     return (
         f"The first run after installation, which compiles, takes {first.wall:.1f} s with one particle; the next "
-        f"ones, from start to end, {second.text()} s (median of 5), or {reported.wall:.1f} s with `report.html`. All other figures of "
-        "this page are of runs without it (`--no-report`).\n"
+        f"ones, from start to end, {second.text()} s (median of 5), or {reported.wall:.1f} s with "
+        "`report.html`. All other figures of this page are of runs without it (`--no-report`).\n"
         + verdict("Compilation under 30 s", reached=first.wall < 30)
         + verdict("Start in under 2 s, counting a whole run with one particle", reached=second.median < 2)
     )
