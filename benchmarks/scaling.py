@@ -18,15 +18,8 @@ def threads_section(folder: Path) -> str:
     """Compare one thread with two on many particles; the start-up, which has no threads, is taken off and told."""
     rows, gains = [], []
     for options, patch in (("--b 128 --crop 96", 128), ("--b 256 --crop 128", 256)):
-        one_core, one, two = (
-            Sample(
-                tuple(
-                    _run(folder, N_PARTICLES, patch, f"{options} --j {threads}", cores=cores).wall
-                    for _ in range(_REPEATS)
-                )
-            )
-            for threads, cores in ((1, (0,)), (1, ()), (2, ()))
-        )
+        one_core = _walls(folder, patch, f"{options} --j 1", cores=(0,))
+        one, two = (_walls(folder, patch, f"{options} --j {threads}") for threads in (1, 2))
         start = _run(folder, 1, patch, f"{options} --j 1").wall
         gain, gain_of_cores = ((slow.median - start) / (two.median - start) for slow in (one, one_core))
         gains.append(gain)
@@ -45,6 +38,10 @@ def threads_section(folder: Path) -> str:
         f"allow.\n\n{table(header, rows)}"
         + verdict("At least 1.8 times as fast on two threads", reached=min(gains) >= 1.8)
     )
+
+
+def _walls(folder: Path, patch: int, options: str, *, cores: Sequence[int] = ()) -> Sample:
+    return Sample(tuple(_run(folder, N_PARTICLES, patch, options, cores=cores).wall for _ in range(_REPEATS)))
 
 
 def _one_process_per_core(folder: Path, patch: int, options: str) -> float:

@@ -16,10 +16,11 @@ from subtomo import PseudoSubtomograms
 from subtomo.kernels.cpu import CpuBackend
 from subtomo.model.settings import ExtractionSettings, Output
 from subtomo.model.subtomogram import PseudoSubtomogram
+from subtomo.physics.projection import patch_corners
 from subtomo.pipeline import extract as pipeline
 from subtomo.pipeline import filters
 from subtomo.pipeline.extract import TomogramExtractor, new_backend
-from subtomo.pipeline.patches import patch_corners, read_patches_ahead
+from subtomo.pipeline.patches import read_patches_ahead
 from subtomo.pipeline.plan import plan_extraction
 from subtomo.run.extract import RunContext, extract
 from tests.helpers.builders import PIXEL_SIZE, SETTINGS, particle_set, tilt_images, tomogram, tomogram_set

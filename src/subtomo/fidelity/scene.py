@@ -12,7 +12,7 @@ from subtomo.physics.ctf import ctf_terms, ctf_values
 from subtomo.physics.dose import dose_weights
 from subtomo.physics.frequency import half_frequency, half_index, wrapped_index
 from subtomo.physics.orientation import euler_to_matrix
-from subtomo.physics.projection import project, projection_from_angles, slice_axes
+from subtomo.physics.projection import patch_corners, project, projection_from_angles, slice_axes
 
 Float = NDArray[np.float64]
 
@@ -85,7 +85,7 @@ def slab_images(truth: GaussianParticle, slab: Slab, box: int) -> Float:
         terms = ctf_terms(np.stack([defocus[particle]] * 2 + [zero], axis=1), zero, one, zero, MICROSCOPE)
         factors = ctf_values(terms, *half_frequency(box, slab.pixel_size_angstrom)) * damage
         axes = slice_axes(projection, euler_to_matrix(angles), 1.0)
-        corners = np.floor(points[particle, :, :2] + 0.5).astype(int) - box // 2
+        corners = patch_corners(points[particle, :, :2], box)
         for tilt, (x, y) in enumerate(corners):
             if not (-box <= x <= width and -box <= y <= height):
                 continue  # quite outside of this image

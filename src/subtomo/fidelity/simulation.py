@@ -18,7 +18,7 @@ from subtomo.model.tomogram import TiltSeries, Tomogram, TomogramSet
 from subtomo.physics.ctf import CtfTerms, ctf_terms, ctf_values
 from subtomo.physics.dose import dose_weights
 from subtomo.physics.frequency import half_frequency, half_index, wrapped_index
-from subtomo.physics.projection import projection_from_angles, slice_axes
+from subtomo.physics.projection import patch_corners, projection_from_angles, slice_axes
 from subtomo.pipeline.plan import plan_extraction
 
 Float = NDArray[np.float64]
@@ -63,7 +63,7 @@ def simulate(particle: GaussianParticle, conditions: Conditions, rng: np.random.
     clean = np.stack([particle.slice_values(frame, size) for frame in axes]) * amplitude
     position = plan.image_positions_px[0]
     side = tomogram.image_size[0]
-    corner = np.floor(position + 0.5).astype(np.int64) - size // 2
+    corner = patch_corners(position, size)
     shown = np.fft.irfft2(clean * _shift(position - corner, size), s=(size, size)) * size
     variance = float(shown.var() / conditions.snr)
     stack = _noise(len(axes), side, conditions, rng) * np.sqrt(variance)

@@ -89,3 +89,9 @@ def _about(axis: int, angle_deg: Float) -> Float:
     matrix[:, first, second] = -sine
     matrix[:, second, first] = sine
     return matrix
+
+
+def patch_corners(positions_px: Float, size: int) -> NDArray[np.int64]:
+    """Give the first pixel of patches around positions in tilt images, (..., 2) x and y each, pixels (§6.1)."""
+    # RELION rounds halves away from zero; visible positions are positive
+    return np.floor(positions_px + 0.5).astype(np.int64) - size // 2

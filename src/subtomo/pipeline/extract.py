@@ -17,11 +17,11 @@ from subtomo.model.plan import TomogramPlan
 from subtomo.model.settings import CircleCrop, DataTerm, ExtractionSettings, Output
 from subtomo.model.subtomogram import Extracted, PseudoSubtomogram, TiltStack
 from subtomo.physics.ctf import CtfTerms, ctf_terms
-from subtomo.physics.projection import slice_axes
+from subtomo.physics.projection import patch_corners, slice_axes
 from subtomo.physics.window import gridding_precorrection
 from subtomo.pipeline.filters import crop_limits, tilt_filters, with_aberrations
 from subtomo.pipeline.finish import damp_cone
-from subtomo.pipeline.patches import opened_anew, patch_corners
+from subtomo.pipeline.patches import opened_anew
 
 Float = NDArray[np.float64]
 Limits = NDArray[np.int32]

@@ -1,4 +1,4 @@
-"""Where the patches of particles are in tilt images, and reading them before they are needed."""
+"""Opening tilt images, and reading the patches of particles before they are needed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from subtomo.model.plan import TomogramPlan
 from subtomo.model.settings import ExtractionSettings, Output
 from subtomo.model.tomogram import TiltImageSequence
+from subtomo.physics.projection import patch_corners
 
-Float = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
@@ -23,12 +23,6 @@ def opened_anew(images: TiltImageSequence) -> TiltImageSequence:
     reopened = getattr(images, "reopened", None)
     fresh: TiltImageSequence = reopened() if reopened else images
     return fresh
-
-
-def patch_corners(positions_px: Float, size: int) -> Ints:
-    """Give the first pixel of patches around positions in tilt images, (..., 2) x and y each, pixels (§6.1)."""
-    # RELION rounds halves away from zero; visible positions are positive
-    return np.floor(positions_px + 0.5).astype(np.int64) - size // 2
 
 
 def read_patches_ahead(plan: TomogramPlan, settings: ExtractionSettings, wanted: NDArray[np.bool_]) -> None:

@@ -139,10 +139,11 @@ class Worker:
 
     def _prepared(self, entry: TomogramPlan) -> tuple[TomogramPlan, Extractor | str | None]:
         """Compute what the particles of a tomogram share, or tell why that cannot be done."""
-        if not self._work.todo(entry).any():
+        todo = self._work.todo(entry)
+        if not todo.any():
             return entry, None
         try:
-            read_patches_ahead(entry, self._work.plan.settings, self._work.todo(entry))
+            read_patches_ahead(entry, self._work.plan.settings, todo)
             return entry, make_extractor(entry, self._work.plan.particles, self._work.plan.settings)
         except Exception as error:
             return entry, explained(error)

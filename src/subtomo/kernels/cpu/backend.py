@@ -106,8 +106,8 @@ class CpuBackend:
         self._spectra = np.empty((n, patch, g.n_columns), np.complex64)
         self._slices = np.empty((n, box, half), np.complex64)
         self._weights = np.empty((n, box, half), np.float32)
-        # the circle reaches one row further than the crop, where there is one
         self._spectrum = np.empty((crop, crop, crop // 2 + 1), np.complex64)
+        # the circle reaches one row further than the crop, where there is one
         self._central = slice(g.boundary, min(box, g.boundary + crop + 1))
         self._rows = np.empty((n, self._central.stop - self._central.start, box), np.float32)
         self._volume = np.zeros(padded_shape(crop), np.float32)
@@ -240,7 +240,7 @@ class CpuBackend:
         """Transform the volume to real space (§7.3)."""
         c = self.geometry.crop_size
         data, weights, spectrum = self._data.lend(), self._result_weights.lend(), self._spectrum
-        inverse = term == "corrected" or not (whiten or term == "exact")
+        inverse = term == "corrected" or (term == "inserted" and not whiten)
         if term == "exact":
             unpack_weights(self._weights_volume, weights)
         else:
