@@ -19,13 +19,13 @@ import numpy as np
 
 from benchmarks.measure import REPOSITORY, Run, Sample, ask, extract, run, table, verdict
 from benchmarks.project import N_TILTS, write_particles
+from subtomo.extraction.plan import plan_extraction
 from subtomo.model.optics import Microscope, OpticsGroup
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import ExtractionSettings
 from subtomo.model.table import Table, text_array
-from subtomo.model.tomogram import TiltSeries, Tomogram, TomogramSet
+from subtomo.model.tilt_series import Tilts, TiltSeries, TomogramSet
 from subtomo.physics.projection import projection_from_angles
-from subtomo.pipeline.plan import plan_extraction
 
 N_TOMOGRAMS = 100
 N_PLANNED = 1_000_000
@@ -110,11 +110,11 @@ def _tomograms() -> TomogramSet:
     ones = np.ones(N_TILTS)
     projection = projection_from_angles(angles, np.zeros((N_TILTS, 2)), IMAGE_SIZE, TOMOGRAM_SIZE)
     defocus = 25_000.0 * ones
-    series = TiltSeries(projection, 3.0 * np.arange(N_TILTS), defocus, defocus, 0 * ones, 0 * ones, ones, 0 * ones)
+    series = Tilts(projection, 3.0 * np.arange(N_TILTS), defocus, defocus, 0 * ones, 0 * ones, ones, 0 * ones)
     microscope = Microscope(300.0, 2.7, 0.07)
     names = [f"TS_{i}" for i in range(N_TOMOGRAMS)]
     return TomogramSet(
-        tuple(Tomogram(name, microscope, PIXEL_ANGSTROM, IMAGE_SIZE, TOMOGRAM_SIZE, series) for name in names)
+        tuple(TiltSeries(name, microscope, PIXEL_ANGSTROM, IMAGE_SIZE, TOMOGRAM_SIZE, series) for name in names)
     )
 
 

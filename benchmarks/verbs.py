@@ -20,14 +20,14 @@ from typing import Any
 from benchmarks.extraction import WORKLOADS, Timed
 from benchmarks.measure import ask, table
 from benchmarks.project import write_particles
+from subtomo.backends.protocol import Backend
+from subtomo.extraction.extractor import new_backend
+from subtomo.extraction.extractors import make_extractor
+from subtomo.extraction.plan import plan_extraction
 from subtomo.io.relion import read_particles, read_tomograms
-from subtomo.kernels.protocol import Backend
 from subtomo.model.settings import ExtractionSettings, Output, OutputSettings
-from subtomo.pipeline.extract import new_backend
-from subtomo.pipeline.extractors import make_extractor
-from subtomo.pipeline.plan import plan_extraction
-from subtomo.run.layout import OutputLayout
-from subtomo.run.write import ParticleWriter
+from subtomo.output.layout import OutputLayout
+from subtomo.output.write import ParticleWriter
 
 VERBS = ("crop", "transform", "modulate", "to_images", "circle_crop", "to_slices", "insert", "finish")
 MEANING = {
@@ -69,7 +69,7 @@ def profile(particles_star: str, settings: ExtractionSettings, output_dir: str) 
     """Give milliseconds per particle by verb, ``other`` and ``write``; the first particle does not count."""
     tomograms = read_tomograms("tomograms.star")
     plan = plan_extraction(tomograms, read_particles(particles_star, tomograms), settings)
-    extractor = make_extractor(plan.tomograms[0], plan.particles, settings)
+    extractor = make_extractor(plan.series[0], plan.particles, settings)
     layout = OutputLayout.of(plan, output_dir)
     writer = ParticleWriter(layout, Output.PSEUDO_SUBTOMOGRAM, OutputSettings())
     backend: Any = TimedBackend(new_backend(settings))
@@ -80,7 +80,7 @@ def profile(particles_star: str, settings: ExtractionSettings, output_dir: str) 
         start = time.perf_counter()
         particle = extractor.extract(index, backend)
         between = time.perf_counter()
-        name = extractor.plan.tomogram.name
+        name = extractor.plan.series.name
         Path(layout.root(name, particle.name)).parent.mkdir(parents=True, exist_ok=True)
         writer.write(particle, name)
         extracting, writing = extracting + between - start, writing + time.perf_counter() - between

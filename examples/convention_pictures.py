@@ -15,14 +15,14 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from subtomo.conventions import integer_centre
+from subtomo.extraction.plan import plan_extraction
 from subtomo.model.optics import Microscope, OpticsGroup
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import ExtractionSettings
 from subtomo.model.table import Table, text_array
-from subtomo.model.tomogram import TiltSeries, Tomogram, TomogramSet
+from subtomo.model.tilt_series import Tilts, TiltSeries, TomogramSet
 from subtomo.physics.orientation import euler_to_matrix
 from subtomo.physics.projection import project, projection_from_angles
-from subtomo.pipeline.plan import plan_extraction
 
 Float = NDArray[np.float64]
 
@@ -169,11 +169,11 @@ def _depth_of_centre(matrix: Float) -> float:
     return float(project(matrix, np.full((1, 3), SIDE / 2))[0, 2])
 
 
-def tomogram(tilts: Float, *, size: int = SIDE, hand: float = 1.0) -> Tomogram:
+def tomogram(tilts: Float, *, size: int = SIDE, hand: float = 1.0) -> TiltSeries:
     """Describe a tilt series without images."""
     n = len(tilts)
     defocus = np.full(n, DEFOCUS_ANGSTROM)
-    series = TiltSeries(
+    series = Tilts(
         projection=projections(tilts, size),
         dose_e_per_a2=np.zeros(n),
         defocus_u_angstrom=defocus,
@@ -184,10 +184,10 @@ def tomogram(tilts: Float, *, size: int = SIDE, hand: float = 1.0) -> Tomogram:
         b_factor_a2=np.zeros(n),
     )
     microscope = Microscope(300.0, 2.7, 0.1)
-    return Tomogram("TS", microscope, PIXEL_ANGSTROM, (size, size), (size,) * 3, series, hand=hand)
+    return TiltSeries("TS", microscope, PIXEL_ANGSTROM, (size, size), (size,) * 3, series, hand=hand)
 
 
-def plan_of(scene: Tomogram, centred_angstrom: Float) -> Any:
+def plan_of(scene: TiltSeries, centred_angstrom: Float) -> Any:
     """Plan the extraction of particles at centred coordinates (n, 3)."""
     n = len(centred_angstrom)
     none = np.zeros((n, 3))
@@ -206,7 +206,7 @@ def plan_of(scene: Tomogram, centred_angstrom: Float) -> Any:
         source="drawing",
     )
     settings = ExtractionSettings(box_size=4, min_tilts=0)
-    return plan_extraction(TomogramSet((scene,)), particles, settings).tomograms[0]
+    return plan_extraction(TomogramSet((scene,)), particles, settings).series[0]
 
 
 def _draw_frame(panel: Any, matrix: Float, labels: tuple[str, str, str], *, faint: bool = False) -> None:

@@ -20,14 +20,14 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from subtomo.cli import main as subtomo
-from subtomo.fidelity.particle import GaussianParticle, random_particle
-from subtomo.fidelity.scene import MICROSCOPE, TILT_AXIS_DEG, Slab, lowest_tilts_first, random_angles_deg, slab_images
 from subtomo.io.mrc_read import read_volume
 from subtomo.io.mrc_write import write_mrc
 from subtomo.io.star import format_floats, format_ints, write_tables
 from subtomo.model.table import Table, text_array
 from subtomo.physics.fsc import first_shell_below, shell_correlation
 from subtomo.report.sections import draw_volumes
+from subtomo.simulation.particle import GaussianParticle, random_particle
+from subtomo.simulation.scene import MICROSCOPE, TILT_AXIS_DEG, Slab, lowest_tilts_first, random_angles_deg, slab_images
 
 Float = NDArray[np.float64]
 

@@ -46,7 +46,7 @@ print(
 settings = ExtractionSettings(box_size=96, crop_size=48, binning=1.0, apply_orientations=True)
 subtomograms = PseudoSubtomograms(tomograms, particles, settings)  # no image is read yet
 
-plan = subtomograms.plan.tomograms[0]
+plan = subtomograms.plan.series[0]
 print(f"{len(subtomograms)} will be made, {len(subtomograms.plan.left_out)} are left out")
 print(f"the first is seen in {plan.visible[0].sum()} tilts, in image 1 at {plan.image_positions_px[0, 0].round(1)}")
 offset = plan.defocus_offset_angstrom[0]

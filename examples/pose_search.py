@@ -17,13 +17,13 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 from scipy.stats import wilcoxon
 
-from subtomo.fidelity.conditions import Conditions
-from subtomo.fidelity.experiment import KINDS, STACKS, kinds_of_costs
-from subtomo.fidelity.particle import random_particle
-from subtomo.fidelity.poses import Pose
-from subtomo.fidelity.search import PoseError, pose_error, search_pose
-from subtomo.fidelity.simulation import simulate
-from subtomo.run.cores import available_cores
+from subtomo.alignment.poses import Pose
+from subtomo.alignment.search import PoseError, pose_error, search_pose
+from subtomo.jobs.cores import available_cores
+from subtomo.jobs.cost_errors import KINDS, STACKS, kinds_of_costs
+from subtomo.simulation.conditions import Conditions
+from subtomo.simulation.particle import random_particle
+from subtomo.simulation.simulation import simulate
 
 N_ATOMS, RADIUS_PX, SIGMA_PX = 250, 8.0, 0.6
 START_ANGLE_DEG, START_SHIFT_PX = 4.0, 1.2

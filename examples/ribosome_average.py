@@ -11,13 +11,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from subtomo.averaging.average import AverageSettings
 from subtomo.io.mrc_read import read_volume
 from subtomo.io.relion import OptimisationSet
-from subtomo.pipeline.average import AverageSettings
+from subtomo.jobs.average import AverageJob, run_average
+from subtomo.jobs.cores import available_cores
+from subtomo.jobs.progress import Silent
 from subtomo.report.sections import draw_volumes
-from subtomo.run.average import AverageJob, run_average
-from subtomo.run.cores import available_cores
-from subtomo.run.progress import Silent
 
 
 def main(folder: Path) -> None:

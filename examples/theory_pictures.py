@@ -13,9 +13,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from subtomo import DataTerm, PseudoSubtomograms
-from subtomo.fidelity.conditions import Conditions
-from subtomo.fidelity.particle import GaussianParticle, random_particle
-from subtomo.fidelity.simulation import simulate
+from subtomo.simulation.conditions import Conditions
+from subtomo.simulation.particle import GaussianParticle, random_particle
+from subtomo.simulation.simulation import simulate
 
 CROP = 64
 RADII_PX = np.arange(2.0, 25.0, 2.0)

@@ -9,7 +9,9 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from subtomo.errors import InputError, SettingsError, SubtomoError
+    from subtomo.extraction.sequence import PseudoSubtomograms
     from subtomo.io.relion import read_particles, read_tomograms
+    from subtomo.jobs.extract import extract
     from subtomo.model.particles import ParticleSet
     from subtomo.model.settings import (
         CircleCrop,
@@ -20,9 +22,7 @@ if TYPE_CHECKING:
         Weighting,
     )
     from subtomo.model.subtomogram import PseudoSubtomogram, TiltStack
-    from subtomo.model.tomogram import Tomogram, TomogramSet
-    from subtomo.run.extract import extract
-    from subtomo.run.sequence import PseudoSubtomograms
+    from subtomo.model.tilt_series import TiltSeries, TomogramSet
 
 _HOMES = {
     "CircleCrop": "subtomo.model.settings",
@@ -33,14 +33,14 @@ _HOMES = {
     "OutputSettings": "subtomo.model.settings",
     "ParticleSet": "subtomo.model.particles",
     "PseudoSubtomogram": "subtomo.model.subtomogram",
-    "PseudoSubtomograms": "subtomo.run.sequence",
+    "PseudoSubtomograms": "subtomo.extraction.sequence",
     "SettingsError": "subtomo.errors",
     "SubtomoError": "subtomo.errors",
     "TiltStack": "subtomo.model.subtomogram",
-    "Tomogram": "subtomo.model.tomogram",
-    "TomogramSet": "subtomo.model.tomogram",
+    "TiltSeries": "subtomo.model.tilt_series",
+    "TomogramSet": "subtomo.model.tilt_series",
     "Weighting": "subtomo.model.settings",
-    "extract": "subtomo.run.extract",
+    "extract": "subtomo.jobs.extract",
     "read_particles": "subtomo.io.relion",
     "read_tomograms": "subtomo.io.relion",
 }
@@ -58,8 +58,8 @@ __all__ = [
     "PseudoSubtomograms",
     "SettingsError",
     "SubtomoError",
+    "TiltSeries",
     "TiltStack",
-    "Tomogram",
     "TomogramSet",
     "Weighting",
     "extract",

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from subtomo.averaging.resolution import compare_halves, guinier_curves
 from subtomo.io.relion import OptimisationSet
 from subtomo.io.relion.fsc import MapFiles, write_fsc
 from subtomo.io.star import find_table, read_tables
+from subtomo.jobs.average import AverageJob, run_average
+from subtomo.jobs.progress import Silent
 from subtomo.model.resolution import ResolutionCurves
 from subtomo.physics.fsc import (
     filter_shells,
@@ -24,9 +27,6 @@ from subtomo.physics.fsc import (
 )
 from subtomo.physics.guinier import fit_line, log_amplitude
 from subtomo.physics.window import centre_distance, soft_disc
-from subtomo.pipeline.resolution import compare_halves, guinier_curves
-from subtomo.run.average import AverageJob, run_average
-from subtomo.run.progress import Silent
 
 SIZE = 32
 RANDOM = np.random.default_rng(7)

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from subtomo.averaging.average import AverageSettings
 from subtomo.io.mrc_read import read_volume
 from subtomo.io.relion import OptimisationSet
+from subtomo.jobs.average import AverageJob, AverageResult, run_average
+from subtomo.jobs.progress import Silent
 from subtomo.model.settings import DataTerm, ExtractionSettings
 from subtomo.physics.fsc import shell_correlation
 from subtomo.physics.symmetry import rotation_group
 from subtomo.physics.window import centre_distance, soft_disc
-from subtomo.pipeline.average import AverageSettings
-from subtomo.run.average import AverageJob, AverageResult, run_average
-from subtomo.run.progress import Silent
 from tests.average.project import ATOMS_PX, BOX, CROP, PIXEL_ANGSTROM, density, write_project
 
 MASK = soft_disc(centre_distance(CROP, 3), 11.0, 3.0)

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from subtomo.averaging.average import assigned_halves
 from subtomo.cli import main
 from subtomo.errors import InputError
 from subtomo.io.mrc_write import write_mrc
-from subtomo.pipeline.average import assigned_halves
 from tests.average.project import SIZES
 from tests.helpers.project import edit
 

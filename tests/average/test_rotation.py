@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from subtomo.kernels.rotation import FineTransform, rotated_weights
+from subtomo.backends.rotation import FineTransform, rotated_weights
 from subtomo.physics.frequency import half_index, wrapped_index
 from subtomo.physics.orientation import euler_to_matrix
 from subtomo.physics.window import centre_distance, insertion_envelope, soft_disc

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from subtomo.averaging.average import AverageSums
+from subtomo.backends.rotation import FineTransform
 from subtomo.errors import SettingsError
-from subtomo.kernels.rotation import FineTransform
 from subtomo.physics.fsc import shell_correlation
 from subtomo.physics.orientation import euler_to_matrix
 from subtomo.physics.symmetry import rotation_group
 from subtomo.physics.window import centre_distance, soft_disc
-from subtomo.pipeline.average import AverageSums
 from tests.average.project import density
 
 GOLDEN = (1 + 5**0.5) / 2

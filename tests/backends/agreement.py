@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.extraction.sequence import PseudoSubtomograms
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import ExtractionSettings
 from subtomo.model.subtomogram import Extracted, PseudoSubtomogram
-from subtomo.model.tomogram import Tomogram
-from subtomo.run.sequence import PseudoSubtomograms
+from subtomo.model.tilt_series import TiltSeries
 from tests.helpers.builders import tomogram_set
 
 DATA_TOLERANCE = 3e-6
 WEIGHT_TOLERANCE = 2e-6
 
 
-def assert_backends_agree(tomogram: Tomogram, particles: ParticleSet, settings: ExtractionSettings) -> None:
+def assert_backends_agree(tomogram: TiltSeries, particles: ParticleSet, settings: ExtractionSettings) -> None:
     """Extract all particles with both backends; there must be one at least."""
     fast, slow = (
         PseudoSubtomograms(tomogram_set(tomogram), particles, settings, backend=name) for name in ("cpu", "reference")

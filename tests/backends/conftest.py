@@ -7,8 +7,8 @@ from types import ModuleType
 
 import pytest
 
-from subtomo.kernels import fft
-from subtomo.kernels.cpu import backend, exact
+from subtomo.backends import fft
+from subtomo.backends.cpu import backend, exact
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from subtomo.extraction.extractor import new_backend
+from subtomo.extraction.sequence import PseudoSubtomograms
 from subtomo.model.optics import OpticsGroup
 from subtomo.model.settings import CircleCrop, Cone, ExtractionSettings, Output
 from subtomo.model.subtomogram import PseudoSubtomogram
-from subtomo.pipeline.extract import new_backend
-from subtomo.run.sequence import PseudoSubtomograms
 from tests.backends.agreement import assert_backends_agree
 from tests.helpers.builders import PIXEL_SIZE, SETTINGS, particle_set, tilt_images, tilt_series, tomogram, tomogram_set
 

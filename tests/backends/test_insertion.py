@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from subtomo.kernels.protocol import Backend, BoxGeometry, FourierVolume, TiltFilters, get_backend
+from subtomo.backends.protocol import Backend, BoxGeometry, FourierVolume, TiltFilters, get_backend
 from subtomo.physics.dose import insertion_limits
 from subtomo.physics.frequency import wrapped_index
 from subtomo.physics.orientation import euler_to_matrix

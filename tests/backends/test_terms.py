@@ -11,15 +11,15 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from subtomo.kernels.cpu.gridding import REACH, TAPS, aliasing, grid_size, kernel, tap_polynomials
-from subtomo.kernels.protocol import BoxGeometry, get_backend
+from subtomo.backends.cpu.gridding import REACH, TAPS, aliasing, grid_size, kernel, tap_polynomials
+from subtomo.backends.protocol import BoxGeometry, get_backend
+from subtomo.extraction.sequence import PseudoSubtomograms
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import CircleCrop, DataTerm, ExtractionSettings, Weighting
 from subtomo.model.subtomogram import PseudoSubtomogram
 from subtomo.physics.frequency import wrapped_index
 from subtomo.physics.orientation import euler_to_matrix
 from subtomo.physics.window import centre_distance, insertion_envelope, particle_sphere
-from subtomo.run.sequence import PseudoSubtomograms
 from tests.backends.agreement import DATA_TOLERANCE, WEIGHT_TOLERANCE, difference
 from tests.backends.test_cpu import CHANGES, PARTICLES
 from tests.backends.test_insertion import filters, modulated, random_axes, random_images
@@ -160,7 +160,7 @@ def test_slices_sampled_at_the_crop_size_give_what_those_of_the_box_give() -> No
 
 
 def _with_slices_of_the_box(settings: ExtractionSettings, images: NDArray[np.float32]) -> NDArray[np.float32]:
-    from subtomo.pipeline import extract as module
+    from subtomo.extraction import extractor as module
 
     class Whole(module.TomogramExtractor):
         def _backproject(self, modulated: Any, axes: Float, tilts: Any, limits: Any, backend: Any) -> None:
@@ -169,7 +169,7 @@ def _with_slices_of_the_box(settings: ExtractionSettings, images: NDArray[np.flo
             backend.backproject(backend.to_slices(images, modulated), axes, limits[tilts], scales)
 
     plan = PseudoSubtomograms(tomogram_set(tomogram(images=images)), PARTICLES, settings).plan
-    extractor = Whole(plan.tomograms[0], PARTICLES, settings)
+    extractor = Whole(plan.series[0], PARTICLES, settings)
     item = extractor.extract(0, module.new_backend(settings, "reference"))
     assert isinstance(item, PseudoSubtomogram)
     return item.data

@@ -18,8 +18,8 @@ from dask_jobqueue import SLURMCluster
 from subtomo import ExtractionSettings, OutputSettings, extract
 from subtomo.cli import main
 from subtomo.errors import InputError, SettingsError
-from subtomo.run.cluster import DaskExecutor, connect, parse_options, slurm_script
-from subtomo.run.context import RunContext
+from subtomo.jobs.cluster import DaskExecutor, connect, parse_options, slurm_script
+from subtomo.jobs.context import RunContext
 from tests.helpers.project import read_project, write_project
 
 OPTIONS = ["extract", "--t", "tomograms.star", "--p", "particles.star", "--b", "32", "--crop", "24"]
@@ -111,7 +111,7 @@ def test_a_scheduler_that_runs_already_is_used(project: Path) -> None:
 
 
 def test_an_address_without_scheduler_is_told_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("subtomo.run.cluster._CONNECT_SECONDS", 1)
+    monkeypatch.setattr("subtomo.jobs.cluster._CONNECT_SECONDS", 1)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -162,12 +162,12 @@ def test_the_slurm_script_is_that_of_dask_jobqueue(capsys: pytest.CaptureFixture
 
 
 def test_dask_is_imported_only_when_it_is_asked_for() -> None:
-    code = "import sys, subtomo.cli.extract, subtomo.run.cluster; sys.exit('distributed' in sys.modules)"
+    code = "import sys, subtomo.cli.extract, subtomo.jobs.cluster; sys.exit('distributed' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_an_extraction_whose_worker_is_killed_loses_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("subtomo.run.batches.MOST_PARTICLES", 1)
+    monkeypatch.setattr("subtomo.jobs.batches.MOST_PARTICLES", 1)
     tomograms, particles = read_project(project)
     settings, output = ExtractionSettings(box_size=32, crop_size=24), OutputSettings(write_sums=True)
     extract(tomograms, particles, settings, "serial", output=output, context=RunContext(threads=1))

@@ -12,8 +12,8 @@ import pytest
 
 from subtomo.cli import main
 from subtomo.io.mrc_write import write_mrc
-from subtomo.run.compare import compare_trees
-from subtomo.run.compare_files import largest_difference
+from subtomo.jobs.compare import compare_trees
+from subtomo.jobs.compare_files import largest_difference
 
 Capture = pytest.CaptureFixture[str]
 

@@ -9,15 +9,15 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from subtomo.model.plan import TomogramPlan
+from subtomo.extraction.plan import plan_extraction
+from subtomo.model.plan import SeriesPlan
 from subtomo.model.settings import ExtractionSettings
-from subtomo.model.tomogram import Tomogram
+from subtomo.model.tilt_series import TiltSeries
 from subtomo.physics.ctf import ctf_terms, ctf_values, wavelength_angstrom
 from subtomo.physics.dose import dose_weights
 from subtomo.physics.frequency import wrapped_index
 from subtomo.physics.orientation import compose, euler_to_matrix, matrix_to_euler
 from subtomo.physics.projection import project, projection_from_angles
-from subtomo.pipeline.plan import plan_extraction
 from tests.helpers.builders import particle_set, tomogram, tomogram_set
 
 Float = NDArray[np.float64]
@@ -26,11 +26,11 @@ CENTRE = np.full(3, 50.0)
 ALL = ExtractionSettings(box_size=4, min_tilts=0)
 
 
-def plan_of(scene: Tomogram, centred_angstrom: Float, settings: ExtractionSettings = ALL) -> TomogramPlan:
+def plan_of(scene: TiltSeries, centred_angstrom: Float, settings: ExtractionSettings = ALL) -> SeriesPlan:
     """Plan particles without offsets at centred coordinates (n, 3)."""
     none = np.zeros_like(centred_angstrom)
     particles = particle_set([scene.name] * len(none), centred_angstrom.tolist(), origin_angstrom=none)
-    return plan_extraction(tomogram_set(scene), particles, settings).tomograms[0]
+    return plan_extraction(tomogram_set(scene), particles, settings).series[0]
 
 
 def about(axis: str, degrees: float) -> Float:
@@ -122,11 +122,11 @@ def test_14_and_15_frames_follow_one_another_and_offsets_are_in_the_subtomograms
     particles = particle_set(
         ["TS_1"], np.zeros((1, 3)), subtomogram_angles_deg=frame, angles_deg=angles, origin_angstrom=origin
     )
-    plan = plan_extraction(tomogram_set(scene), particles, ALL).tomograms[0]
+    plan = plan_extraction(tomogram_set(scene), particles, ALL).series[0]
     np.testing.assert_allclose(plan.orientations, euler_to_matrix(frame))
     moved = plan.positions_px[0] - scene.centre_px
     np.testing.assert_allclose(moved, -euler_to_matrix(frame)[0] @ origin[0] / scene.pixel_size_angstrom, atol=1e-12)
-    applied = plan_extraction(tomogram_set(scene), particles, replace(ALL, apply_orientations=True)).tomograms[0]
+    applied = plan_extraction(tomogram_set(scene), particles, replace(ALL, apply_orientations=True)).series[0]
     np.testing.assert_allclose(applied.orientations, compose(euler_to_matrix(frame), euler_to_matrix(angles)))
 
 

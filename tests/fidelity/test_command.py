@@ -17,7 +17,7 @@ QUICK = ["fidelity", "--b", "24", "--crop", "16", "--tilts", "5", "--atoms", "60
 @pytest.fixture(autouse=True)
 def few_poses(monkeypatch: pytest.MonkeyPatch) -> None:
     defaults = (3, 2)
-    monkeypatch.setattr("subtomo.fidelity.experiment.run_experiment.__defaults__", (defaults,))
+    monkeypatch.setattr("subtomo.jobs.cost_errors.run_experiment.__defaults__", (defaults,))
 
 
 def test_a_table_numbers_and_pictures_are_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

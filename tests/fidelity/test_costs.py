@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from subtomo import PseudoSubtomograms, SettingsError
-from subtomo.fidelity.conditions import Conditions
-from subtomo.fidelity.cost import ImageCost, VolumeCost, half_plane, half_space
-from subtomo.fidelity.experiment import KINDS, STACKS, Comparison, kinds_of_costs, run_experiment
-from subtomo.fidelity.particle import GaussianParticle, random_particle
-from subtomo.fidelity.poses import LARGEST_ANGLE_DEG, LARGEST_SHIFT_PX, TRUE_POSE, Pose, random_poses
-from subtomo.fidelity.search import pose_error, search_pose
-from subtomo.fidelity.simulation import simulate
+from subtomo.alignment.cost import ImageCost, VolumeCost, half_plane, half_space
+from subtomo.alignment.poses import LARGEST_ANGLE_DEG, LARGEST_SHIFT_PX, TRUE_POSE, Pose, random_poses
+from subtomo.alignment.search import pose_error, search_pose
+from subtomo.jobs.cost_errors import KINDS, STACKS, Comparison, kinds_of_costs, run_experiment
 from subtomo.model.settings import DataTerm, Weighting
 from subtomo.physics.orientation import euler_to_matrix
+from subtomo.simulation.conditions import Conditions
+from subtomo.simulation.particle import GaussianParticle, random_particle
+from subtomo.simulation.simulation import simulate
 
 SMALL = Conditions(box_size=48, crop_size=24, n_tilts=15, dose_per_tilt=5.0, defocus_angstrom=12_000.0, snr=0.05)
 N_POSES = 40, 20
@@ -91,7 +91,9 @@ def test_the_cost_by_images_is_the_sum_over_pixels() -> None:
         model = amplitude * truth.slice_values(axes, 48)
         difference = np.abs(image - model) ** 2 - np.abs(image) ** 2
         expected += float((half_plane(48) * difference).sum())
-    assert ImageCost.of(simulation)(truth) == pytest.approx(expected, rel=1e-6)
+    assert ImageCost.of(simulation.images, simulation.amplitude, simulation.axes)(truth) == pytest.approx(
+        expected, rel=1e-6
+    )
 
 
 def test_projections_are_sections_of_the_transform() -> None:

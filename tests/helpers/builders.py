@@ -13,7 +13,7 @@ from subtomo.model.optics import Microscope, OpticsGroup
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import ExtractionSettings
 from subtomo.model.table import Table, text_array
-from subtomo.model.tomogram import TiltSeries, Tomogram, TomogramSet
+from subtomo.model.tilt_series import Tilts, TiltSeries, TomogramSet
 from subtomo.physics.projection import projection_from_angles
 
 PIXEL_SIZE = 5.0
@@ -31,12 +31,12 @@ def tilt_images(n_tilts: int, dtype: DTypeLike = np.float32, *, seed: int = 0) -
     return noise.astype(dtype)
 
 
-def tilt_series(n_tilts: int, **changes: Any) -> TiltSeries:
+def tilt_series(n_tilts: int, **changes: Any) -> Tilts:
     """Make a series from -45 to 45 degrees with astigmatism and growing dose."""
     index = np.arange(n_tilts)
     angles = np.stack([0.3 * np.sin(index), np.linspace(-45, 45, n_tilts), np.full(n_tilts, 84.7)], axis=1)
     shifts = np.stack([np.sin(1.7 * index), np.cos(2.3 * index)], axis=1)
-    series = TiltSeries(
+    series = Tilts(
         projection=projection_from_angles(angles, shifts, IMAGE_SIZE, TOMOGRAM_SIZE),
         dose_e_per_a2=2.5 * np.argsort(np.sin(9.0 * index)),
         defocus_u_angstrom=22_000.0 + 100.0 * index,
@@ -50,10 +50,10 @@ def tilt_series(n_tilts: int, **changes: Any) -> TiltSeries:
 
 
 def tomogram(
-    name: str = "TS_1", n_tilts: int = 5, *, images: Any = None, tilts: TiltSeries | None = None, **changes: Any
-) -> Tomogram:
+    name: str = "TS_1", n_tilts: int = 5, *, images: Any = None, tilts: Tilts | None = None, **changes: Any
+) -> TiltSeries:
     """Make a tomogram with noise as images."""
-    made = Tomogram(
+    made = TiltSeries(
         name=name,
         microscope=Microscope(300.0, 2.7, 0.07),
         pixel_size_angstrom=PIXEL_SIZE,
@@ -66,7 +66,7 @@ def tomogram(
     return replace(made, **changes)
 
 
-def tomogram_set(*tomograms: Tomogram) -> TomogramSet:
+def tomogram_set(*tomograms: TiltSeries) -> TomogramSet:
     """Put tomograms into a set, one default tomogram if none is given."""
     return TomogramSet(tomograms or (tomogram(),), "tomograms.star")
 

@@ -11,7 +11,7 @@ from subtomo.io.relion import read_particles, read_tomograms
 from subtomo.io.star import find_table, format_floats, read_tables, write_tables
 from subtomo.model.particles import ParticleSet
 from subtomo.model.table import Table, text_array
-from subtomo.model.tomogram import TomogramSet
+from subtomo.model.tilt_series import TomogramSet
 from tests.helpers.builders import PIXEL_SIZE, TOMOGRAM_SIZE, tilt_images
 
 N_TILTS = 5

@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from subtomo.fidelity.particle import random_particle
-from subtomo.fidelity.scene import (
+from subtomo.io.mrc_write import write_mrc
+from subtomo.io.star import format_floats, format_ints, write_tables
+from subtomo.model.table import Table, text_array
+from subtomo.simulation.particle import random_particle
+from subtomo.simulation.scene import (
     MICROSCOPE,
     TILT_AXIS_DEG,
     Slab,
@@ -18,9 +21,6 @@ from subtomo.fidelity.scene import (
     random_angles_deg,
     slab_images,
 )
-from subtomo.io.mrc_write import write_mrc
-from subtomo.io.star import format_floats, format_ints, write_tables
-from subtomo.model.table import Table, text_array
 
 Float = NDArray[np.float64]
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from subtomo.errors import InputError, SettingsError
+from subtomo.extraction.plan import plan_extraction
 from subtomo.io.relion import OptimisationSet, read_particles, read_tomograms, write_optimisation_set
 from subtomo.io.star import find_table, read_tables, write_tables
+from subtomo.jobs.sample_manifold import ManifoldJob, sample_manifold
 from subtomo.manifolds.surface import surface_normal
 from subtomo.model.manifold import Sphere
 from subtomo.model.table import Table
-from subtomo.pipeline.plan import plan_extraction
-from subtomo.run.sample_manifold import ManifoldJob, sample_manifold
 from tests.helpers.builders import SETTINGS
 from tests.helpers.project import edit
 
@@ -48,8 +48,8 @@ def test_centred_particles_feed_straight_into_an_extraction_at_the_same_places(p
     assert particles.centred
     assert not uncentred.centred
     plans = [plan_extraction(tomograms, chosen, SETTINGS) for chosen in (particles, uncentred)]
-    assert sum(len(entry) for entry in plans[0].tomograms) > 20
-    for ours, theirs in zip(*(plan.tomograms for plan in plans), strict=True):
+    assert sum(len(entry) for entry in plans[0].series) > 20
+    for ours, theirs in zip(*(plan.series for plan in plans), strict=True):
         np.testing.assert_allclose(ours.positions_px, theirs.positions_px, atol=2e-5)
         np.testing.assert_allclose(ours.orientations, theirs.orientations)
 

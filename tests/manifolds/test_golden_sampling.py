@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from subtomo.errors import InputError
-from subtomo.run.sample_manifold import ManifoldJob, sample_manifold
+from subtomo.jobs.sample_manifold import ManifoldJob, sample_manifold
 from tests.conformance.cases import CASES, Case
 from tests.conformance.compare import compare_run
 

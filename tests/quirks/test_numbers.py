@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from subtomo.backends.protocol import BoxGeometry, TiltFilters, get_backend
 from subtomo.conventions import QUIRKS, integer_centre
 from subtomo.errors import InputError, SettingsError
-from subtomo.kernels.protocol import BoxGeometry, TiltFilters, get_backend
+from subtomo.extraction.extractor import new_backend
+from subtomo.extraction.filters import tilt_filters, with_aberrations
+from subtomo.extraction.plan import plan_extraction
+from subtomo.extraction.sequence import PseudoSubtomograms
 from subtomo.model.optics import OpticsGroup
 from subtomo.model.settings import CircleCrop, ExtractionSettings
 from subtomo.physics.aberrations import aberration_phase
 from subtomo.physics.projection import project, projection_from_angles
 from subtomo.physics.window import gridding_precorrection
-from subtomo.pipeline.extract import new_backend
-from subtomo.pipeline.filters import tilt_filters, with_aberrations
-from subtomo.pipeline.plan import plan_extraction
-from subtomo.run.sequence import PseudoSubtomograms
 from tests.helpers.builders import PIXEL_SIZE, SETTINGS, particle_set, tilt_series, tomogram, tomogram_set
 
 
@@ -42,7 +42,7 @@ def test_quirk_2_aberrations_use_the_pixel_size_of_the_first_group() -> None:
     zernike = np.array([0.1, -0.2, 3.0, 0.5])
     first, second = OpticsGroup("a", PIXEL_SIZE), OpticsGroup("b", 1.1 * PIXEL_SIZE, even_zernike=zernike)
     particles = replace(particle_set(["TS_1"]), optics_groups=(first, second))
-    plan = plan_extraction(tomogram_set(), particles, SETTINGS).tomograms[0]
+    plan = plan_extraction(tomogram_set(), particles, SETTINGS).series[0]
     filters = with_aberrations(tilt_filters(plan, SETTINGS), second, particles, SETTINGS)
     assert filters.even_phase is not None
     np.testing.assert_array_equal(filters.even_phase, aberration_phase(zernike, 24, PIXEL_SIZE, even=True))
@@ -50,7 +50,7 @@ def test_quirk_2_aberrations_use_the_pixel_size_of_the_first_group() -> None:
 
 def test_quirk_3_whitening_multiplies_the_weight_once() -> None:
     settings = replace(SETTINGS, circle_crop=CircleCrop.NONE)
-    plan = plan_extraction(tomogram_set(), particle_set(["TS_1"]), settings).tomograms[0]
+    plan = plan_extraction(tomogram_set(), particle_set(["TS_1"]), settings).series[0]
     filters = tilt_filters(plan, settings)
     factor = np.full(filters.dose_weights.shape, 3.0, np.float32)
     backend, tilts = new_backend(settings, "reference"), np.arange(2)
@@ -110,7 +110,7 @@ def test_quirk_10_any_visible_tilts_count() -> None:
 def test_quirk_13_whitening_images_smaller_than_a_patch_is_refused() -> None:
     settings = ExtractionSettings(96, 16, whiten=True)
     particles = particle_set(["TS_1"], [[0.0, 0.0, 0.0]])
-    plan = plan_extraction(tomogram_set(), particles, settings).tomograms[0]
+    plan = plan_extraction(tomogram_set(), particles, settings).series[0]
     with pytest.raises(InputError, match=r"blocks of 96.*--whiten"):
         tilt_filters(plan, settings)
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from subtomo.extraction.plan import plan_extraction
+from subtomo.jobs.extract import RunContext, extract
 from subtomo.model.plan import ExtractionPlan
 from subtomo.model.settings import ExtractionSettings, OutputSettings
-from subtomo.pipeline.plan import plan_extraction
-from subtomo.run.extract import RunContext, extract
-from subtomo.run.layout import OutputLayout
-from subtomo.run.ledger import Ledger
+from subtomo.output.layout import OutputLayout
+from subtomo.output.resume import Ledger
 from tests.helpers.builders import particle_set, tomogram, tomogram_set
 
 TOMOGRAMS, PARTICLES, TILTS = 500, 200_000, 41
@@ -41,8 +41,8 @@ def finish_all(plan: ExtractionPlan, layout: OutputLayout) -> float:
     """Make empty files for all particles and take them down; give the seconds for the taking down at the end."""
     Path(layout.hidden).mkdir(parents=True)
     ledger = Ledger(plan, layout, OutputSettings(), resume=False, note=print)
-    for entry in plan.tomograms:
-        Path(layout.root(entry.tomogram.name, f"{entry.tomogram.name}/1")).parent.mkdir(parents=True, exist_ok=True)
+    for entry in plan.series:
+        Path(layout.root(entry.series.name, f"{entry.series.name}/1")).parent.mkdir(parents=True, exist_ok=True)
         for index in range(len(entry)):
             for path, size in ledger.files.expected(entry, plan.particles, index):
                 with open(path, "wb") as stream:

@@ -26,7 +26,7 @@ COUNTS = ("seconds", "command", "n_found", "n_written_files", "bytes_written")
 
 _PROGRAM = """
 import sys
-from subtomo.run import journal
+from subtomo.output import journal
 journal.GROUP_SECONDS = 0.05  # otherwise no run of this size would be in the journal before its end
 from subtomo.cli import main
 sys.exit(main())

@@ -16,8 +16,8 @@ import pytest
 
 from subtomo.cli import main
 from subtomo.errors import InputError
-from subtomo.pipeline.extract import TomogramExtractor
-from subtomo.run.extract import RunContext, extract
+from subtomo.extraction.extractor import TomogramExtractor
+from subtomo.jobs.extract import RunContext, extract
 from tests.helpers.builders import SETTINGS
 from tests.helpers.project import read_project, write_project
 from tests.reliability.runs import account, contents, finish, leftovers, named_images

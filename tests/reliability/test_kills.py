@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from subtomo.run.journal import read_journal
-from subtomo.run.signals import TerminatedError, termination_as_error
+from subtomo.jobs.signals import TerminatedError, termination_as_error
+from subtomo.output.journal import read_journal
 from tests.reliability.runs import N_PARTICLES, account, contents, finish, leftovers, n_volumes, start, stop_after
 
 Undisturbed = tuple[Path, dict[str, Any]]

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from subtomo.errors import SettingsError
+from subtomo.jobs.extract import RunContext, extract
+from subtomo.jobs.progress import Silent
 from subtomo.model.settings import Cone, ExtractionSettings, ExtraFile, Output, OutputSettings, Weighting
-from subtomo.run.extract import RunContext, extract
-from subtomo.run.journal import read_journal
-from subtomo.run.progress import Silent
-from subtomo.run.summary import ExtractionSummary
+from subtomo.output.journal import read_journal
+from subtomo.output.summary import ExtractionSummary
 from tests.helpers.builders import SETTINGS
 from tests.helpers.project import edit, read_project, write_project
 from tests.reliability.runs import contents

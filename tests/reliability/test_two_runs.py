@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from subtomo.errors import InputError
-from subtomo.run import lock
-from subtomo.run.extract import RunContext, extract
-from subtomo.run.lock import folder_lock
+from subtomo.jobs.extract import RunContext, extract
+from subtomo.output import lock
+from subtomo.output.lock import folder_lock
 from tests.helpers.builders import SETTINGS
 from tests.helpers.project import read_project, write_project
 from tests.reliability.runs import finish, start

@@ -12,11 +12,11 @@ import mrcfile
 import numpy as np
 import pytest
 
+from subtomo.extraction.plan import plan_extraction
+from subtomo.jobs import batches
+from subtomo.jobs.batches import Batch, divide, extract_batch
+from subtomo.jobs.extract import RunContext, extract
 from subtomo.model.settings import ExtractionSettings, ExtraFile, OutputSettings
-from subtomo.pipeline.plan import plan_extraction
-from subtomo.run import batches
-from subtomo.run.batches import Batch, divide, extract_batch
-from subtomo.run.extract import RunContext, extract
 from tests.helpers.builders import SETTINGS, particle_set, tomogram, tomogram_set
 from tests.helpers.project import read_project
 
@@ -133,7 +133,7 @@ def test_a_batch_can_be_done_twice(project: Path) -> None:
 def test_batches_are_bounded_by_cost_and_nearly_equal(box: int, tilts: int, n: int) -> None:
     settings = ExtractionSettings(box_size=box, min_tilts=0)
     plan = plan_extraction(tomogram_set(tomogram(n_tilts=tilts)), particle_set(["TS_1"] * n), settings)
-    ranges = divide(plan.tomograms[0], settings)
+    ranges = divide(plan.series[0], settings)
     assert [i for members in ranges for i in members] == list(range(n))
     sizes = [len(members) for members in ranges]
     assert max(sizes) - min(sizes) <= 1

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 
 from subtomo.errors import InputError, SettingsError
+from subtomo.extraction.plan import plan_extraction
+from subtomo.extraction.sequence import PseudoSubtomograms
 from subtomo.io.relion import OptimisationSet
 from subtomo.io.star import find_table, read_tables
+from subtomo.jobs.extract import RunContext, extract
+from subtomo.jobs.extraction_job import ExtractionJob, run_job
+from subtomo.jobs.progress import Silent
 from subtomo.model.settings import ExtraFile, Output, OutputSettings
 from subtomo.model.subtomogram import PseudoSubtomogram
-from subtomo.pipeline.plan import plan_extraction
-from subtomo.run.extract import RunContext, extract
-from subtomo.run.job import ExtractionJob, run_job
-from subtomo.run.layout import OutputLayout
-from subtomo.run.progress import Silent
-from subtomo.run.sequence import PseudoSubtomograms
-from subtomo.run.summary import ExtractionSummary
+from subtomo.output.layout import OutputLayout
+from subtomo.output.summary import ExtractionSummary
 from tests.helpers.builders import SETTINGS
 from tests.helpers.project import edit, read_project, write_project
 

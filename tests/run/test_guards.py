@@ -13,16 +13,16 @@ import pytest
 from numpy.typing import NDArray
 
 from subtomo import PseudoSubtomograms
-from subtomo.kernels.cpu import CpuBackend
+from subtomo.backends.cpu import CpuBackend
+from subtomo.extraction import extractor as pipeline
+from subtomo.extraction import filters
+from subtomo.extraction.extractor import TomogramExtractor, new_backend
+from subtomo.extraction.patches import read_patches_ahead
+from subtomo.extraction.plan import plan_extraction
+from subtomo.jobs.extract import RunContext, extract
 from subtomo.model.settings import ExtractionSettings, Output
 from subtomo.model.subtomogram import PseudoSubtomogram
 from subtomo.physics.projection import patch_corners
-from subtomo.pipeline import extract as pipeline
-from subtomo.pipeline import filters
-from subtomo.pipeline.extract import TomogramExtractor, new_backend
-from subtomo.pipeline.patches import read_patches_ahead
-from subtomo.pipeline.plan import plan_extraction
-from subtomo.run.extract import RunContext, extract
 from tests.helpers.builders import PIXEL_SIZE, SETTINGS, particle_set, tilt_images, tomogram, tomogram_set
 from tests.helpers.project import NAMES, read_project
 
@@ -66,7 +66,7 @@ def make_extractor(settings: ExtractionSettings) -> TomogramExtractor:
     tomograms, particles = tomogram_set(tomogram()), particle_set(["TS_1"] * N_PARTICLES)
     plan = plan_extraction(tomograms, particles, settings)
     assert len(plan) == N_PARTICLES
-    return TomogramExtractor(plan.tomograms[0], particles, settings)
+    return TomogramExtractor(plan.series[0], particles, settings)
 
 
 def memory_of(extractor: TomogramExtractor, index: int, backend: CpuBackend) -> tuple[int, int, int]:
@@ -138,7 +138,7 @@ def test_only_visible_tilts_are_read_and_each_once() -> None:
     # outside the untilted image, but inside those where the specimen is foreshortened
     particles = particle_set(["TS_1"], [[40.0 * PIXEL_SIZE, 0.0, 0.0]], origin_angstrom=np.zeros((1, 3)))
     sequence = PseudoSubtomograms(tomogram_set(tomogram(images=images)), particles, ExtractionSettings(24, 16))
-    visible = sequence.plan.tomograms[0].visible[0]
+    visible = sequence.plan.series[0].visible[0]
     assert 0 < visible.sum() < len(visible)
     assert not images.reads
     assert sequence[0].visible is not None
@@ -149,7 +149,7 @@ def test_rows_of_all_patches_are_asked_for_ahead_once_and_within_the_images() ->
     images = ImagesThatReadAhead(tilt_images(5))
     tomograms, particles = tomogram_set(tomogram(images=images)), particle_set(["TS_1"] * N_PARTICLES)
     settings = ExtractionSettings(box_size=24, crop_size=16)
-    entry = plan_extraction(tomograms, particles, settings).tomograms[0]
+    entry = plan_extraction(tomograms, particles, settings).series[0]
     wanted = np.arange(len(entry)) != 1
     read_patches_ahead(entry, settings, wanted)
     height = images.shape[1]
@@ -166,7 +166,7 @@ def test_rows_of_all_patches_are_asked_for_ahead_once_and_within_the_images() ->
 def test_nothing_is_asked_for_ahead_where_nothing_is_wanted() -> None:
     images = ImagesThatReadAhead(tilt_images(5))
     tomograms, particles = tomogram_set(tomogram(images=images)), particle_set(["TS_1"] * 2)
-    entry = plan_extraction(tomograms, particles, SETTINGS).tomograms[0]
+    entry = plan_extraction(tomograms, particles, SETTINGS).series[0]
     read_patches_ahead(entry, SETTINGS, np.zeros(2, bool))
     assert not images.hints
 
@@ -186,7 +186,7 @@ def test_filters_are_computed_once_per_tomogram(project: Path, monkeypatch: pyte
     shared, weights = filters.tilt_filters, filters.dose_weights
 
     def counted(plan: Any, settings: Any) -> Any:
-        calls.append(plan.tomogram.name)
+        calls.append(plan.series.name)
         return shared(plan, settings)
 
     def counted_weights(*arguments: Any) -> Any:

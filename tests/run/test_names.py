@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from subtomo.errors import InputError
-from subtomo.run import layout
-from subtomo.run.extract import RunContext, extract
+from subtomo.jobs.extract import RunContext, extract
+from subtomo.output import layout
 from tests.helpers.builders import SETTINGS, particle_set, renamed, tomogram, tomogram_set
 
 BAD = {

@@ -10,7 +10,7 @@ import pytest
 
 from subtomo.errors import InputError
 from subtomo.io.relion import read_particles, read_tomograms
-from subtomo.run.extract import extract
+from subtomo.jobs.extract import extract
 from tests.helpers.builders import SETTINGS
 from tests.helpers.project import edit, read_project, write_motion
 

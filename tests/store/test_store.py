@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 
 from subtomo.errors import AbortedError, InputError, SettingsError
+from subtomo.extraction.sequence import PseudoSubtomograms
 from subtomo.io import zarr_store
 from subtomo.io.zarr_read import StoredSubtomograms
+from subtomo.jobs.context import RunContext
+from subtomo.jobs.store import store_particles
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import ExtraFile, Output, OutputSettings, Weighting
 from subtomo.model.subtomogram import PseudoSubtomogram
-from subtomo.model.tomogram import TomogramSet
-from subtomo.run.context import RunContext
-from subtomo.run.sequence import PseudoSubtomograms
-from subtomo.run.store import store_particles
+from subtomo.model.tilt_series import TomogramSet
 from tests.helpers.builders import SETTINGS, particle_set, tilt_images, tomogram, tomogram_set
 
 RESUMED = RunContext(resume=True, threads=1)

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from subtomo.averaging.division import centred_full, divide
+from subtomo.backends.protocol import FourierVolume
 from subtomo.errors import SettingsError
-from subtomo.kernels.protocol import FourierVolume
+from subtomo.extraction.cone import damp_cone
 from subtomo.model.settings import Cone, ExtraFile, OutputSettings
 from subtomo.model.subtomogram import PseudoSubtomogram
-from subtomo.pipeline.division import centred_full, divide
-from subtomo.pipeline.finish import damp_cone, extra_volumes, taper
+from subtomo.output.extra_volumes import extra_volumes, taper
 
 C = 12
 

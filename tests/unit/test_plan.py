@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from subtomo.errors import InputError
+from subtomo.extraction.plan import plan_extraction
 from subtomo.model.optics import OpticsGroup
 from subtomo.model.settings import ExtractionSettings, Output
 from subtomo.physics.orientation import euler_to_matrix
-from subtomo.pipeline.plan import plan_extraction
 from tests.helpers.builders import (
     IMAGE_SIZE,
     PIXEL_SIZE,
@@ -58,7 +58,7 @@ def test_a_particle_too_near_the_edge_is_left_out_with_the_count() -> None:
 def test_a_dose_limit_hides_tilts_and_is_named_as_the_reason() -> None:
     dose = tomogram().tilts.dose_e_per_a2
     plan = plan_extraction(PAIR, particle_set(["TS_1"], [[0, 0, 0]]), replace(SETTINGS, max_dose_e_per_a2=5.0))
-    np.testing.assert_array_equal(plan.tomograms[0].visible[0], dose <= 5.0)
+    np.testing.assert_array_equal(plan.series[0].visible[0], dose <= 5.0)
     settings = replace(SETTINGS, max_dose_e_per_a2=5.0, min_tilts=4)
     (entry,) = plan_extraction(PAIR, particle_set(["TS_1"], [[0, 0, 0]]), settings).left_out
     assert f"visible in {(dose <= 5).sum()} of 5 tilts, 4 needed" in entry.reason
@@ -86,17 +86,17 @@ def test_offsets_are_turned_by_the_subtomogram_angles_only_and_subtracted() -> N
     particles = particle_set(["TS_1"], [[10.0, 20.0, 30.0]])
     frame = euler_to_matrix(particles.subtomogram_angles_deg[0])
     expected = np.array([10.0, 20.0, 30.0]) - frame @ particles.origin_angstrom[0]
-    moved = plan_extraction(PAIR, particles, SETTINGS).tomograms[0]
-    np.testing.assert_allclose(moved.positions_px[0], expected / PIXEL_SIZE + moved.tomogram.centre_px)
-    resting = plan_extraction(PAIR, particles, replace(SETTINGS, apply_offsets=False)).tomograms[0]
+    moved = plan_extraction(PAIR, particles, SETTINGS).series[0]
+    np.testing.assert_allclose(moved.positions_px[0], expected / PIXEL_SIZE + moved.series.centre_px)
+    resting = plan_extraction(PAIR, particles, replace(SETTINGS, apply_offsets=False)).series[0]
     np.testing.assert_allclose(resting.positions_px[0], [57.0, 49.0, 26.0])
 
 
 def test_the_volume_is_turned_by_both_angles_only_on_request() -> None:
     particles = particle_set(["TS_1"])
     outer, inner = (euler_to_matrix(a[0]) for a in (particles.subtomogram_angles_deg, particles.angles_deg))
-    plain = plan_extraction(PAIR, particles, SETTINGS).tomograms[0]
-    turned = plan_extraction(PAIR, particles, replace(SETTINGS, apply_orientations=True)).tomograms[0]
+    plain = plan_extraction(PAIR, particles, SETTINGS).series[0]
+    turned = plan_extraction(PAIR, particles, replace(SETTINGS, apply_orientations=True)).series[0]
     np.testing.assert_allclose(plain.orientations[0], outer)
     np.testing.assert_allclose(turned.orientations[0], outer @ inner, atol=1e-14)
     np.testing.assert_allclose(plain.particle_frames[0], outer @ inner, atol=1e-14)
@@ -107,7 +107,7 @@ def test_defocus_grows_with_depth_by_hand_and_slope(hand: float) -> None:
     series = tilt_series(1)
     single = tomogram(n_tilts=1, tilts=replace(series, projection=np.eye(4)[None]), hand=hand, defocus_slope=0.5)
     particles = particle_set(["TS_1"], [[0.0, 0.0, 40.0]])
-    plan = plan_extraction(tomogram_set(single), particles, replace(SETTINGS, apply_offsets=False)).tomograms[0]
+    plan = plan_extraction(tomogram_set(single), particles, replace(SETTINGS, apply_offsets=False)).series[0]
     np.testing.assert_allclose(plan.defocus_offset_angstrom, [[hand * 0.5 * 40.0]])
 
 
@@ -116,10 +116,10 @@ def test_motion_moves_the_patch_but_not_the_defocus() -> None:
     shift = np.zeros((5, 3))
     shift[3] = [0.0, 0.0, 2.5]
     moving = replace(resting, trajectories=[shift])
-    still, moved = (plan_extraction(PAIR, p, SETTINGS).tomograms[0] for p in (resting, moving))
+    still, moved = (plan_extraction(PAIR, p, SETTINGS).series[0] for p in (resting, moving))
     difference = moved.image_positions_px[0] - still.image_positions_px[0]
     expected = np.zeros((5, 2))
-    expected[3] = still.tomogram.tilts.projection[3, :2, 2] * 2.5 / PIXEL_SIZE
+    expected[3] = still.series.tilts.projection[3, :2, 2] * 2.5 / PIXEL_SIZE
     np.testing.assert_allclose(difference, expected, atol=1e-12)
     np.testing.assert_array_equal(moved.defocus_offset_angstrom, still.defocus_offset_angstrom)
 

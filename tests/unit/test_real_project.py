@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from subtomo.extraction.plan import plan_extraction
 from subtomo.io.relion import read_particles, read_tomograms
 from subtomo.io.relion.output import ParticleFiles, write_particles
 from subtomo.io.star import find_table, read_tables
 from subtomo.model.settings import ExtractionSettings, Output
 from subtomo.physics.projection import projection_from_angles
-from subtomo.pipeline.plan import plan_extraction
 
 CENTRED = [f"rlnCenteredCoordinate{axis}Angst" for axis in "XYZ"]
 

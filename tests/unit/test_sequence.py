@@ -13,9 +13,9 @@ import pytest
 from numpy.typing import NDArray
 
 from subtomo.errors import InputError
+from subtomo.extraction.sequence import PseudoSubtomograms
 from subtomo.model.settings import ExtractionSettings, Output
 from subtomo.model.subtomogram import Extracted, PseudoSubtomogram, TiltStack
-from subtomo.run.sequence import PseudoSubtomograms
 from tests.helpers.builders import IMAGE_SIZE, PIXEL_SIZE, SETTINGS, particle_set, tilt_images, tomogram, tomogram_set
 
 
@@ -143,7 +143,7 @@ def test_stacks_hold_the_visible_tilts_in_their_order() -> None:
 def test_a_bright_spot_comes_out_in_the_middle_of_the_volume() -> None:
     particles = particle_set(["TS_1"], [[13.0, -7.0, 9.0]])
     settings = ExtractionSettings(24, 16, apply_ctf=False)
-    empty = PseudoSubtomograms(tomogram_set(), particles, settings).plan.tomograms[0]
+    empty = PseudoSubtomograms(tomogram_set(), particles, settings).plan.series[0]
     x, y = np.moveaxis(empty.image_positions_px[0], -1, 0)[..., None, None]
     row, column = np.mgrid[: IMAGE_SIZE[1], : IMAGE_SIZE[0]]
     spots = -np.exp(-((column - x) ** 2 + (row - y) ** 2) / 4.0).astype(np.float32)
@@ -170,7 +170,7 @@ def test_a_bad_pixel_is_named_and_other_particles_are_unharmed(bad: float, outpu
     particles = particle_set(["TS_1"] * 2, [[-100, -80, 0], [100, 80, 0]])
     images = tilt_images(5)
     sequence = PseudoSubtomograms(tomogram_set(tomogram(images=images)), particles, settings)
-    x, y = sequence.plan.tomograms[0].image_positions_px[0, 2].astype(int)
+    x, y = sequence.plan.series[0].image_positions_px[0, 2].astype(int)
     images[2, y, x] = bad
     with pytest.raises(InputError, match=rf"particle TS_1/1: tilt 3 of tomogram TS_1 \(TS_1\.star.* x {x}, y {y} "):
         sequence[0]

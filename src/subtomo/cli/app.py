@@ -13,8 +13,8 @@ from subtomo.cli import average, compare, doctor, extract, fidelity, optimisatio
 from subtomo.cli.arguments import command_line, last_of_each, value_of
 from subtomo.cli.messages import error, explain, warn
 from subtomo.errors import AbortedError, SubtomoError
-from subtomo.run.control import PipelineControl
-from subtomo.run.signals import TerminatedError, termination_as_error
+from subtomo.jobs.control import PipelineControl
+from subtomo.jobs.signals import TerminatedError, termination_as_error
 
 _INTERRUPTED = 130
 

@@ -19,7 +19,7 @@ from subtomo.errors import SettingsError
 from subtomo.model.settings import CircleCrop, DataTerm, ExtractionSettings
 
 if TYPE_CHECKING:
-    from subtomo.run.average import AverageResult
+    from subtomo.jobs.average import AverageResult
 
 __all__ = ["OPTIONS", "average"]
 
@@ -40,10 +40,10 @@ def average(
 
     With --from-tilts it takes any particle set with orientations, and builds its particles from the tilt images.
     """
+    from subtomo.averaging.average import AverageSettings
     from subtomo.cli.progress import listener
     from subtomo.io.relion import OptimisationSet
-    from subtomo.pipeline.average import AverageSettings
-    from subtomo.run.average import AverageJob, run_average
+    from subtomo.jobs.average import AverageJob, run_average
 
     from_tilts, data_term = _source(tilts)
     settings = AverageSettings(

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Group, Parameter
 
 from subtomo.cli.arguments import known_options, option, whole_number
-from subtomo.run.cores import available_cores
+from subtomo.jobs.cores import available_cores
 
 
 @Parameter(name="*", group=Group("Input", sort_key=1))

@@ -11,11 +11,11 @@ from cyclopts import Group, Parameter
 
 from subtomo.cli.arguments import known_options, option, whole_number
 from subtomo.errors import SettingsError
-from subtomo.run.cores import available_cores
+from subtomo.jobs.cores import available_cores
 
 if TYPE_CHECKING:
-    from subtomo.run.compare import TreeComparison
-    from subtomo.run.compare_files import FileComparison
+    from subtomo.jobs.compare import TreeComparison
+    from subtomo.jobs.compare_files import FileComparison
 
 
 @Parameter(name="*", group=Group("Comparison", sort_key=1))
@@ -53,7 +53,7 @@ def compare(
     Ends with 0 if all is equal within the tolerance, with 1 if not. Accounts of runs (extraction_summary.json,
     note.txt, report.html, files of RELION's pipeline) and hidden files are not compared.
     """
-    from subtomo.run.compare import compare_trees
+    from subtomo.jobs.compare import compare_trees
 
     options = options or CompareOptions()
     if options.tolerance < 0:

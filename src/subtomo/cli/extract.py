@@ -33,7 +33,7 @@ from subtomo.model.settings import (
 )
 
 if TYPE_CHECKING:
-    from subtomo.run.batches import BatchExecutor
+    from subtomo.jobs.batches import BatchExecutor
 
 __all__ = ["OPTIONS", "extract"]
 
@@ -55,8 +55,8 @@ def extract(
     File names are relative to the current folder, usually the project's.
     """
     from subtomo.cli.progress import listener, print_account
-    from subtomo.run.cluster import parse_options, slurm_script
-    from subtomo.run.job import ExtractionJob, run_job
+    from subtomo.jobs.cluster import parse_options, slurm_script
+    from subtomo.jobs.extraction_job import ExtractionJob, run_job
 
     computing = computing or ComputingOptions()
     dask_options = parse_options([computing.dask_option or ""])
@@ -99,7 +99,7 @@ def _executor(
     spec: str | None, options: dict[str, str], output: OutputOptions
 ) -> AbstractContextManager[BatchExecutor | None]:
     """Connect to Dask workers if that is wanted."""
-    from subtomo.run.cluster import connect
+    from subtomo.jobs.cluster import connect
 
     if spec is None and options:
         raise SettingsError("--dask-option is for --dask slurm, which is not given")

@@ -73,8 +73,8 @@ def fidelity(
     every --weighting and --data-term. The error is what remains of a straight-line fit, in percent of the spread.
     """
     from subtomo.cli.messages import note
-    from subtomo.fidelity.conditions import Conditions
-    from subtomo.fidelity.study import Study, run_study, write_study
+    from subtomo.jobs.fidelity import Study, run_study, write_study
+    from subtomo.simulation.conditions import Conditions
 
     study = Study(
         conditions=Conditions(

@@ -50,7 +50,7 @@ OPTIONS = known_options(FileOptions, ReferenceOptions)
 def optimisation_set(*, files: FileOptions, references: ReferenceOptions = ReferenceOptions()) -> int:
     """Write an optimisation set: the one file that names all files of a project."""
     from subtomo.io.relion import OptimisationSet
-    from subtomo.run.optimisation_set import make_optimisation_set
+    from subtomo.jobs.optimisation_set import make_optimisation_set
 
     if any(vars(references).values()):
         note("references are not kept in optimisation sets, as in RELION")

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from subtomo.cli import messages
-from subtomo.run.layout import summary_file
-from subtomo.run.progress import ProgressListener
-from subtomo.run.summary import ExtractionSummary
+from subtomo.jobs.progress import ProgressListener
+from subtomo.output.layout import summary_file
+from subtomo.output.summary import ExtractionSummary
 
 _SECONDS_BETWEEN_LINES = 10.0
 _NAMES_SHOWN = 3

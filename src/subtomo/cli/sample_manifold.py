@@ -69,8 +69,8 @@ OPTIONS = known_options(FileOptions, SamplingOptions, FormOptions)
 
 def sample_manifold(*, files: FileOptions, sampling: SamplingOptions, form: FormOptions = FormOptions()) -> int:
     """Sample particles on surfaces; the z axis of their frame is the surface's outward normal."""
-    from subtomo.run.sample_manifold import ManifoldJob
-    from subtomo.run.sample_manifold import sample_manifold as run
+    from subtomo.jobs.sample_manifold import ManifoldJob
+    from subtomo.jobs.sample_manifold import sample_manifold as run
 
     summary = run(
         ManifoldJob(

@@ -11,10 +11,10 @@ from subtomo.errors import InputError
 from subtomo.io.relion import OptimisationSet
 from subtomo.io.relion.survey import SurveyedTomogram, TomogramSurvey, survey_tomograms
 from subtomo.io.relion.survey_particles import ParticleSurvey, survey_particles
+from subtomo.jobs.inputs import input_files, needed_file
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import ExtractionSettings, OutputSettings
-from subtomo.model.tomogram import Tomogram, TomogramSet
-from subtomo.run.inputs import input_files, needed_file
+from subtomo.model.tilt_series import TiltSeries, TomogramSet
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Case:
         return () if self.tomograms is None else self.tomograms.tomograms
 
     @cached_property
-    def placed(self) -> tuple[Tomogram, ...]:
+    def placed(self) -> tuple[TiltSeries, ...]:
         """Tomograms with particles whose image size is known: there it can be told where particles are seen."""
         particles = self.particle_set
         if particles is None:
@@ -74,7 +74,7 @@ class Case:
         )
 
     @cached_property
-    def pictured(self) -> tuple[Tomogram, ...]:
+    def pictured(self) -> tuple[TiltSeries, ...]:
         """Tomograms with particles and all their images."""
         return tuple(tomogram for tomogram in self.placed if tomogram.images is not None)
 

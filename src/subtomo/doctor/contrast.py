@@ -14,13 +14,13 @@ from scipy.stats import t as student
 from subtomo.doctor.places import Placed
 from subtomo.doctor.readings import AS_IT_STANDS, Reading
 from subtomo.errors import InputError
+from subtomo.extraction.sequence import PseudoSubtomograms
 from subtomo.model.optics import OpticsGroup
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import CircleCrop, ExtractionSettings, Output
 from subtomo.model.subtomogram import TiltStack
 from subtomo.model.table import Table, text_array
-from subtomo.model.tomogram import TiltImageSequence, Tomogram, TomogramSet
-from subtomo.run.sequence import PseudoSubtomograms
+from subtomo.model.tilt_series import TiltImageSequence, TiltSeries, TomogramSet
 
 Float = NDArray[np.float64]
 
@@ -91,7 +91,7 @@ def _differences(one: Placed, most: int, seed: int, reading: Reading) -> Float:
     return result
 
 
-def _measure(tomogram: Tomogram, positions_px: Float) -> Float:
+def _measure(tomogram: TiltSeries, positions_px: Float) -> Float:
     """Give (n, scales): mean of a disc less that of the ring around it, NaN where a place is not in the images."""
     pixel = tomogram.pixel_size_angstrom
     binning = float(max(1, int(PIXEL_ANGSTROM / pixel)))
@@ -112,7 +112,7 @@ def _measure(tomogram: Tomogram, positions_px: Float) -> Float:
     return result
 
 
-def low_tilts(tomogram: Tomogram, most: int = TILTS) -> Tomogram:
+def low_tilts(tomogram: TiltSeries, most: int = TILTS) -> TiltSeries:
     """Take the lowest tilts of a series."""
     tilts, images = tomogram.tilts, tomogram.images
     order = np.argsort(-np.abs(tilts.projection[:, 2, 2]), kind="stable")[:most]
@@ -143,7 +143,7 @@ class _Some:
         return self._images[self._tilts[tilt]]
 
 
-def _particles(tomogram: Tomogram, positions_px: Float) -> ParticleSet:
+def _particles(tomogram: TiltSeries, positions_px: Float) -> ParticleSet:
     """Make particles without orientation at given places."""
     n = len(positions_px)
     return ParticleSet(

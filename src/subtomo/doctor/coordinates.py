@@ -14,7 +14,7 @@ from subtomo.doctor.contrast import Contrast, contrast, low_tilts
 from subtomo.doctor.findings import Finding, error, info, listed, warning
 from subtomo.doctor.places import Placed
 from subtomo.doctor.readings import AS_IT_STANDS, Reading, coordinate_readings, image_readings, swapped
-from subtomo.model.tomogram import Tomogram
+from subtomo.model.tilt_series import TiltSeries
 from subtomo.physics.projection import project
 
 Float = NDArray[np.float64]
@@ -203,7 +203,7 @@ def _swapped_axes(placed: Sequence[Placed]) -> Iterator[Finding]:
             )
 
 
-def _seen(tomogram: Tomogram, one: Placed) -> float:
+def _seen(tomogram: TiltSeries, one: Placed) -> float:
     """Give the share of images that show a particle, over all tilts and as many particles as tell."""
     positions = one.plan.positions_px[:: math.ceil(len(one.particles) / SHARE_OF)]
     points = project(tomogram.tilts.projection, positions[:, None])[..., :2]

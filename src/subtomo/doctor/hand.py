@@ -16,12 +16,12 @@ from scipy.stats import t as student
 
 from subtomo.doctor.likelihood import SWAPS, Sample, compare_hands
 from subtomo.doctor.places import Placed
+from subtomo.extraction.sequence import PseudoSubtomograms
 from subtomo.model.settings import CircleCrop, DataTerm, ExtractionSettings, Output, Weighting
 from subtomo.model.subtomogram import PseudoSubtomogram
-from subtomo.model.tomogram import TomogramSet
+from subtomo.model.tilt_series import TomogramSet
 from subtomo.physics.ctf import wavelength_angstrom
 from subtomo.physics.frequency import half_index, wrapped_index
-from subtomo.run.sequence import PseudoSubtomograms
 
 Float = NDArray[np.float64]
 Complex64 = NDArray[np.complex64]

@@ -16,7 +16,7 @@ from subtomo.errors import InputError
 from subtomo.io.mrc import ImageAddress
 from subtomo.io.relion.survey import SurveyedTomogram
 from subtomo.model.settings import Output
-from subtomo.model.tomogram import Tomogram
+from subtomo.model.tilt_series import TiltSeries
 
 PIXEL_SIZE_TOLERANCE = 0.05
 """Header and STAR file may differ by this fraction: headers are often rounded."""
@@ -159,7 +159,7 @@ def check_patches(case: Case, placed: tuple[Placed, ...]) -> Iterator[Finding]:
             yield error("images", f"tomogram {tomogram.name}", f"cannot be read: {problem}", "mend or replace the file")
 
 
-def _centres(tomogram: Tomogram) -> Iterator[Finding]:
+def _centres(tomogram: TiltSeries) -> Iterator[Finding]:
     assert tomogram.images is not None
     x, y = (max(side // 2 - CENTRE_PX // 2, 0) for side in tomogram.image_size)
     squares = [tomogram.images[tilt][y : y + CENTRE_PX, x : x + CENTRE_PX] for tilt in range(tomogram.n_tilts)]
@@ -189,7 +189,7 @@ def _is_sound(square: NDArray[Any]) -> bool:
     return bool(((square > -LARGEST_PIXEL) & (square < LARGEST_PIXEL)).all())
 
 
-def _judged(squares: list[NDArray[Any]], labels: list[str], tomogram: Tomogram, kind: str) -> Iterator[Finding]:
+def _judged(squares: list[NDArray[Any]], labels: list[str], tomogram: TiltSeries, kind: str) -> Iterator[Finding]:
     broken = [label for square, label in zip(squares, labels, strict=True) if not _is_sound(square)]
     if broken:
         yield error(

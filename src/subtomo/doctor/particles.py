@@ -15,8 +15,8 @@ from subtomo.doctor.findings import Finding, error, info, listed, warning
 from subtomo.doctor.places import Placed
 from subtomo.errors import InputError
 from subtomo.model.particles import ParticleSet
-from subtomo.model.tomogram import Tomogram
-from subtomo.run.layout import check_name
+from subtomo.model.tilt_series import TiltSeries
+from subtomo.output.layout import check_name
 
 SAME_PLACE_PX = 0.5
 """Particles nearer to each other than this are the same."""
@@ -87,7 +87,7 @@ def _names(case: Case, particles: ParticleSet) -> Iterator[Finding]:
         )
 
 
-def _optics(tomogram: Tomogram, particles: ParticleSet) -> Iterator[Finding]:
+def _optics(tomogram: TiltSeries, particles: ParticleSet) -> Iterator[Finding]:
     microscope = tomogram.microscope
     for index in np.unique(particles.optics_group[particles.in_tomogram(tomogram.name)]).tolist():
         group = particles.optics_groups[index]
@@ -107,7 +107,7 @@ def _optics(tomogram: Tomogram, particles: ParticleSet) -> Iterator[Finding]:
                 )
 
 
-def _trajectories(tomogram: Tomogram, particles: ParticleSet) -> Iterator[Finding]:
+def _trajectories(tomogram: TiltSeries, particles: ParticleSet) -> Iterator[Finding]:
     if particles.trajectories is None:
         return
     members = particles.in_tomogram(tomogram.name)

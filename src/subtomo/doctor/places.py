@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from subtomo.doctor.case import Case
 from subtomo.errors import InputError
+from subtomo.extraction.plan import plan_extraction
 from subtomo.model.particles import ParticleSet
-from subtomo.model.plan import LeftOut, TomogramPlan
+from subtomo.model.plan import LeftOut, SeriesPlan
 from subtomo.model.settings import ExtractionSettings
-from subtomo.model.tomogram import Tomogram, TomogramSet
-from subtomo.pipeline.plan import plan_extraction
+from subtomo.model.tilt_series import TiltSeries, TomogramSet
 
 Float = NDArray[np.float64]
 
@@ -22,10 +22,10 @@ Float = NDArray[np.float64]
 class Placed:
     """The particles of one tomogram, and where they are seen."""
 
-    tomogram: Tomogram
+    tomogram: TiltSeries
     particles: ParticleSet
     """Of this tomogram only, without tables."""
-    plan: TomogramPlan
+    plan: SeriesPlan
     """Of all of them, however few tilts show them."""
     left_out: tuple[LeftOut, ...]
     """Those that the settings leave out."""
@@ -46,7 +46,7 @@ def place_particles(case: Case) -> tuple[Placed, ...]:
     return tuple(placed(tomogram, of_tomogram(particles, tomogram), case.settings) for tomogram in case.placed)
 
 
-def placed(tomogram: Tomogram, particles: ParticleSet, settings: ExtractionSettings) -> Placed:
+def placed(tomogram: TiltSeries, particles: ParticleSet, settings: ExtractionSettings) -> Placed:
     """Plan one tomogram; trajectories that do not fit it are left aside."""
     alone = TomogramSet((tomogram,))
     everything = replace(settings, min_tilts=0, output=ExtractionSettings(4).output)
@@ -55,15 +55,15 @@ def placed(tomogram: Tomogram, particles: ParticleSet, settings: ExtractionSetti
     except InputError:
         particles = replace(particles, trajectories=None)
         plan = plan_extraction(alone, particles, everything)
-    doubtful = np.flatnonzero(plan.tomograms[0].visible.sum(axis=1) < max(settings.min_tilts, 1))
+    doubtful = np.flatnonzero(plan.series[0].visible.sum(axis=1) < max(settings.min_tilts, 1))
     left_out: tuple[LeftOut, ...] = ()
     if doubtful.size:
         entries = plan_extraction(alone, particles.take(doubtful), settings).left_out
         left_out = tuple(replace(entry, particle=int(doubtful[entry.particle])) for entry in entries)
-    return Placed(tomogram, particles, plan.tomograms[0], left_out)
+    return Placed(tomogram, particles, plan.series[0], left_out)
 
 
-def of_tomogram(particles: ParticleSet, tomogram: Tomogram) -> ParticleSet:
+def of_tomogram(particles: ParticleSet, tomogram: TiltSeries) -> ParticleSet:
     """Take the particles of a tomogram, with optics that do not contradict it."""
     some = particles.take(particles.in_tomogram(tomogram.name), with_tables=False)
     groups = tuple(

@@ -16,16 +16,16 @@ import numpy as np
 from subtomo.doctor.case import Request
 from subtomo.doctor.findings import Finding, error, info
 from subtomo.doctor.places import Placed
+from subtomo.extraction.extractor import new_backend
+from subtomo.extraction.extractors import make_extractor
+from subtomo.extraction.plan import plan_extraction
+from subtomo.extraction.projector import projection_size
 from subtomo.io.mrc_header import HEADER_BYTES
+from subtomo.jobs.cores import available_cores
 from subtomo.model.settings import ExtractionSettings, ExtraFile, Output, OutputSettings
-from subtomo.model.tomogram import TomogramSet
-from subtomo.pipeline.extract import new_backend
-from subtomo.pipeline.extractors import make_extractor
-from subtomo.pipeline.plan import plan_extraction
-from subtomo.pipeline.projector import projection_size
-from subtomo.run.cores import available_cores
-from subtomo.run.layout import OutputLayout
-from subtomo.run.write import ParticleWriter
+from subtomo.model.tilt_series import TomogramSet
+from subtomo.output.layout import OutputLayout
+from subtomo.output.write import ParticleWriter
 
 TIMED_PARTICLES, TIMED_TOMOGRAMS = 6, 2
 
@@ -109,7 +109,7 @@ def _time(one: Placed, request: Request) -> tuple[float, list[float]]:
     settings = request.settings
     assert settings is not None
     particles = one.particles.take(np.flatnonzero(one.kept))
-    plan = plan_extraction(TomogramSet((one.tomogram,)), particles, settings).tomograms[0]
+    plan = plan_extraction(TomogramSet((one.tomogram,)), particles, settings).series[0]
     start = time.perf_counter()
     extractor = make_extractor(plan, particles, settings)
     preparation, backend = time.perf_counter() - start, new_backend(settings)

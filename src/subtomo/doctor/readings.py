@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.doctor.places import Placed
-from subtomo.model.tomogram import TiltImageSequence, Tomogram
+from subtomo.model.tilt_series import TiltImageSequence, TiltSeries
 from subtomo.physics.projection import project
 
 Float = NDArray[np.float64]
@@ -27,7 +27,7 @@ class Reading:
     advice: str
     positions_px: Callable[[Placed], Float]
     """(n, 3) decentred pixels of the particles of a tomogram."""
-    tomogram: Callable[[Tomogram], Tomogram] = lambda tomogram: tomogram
+    tomogram: Callable[[TiltSeries], TiltSeries] = lambda tomogram: tomogram
     concerns_images: bool = False
 
 
@@ -74,7 +74,7 @@ def image_readings() -> tuple[Reading, ...]:
     )
 
 
-def swapped(tomogram: Tomogram) -> Tomogram:
+def swapped(tomogram: TiltSeries) -> TiltSeries:
     """Exchange the axes of the images, and keep the middle of the tomogram in the middle of the images."""
     width, height = tomogram.image_size
     projection = tomogram.tilts.projection.copy()
@@ -87,12 +87,12 @@ def swapped(tomogram: Tomogram) -> Tomogram:
     return replace(tomogram, image_size=(height, width), tilts=tilts, images=images)
 
 
-def _upside_down(tomogram: Tomogram) -> Tomogram:
+def _upside_down(tomogram: TiltSeries) -> TiltSeries:
     images = None if tomogram.images is None else _Changed(tomogram.images, np.flipud)
     return replace(tomogram, images=images)
 
 
-def _mirrored(tomogram: Tomogram) -> Tomogram:
+def _mirrored(tomogram: TiltSeries) -> TiltSeries:
     images = None if tomogram.images is None else _Changed(tomogram.images, np.fliplr)
     return replace(tomogram, images=images)
 
@@ -110,7 +110,7 @@ class _Changed:
         return self._change(self._images[tilt])
 
 
-def _binnings(tomogram: Tomogram) -> tuple[float, ...]:
+def _binnings(tomogram: TiltSeries) -> tuple[float, ...]:
     """List binnings that coordinates may have met, that of the reconstruction first."""
     own = tomogram.reconstruction.binning if tomogram.reconstruction else 1.0
     return (*((own,) if own > 1 else ()), *BINNINGS)

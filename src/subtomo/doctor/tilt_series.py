@@ -9,7 +9,7 @@ import numpy as np
 from subtomo.conventions import MISSING_TOMOGRAM_SIZE
 from subtomo.doctor.case import Case
 from subtomo.doctor.findings import Finding, error, info, listed, warning
-from subtomo.model.tomogram import Tomogram
+from subtomo.model.tilt_series import TiltSeries
 
 VOLTAGE_KV = 60.0, 400.0
 LARGEST_CS_MM = 10.0
@@ -44,7 +44,7 @@ def check_tilt_series(case: Case) -> Iterator[Finding]:
         )
 
 
-def _optics(tomogram: Tomogram) -> Iterator[Finding]:
+def _optics(tomogram: TiltSeries) -> Iterator[Finding]:
     where, lens = f"tomogram {tomogram.name}", tomogram.microscope
     if not VOLTAGE_KV[0] <= lens.voltage_kv <= VOLTAGE_KV[1]:
         yield error("optics", where, f"rlnVoltage is {lens.voltage_kv:g} kV", "give kilovolts, such as 300")
@@ -66,7 +66,7 @@ def _optics(tomogram: Tomogram) -> Iterator[Finding]:
         yield error("hand", where, f"rlnTomoHand is {tomogram.hand:g}", "give 1 or -1; --hand-test asks the data which")
 
 
-def _doses(tomogram: Tomogram) -> Iterator[Finding]:
+def _doses(tomogram: TiltSeries) -> Iterator[Finding]:
     dose, where = tomogram.tilts.dose_e_per_a2, tomogram.source
     if dose.max() > LARGEST_DOSE_E_PER_A2:
         yield error(
@@ -94,7 +94,7 @@ def _doses(tomogram: Tomogram) -> Iterator[Finding]:
         )
 
 
-def _defocus(tomogram: Tomogram) -> Iterator[Finding]:
+def _defocus(tomogram: TiltSeries) -> Iterator[Finding]:
     tilts, where = tomogram.tilts, tomogram.source
     mean = (tilts.defocus_u_angstrom + tilts.defocus_v_angstrom) / 2.0
     typical = float(np.median(mean))
@@ -122,7 +122,7 @@ def _defocus(tomogram: Tomogram) -> Iterator[Finding]:
         )
 
 
-def _tilts(tomogram: Tomogram) -> Iterator[Finding]:
+def _tilts(tomogram: TiltSeries) -> Iterator[Finding]:
     p, where = tomogram.tilts.projection[:, :3, :3], tomogram.source
     tilt = np.rad2deg(np.arctan2(-p[:, 2, 0], np.hypot(p[:, 2, 1], p[:, 2, 2])))
     across = np.rad2deg(np.arccos(np.clip(p[:, 2, 2] / np.linalg.norm(p[:, 2], axis=1), -1.0, 1.0)))
@@ -159,7 +159,7 @@ def _correlation(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.corrcoef(first, second)[0, 1]) if np.ptp(first) > 0 else 0.0
 
 
-def _size(tomogram: Tomogram) -> Iterator[Finding]:
+def _size(tomogram: TiltSeries) -> Iterator[Finding]:
     """Compare the tomogram's size with the images'."""
     if MISSING_TOMOGRAM_SIZE in tomogram.size_px:
         return

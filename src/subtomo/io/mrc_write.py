@@ -12,9 +12,9 @@ from mrcfile.dtypes import HEADER_DTYPE
 from mrcfile.utils import mode_from_dtype
 from numpy.typing import NDArray
 
+from subtomo.backends.cpu import range_and_sums
 from subtomo.io.atomic import atomic_write
 from subtomo.io.half import to_half
-from subtomo.kernels.cpu import range_and_sums
 
 # A constant without a date, so that equal results are equal files.
 LABEL = b"subtomo"

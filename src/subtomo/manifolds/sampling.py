@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from subtomo.manifolds.surface import surface_normal, surface_point
 from subtomo.model.manifold import Manifold, ManifoldSample, SamplingSettings
-from subtomo.model.tomogram import Tomogram
+from subtomo.model.tilt_series import TiltSeries
 from subtomo.physics.eigen3 import smallest_eigenvector
 
 Float = NDArray[np.float64]
@@ -38,7 +38,7 @@ def tilt_space(projection: Float) -> TiltSpace:
     return TiltSpace(np.stack([p, q, axis]), (beams[int(np.argmin(order))], beams[int(np.argmax(order))]))
 
 
-def sample_manifold(tomogram: Tomogram, manifold: Manifold, settings: SamplingSettings) -> ManifoldSample:
+def sample_manifold(tomogram: TiltSeries, manifold: Manifold, settings: SamplingSettings) -> ManifoldSample:
     """Place particles on rings of equal latitude about the tilt axis, in RELION's order.
 
     The z axis of a particle's frame, the third column of its matrix, is the outward normal.

@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import ExtractionSettings
-from subtomo.model.tomogram import Tomogram
+from subtomo.model.tilt_series import TiltSeries
 
 Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class TomogramPlan:
+class SeriesPlan:
     """The particles to be extracted from one tilt series."""
 
-    tomogram: Tomogram
+    series: TiltSeries
     particles: NDArray[np.int64]
     """(n,) indices into the particle set, in file order."""
     positions_px: Float
@@ -59,14 +59,14 @@ class ExtractionPlan:
 
     settings: ExtractionSettings
     particles: ParticleSet
-    tomograms: tuple[TomogramPlan, ...]
-    """Tomograms with particles in the particle file, in the order of the tomogram set; a plan can be empty."""
+    series: tuple[SeriesPlan, ...]
+    """One per tilt series with particles, in the order of the tomogram set; a plan can be empty."""
     left_out: tuple[LeftOut, ...]
 
     def __len__(self) -> int:
-        return sum(len(tomogram) for tomogram in self.tomograms)
+        return sum(map(len, self.series))
 
     @property
     def indices(self) -> NDArray[np.int64]:
         """Indices into the particle set in the order of extraction: by tomogram, then as in the file."""
-        return np.concatenate([np.zeros(0, np.int64), *(tomogram.particles for tomogram in self.tomograms)])
+        return np.concatenate([np.zeros(0, np.int64), *(entry.particles for entry in self.series)])

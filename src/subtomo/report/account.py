@@ -105,7 +105,7 @@ def _account(raw: Mapping[str, Any]) -> Account:
 
 
 def _settings(plain: Mapping[str, Any]) -> ExtractionSettings:
-    """Turn settings back into what `subtomo.run.summary.plain_settings` made plain."""
+    """Turn settings back into what `subtomo.output.summary.plain_settings` made plain."""
     known = {field.name for field in fields(ExtractionSettings)}
     values = {name: value for name, value in plain.items() if name in known}
     for name, kind in _ENUMS.items():

@@ -26,7 +26,7 @@ _COLOURS = {
 
 
 class Costs(Protocol):
-    """Costs of the same poses by images and by files; see `subtomo.fidelity.experiment.Comparison`."""
+    """Costs of the same poses by images and by files; see `subtomo.jobs.cost_errors.Comparison`."""
 
     exact: Float
     costs: dict[str, Float]
@@ -34,7 +34,7 @@ class Costs(Protocol):
 
 
 class Point(Protocol):
-    """Cost errors at one setting; see `subtomo.fidelity.study.StudyPoint`."""
+    """Cost errors at one setting; see `subtomo.jobs.fidelity.StudyPoint`."""
 
     @property
     def caption(self) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.collections import EllipseCollection
 from numpy.typing import NDArray
 
-from subtomo.model.plan import TomogramPlan
-from subtomo.model.tomogram import Tomogram
+from subtomo.model.plan import SeriesPlan
+from subtomo.model.tilt_series import TiltSeries
 from subtomo.report.collect import ReportData
 from subtomo.report.sampling import even_sample
 from subtomo.report.style import (
@@ -43,13 +43,13 @@ Float = NDArray[np.float64]
 class _Places:
     """Where particles of one tomogram are; either part may be missing."""
 
-    tomogram: Tomogram
-    kept: TomogramPlan | None
-    out: TomogramPlan | None
+    tomogram: TiltSeries
+    kept: SeriesPlan | None
+    out: SeriesPlan | None
     counts: tuple[int, int]
     """Of extracted particles and of those left out, also where only some are shown."""
 
-    def in_image(self, part: TomogramPlan | None, tilt: int) -> Float:
+    def in_image(self, part: SeriesPlan | None, tilt: int) -> Float:
         """Give positions (n, 2) in a tilt image."""
         return np.zeros((0, 2)) if part is None else part.image_positions_px[:, tilt]
 
@@ -76,7 +76,7 @@ def _places(data: ReportData) -> list[_Places]:
     if data.tomograms is None:
         return []
     kept, out = (
-        {} if plan is None else {part.tomogram.name: part for part in plan.tomograms if len(part)}
+        {} if plan is None else {part.series.name: part for part in plan.series if len(part)}
         for plan in (data.plan, data.left_out_plan)
     )
     left_out = Counter(entry.tomogram for entry in data.account.left_out)

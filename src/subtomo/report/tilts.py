@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from subtomo.model.plan import TomogramPlan
+from subtomo.model.plan import SeriesPlan
 from subtomo.model.settings import Output
-from subtomo.model.tomogram import Tomogram
+from subtomo.model.tilt_series import TiltSeries
 from subtomo.physics.ctf import ctf_terms, ctf_values
 from subtomo.physics.dose import dose_weights
 from subtomo.report.collect import ReportData
@@ -21,7 +21,7 @@ _LINES = 300
 Float = NDArray[np.float64]
 
 
-def tilt_angles_deg(tomogram: Tomogram) -> Float:
+def tilt_angles_deg(tomogram: TiltSeries) -> Float:
     """Give the tilt of each image (n_tilts,): the nominal one, else that of the beam against the z axis."""
     if tomogram.tilts.nominal_tilt_deg is not None:
         return tomogram.tilts.nominal_tilt_deg
@@ -35,9 +35,9 @@ def visibility_charts(data: ReportData) -> list[Picture]:
     """Draw how many tilts saw each particle, and which tilts saw how many of them."""
     if data.plan is None or not len(data.plan):
         return []
-    counts = np.concatenate([plan.visible.sum(axis=1) for plan in data.plan.tomograms])
+    counts = np.concatenate([plan.visible.sum(axis=1) for plan in data.plan.series])
     out = np.array([entry.visible_tilts for entry in data.account.left_out])
-    lowest, highest, most = int(counts.min()), int(counts.max()), max(p.tomogram.n_tilts for p in data.plan.tomograms)
+    lowest, highest, most = int(counts.min()), int(counts.max()), max(p.series.n_tilts for p in data.plan.series)
     alt = f"Histogram of the number of tilts that see a particle: {lowest} to {highest} of at most {most}"
     caption = f"Visible tilts per particle: {lowest} to {highest} of {most}, median {np.median(counts):g}."
 
@@ -57,7 +57,7 @@ def visibility_charts(data: ReportData) -> list[Picture]:
         axes.set_ylabel("particles")
         quiet_frame(axes, theme)
 
-    angle, share = _share_by_angle(data.plan.tomograms)
+    angle, share = _share_by_angle(data.plan.series)
 
     def by_angle(axes: Any, theme: Theme) -> None:
         width = 0.85 * float(np.min(np.diff(angle))) if len(angle) > 1 else 1.0
@@ -73,10 +73,10 @@ def visibility_charts(data: ReportData) -> list[Picture]:
     return [chart("visible-tilts", alt, caption, histogram), chart("seen-by-tilt", seen, told, by_angle)]
 
 
-def _share_by_angle(plans: tuple[TomogramPlan, ...]) -> tuple[Float, Float]:
+def _share_by_angle(plans: tuple[SeriesPlan, ...]) -> tuple[Float, Float]:
     """Give tilts, in steps of the tilt scheme, and the share of particles that are visible there."""
     shown = [plan for plan in plans if len(plan)]
-    angles = [tilt_angles_deg(plan.tomogram) for plan in shown]
+    angles = [tilt_angles_deg(plan.series) for plan in shown]
     # tomograms tilted by a little more or less share the steps of the first one
     first = np.unique(np.round(angles[0]))
     step = max(1.0, float(np.round(np.median(np.diff(first))))) if len(first) > 1 else 1.0
@@ -91,7 +91,7 @@ def _share_by_angle(plans: tuple[TomogramPlan, ...]) -> tuple[Float, Float]:
 class _Weights:
     """What CTF and dose leave of the tilts of a tomogram, along x."""
 
-    tomogram: Tomogram
+    tomogram: TiltSeries
     frequency: Float
     """(f,) 1/Å."""
     dose: Float
@@ -176,7 +176,7 @@ def _sum_chart(weights: _Weights) -> Picture:
     return chart("summed-weights", alt, caption, draw)
 
 
-def _defocus_chart(tomogram: Tomogram) -> Picture:
+def _defocus_chart(tomogram: TiltSeries) -> Picture:
     angle, tilts = tilt_angles_deg(tomogram), tomogram.tilts
     order = np.argsort(angle)
     u, v = tilts.defocus_u_angstrom[order] / 1e4, tilts.defocus_v_angstrom[order] / 1e4
@@ -193,14 +193,14 @@ def _defocus_chart(tomogram: Tomogram) -> Picture:
     return chart("defocus", alt, f"Defocus along both axes of astigmatism, {tomogram.name}.", draw)
 
 
-def _typical(data: ReportData) -> Tomogram | None:
+def _typical(data: ReportData) -> TiltSeries | None:
     """Take the tomogram with the most particles."""
     if data.tomograms is None or not len(data.tomograms):
         return None
     return max(data.tomograms, key=lambda tomogram: data.counts[tomogram.name])
 
 
-def _weights(tomogram: Tomogram, binning: float) -> tuple[Float, Float, Float]:
+def _weights(tomogram: TiltSeries, binning: float) -> tuple[Float, Float, Float]:
     """Give frequencies (f,) along x in 1/Å, and dose weights and CTFs (n_tilts, f) there."""
     tilts, pixel_size = tomogram.tilts, binning * tomogram.pixel_size_angstrom
     size = 2 * _FREQUENCIES

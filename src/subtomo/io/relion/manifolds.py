@@ -16,7 +16,7 @@ from subtomo.io.relion.tomograms import optics_values
 from subtomo.io.star import find_table, format_floats, format_ints, read_tables, write_tables
 from subtomo.model.manifold import Manifold, ManifoldSample, ManifoldSet, Sphere, Spheroid, Surface
 from subtomo.model.table import Table, TextArray, text_array
-from subtomo.model.tomogram import Tomogram, TomogramSet
+from subtomo.model.tilt_series import TiltSeries, TomogramSet
 
 Float = NDArray[np.float64]
 
@@ -135,7 +135,7 @@ def _optics(tomograms: TomogramSet, counts: Sequence[int]) -> tuple[Table, list[
 
     Tomograms without particles get group 0, unless none has any: then all groups are listed.
     """
-    models: dict[str, Tomogram] = {}
+    models: dict[str, TiltSeries] = {}
     groups = []
     for tomogram, count in zip(tomograms, counts, strict=True):
         if not count and any(counts):
@@ -153,7 +153,7 @@ def _optics(tomograms: TomogramSet, counts: Sequence[int]) -> tuple[Table, list[
     return Table("optics", {**columns, **numbers}), groups
 
 
-def _check_same_optics(tomogram: Tomogram, model: Tomogram) -> None:
+def _check_same_optics(tomogram: TiltSeries, model: TiltSeries) -> None:
     theirs = optics_values(model)
     for label, value in optics_values(tomogram).items():
         if abs(value - theirs[label]) > OPTICS_TOLERANCE:
@@ -165,7 +165,7 @@ def _check_same_optics(tomogram: Tomogram, model: Tomogram) -> None:
 
 
 def _particle_columns(
-    tomogram: Tomogram, sample: ManifoldSample, form: SampledParticlesForm, first: int, groups: tuple[int, int]
+    tomogram: TiltSeries, sample: ManifoldSample, form: SampledParticlesForm, first: int, groups: tuple[int, int]
 ) -> dict[str, TextArray]:
     """Format one sample, in RELION's order of columns; `groups` are group number and optics group."""
     n = len(sample)
@@ -193,7 +193,7 @@ def _triple(labels: Sequence[str], values: Float) -> dict[str, TextArray]:
     return {label: format_floats(values[:, axis]) for axis, label in enumerate(labels)}
 
 
-def _known_centre(tomogram: Tomogram) -> Float:
+def _known_centre(tomogram: TiltSeries) -> Float:
     if min(tomogram.size_px) <= 0:
         raise InputError(
             f"{tomogram.source}: the size of tomogram {tomogram.name} is unknown, so it has no centre to count from; "

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from subtomo.io.relion.particles import ANGLES, CENTRED, DECENTRED, ORIGIN, SUBTOMOGRAM_ANGLES
 from subtomo.io.star import format_floats, format_int_vectors, format_ints, write_tables
-from subtomo.model.plan import ExtractionPlan, TomogramPlan
+from subtomo.model.plan import ExtractionPlan, SeriesPlan
 from subtomo.model.settings import Output
 from subtomo.model.table import Table, TextArray, text_array
 from subtomo.physics.orientation import matrix_to_euler
 
 Float = NDArray[np.float64]
-_PerTomogram = Callable[[TomogramPlan, ExtractionPlan], Float]
+_PerTomogram = Callable[[SeriesPlan, ExtractionPlan], Float]
 
 _FLAG = "rlnTomoSubTomosAre2DStacks"
 _NUMBERS = (
@@ -109,14 +109,14 @@ def _particles(plan: ExtractionPlan, files: ParticleFiles) -> Table:
     return table.without(*DECENTRED)
 
 
-def _centred_angstrom(tomogram_plan: TomogramPlan, plan: ExtractionPlan) -> Float:
+def _centred_angstrom(tomogram_plan: SeriesPlan, plan: ExtractionPlan) -> Float:
     pixel_size = plan.particles.pixel_size_angstrom[tomogram_plan.particles, None]
-    centred: Float = (tomogram_plan.positions_px - tomogram_plan.tomogram.centre_px) * pixel_size
+    centred: Float = (tomogram_plan.positions_px - tomogram_plan.series.centre_px) * pixel_size
     return centred
 
 
 def _stack(plan: ExtractionPlan, values: _PerTomogram) -> Float:
-    return np.concatenate([np.zeros((0, 3)), *(values(tomogram, plan) for tomogram in plan.tomograms)])
+    return np.concatenate([np.zeros((0, 3)), *(values(tomogram, plan) for tomogram in plan.series)])
 
 
 def _with_triple(table: Table, labels: Sequence[str], values: Float) -> Table:
@@ -126,5 +126,5 @@ def _with_triple(table: Table, labels: Sequence[str], values: Float) -> Table:
 
 
 def _visible_tilts(plan: ExtractionPlan) -> TextArray:
-    texts = [format_int_vectors(tomogram.visible.astype(np.int64)) for tomogram in plan.tomograms if len(tomogram)]
+    texts = [format_int_vectors(tomogram.visible.astype(np.int64)) for tomogram in plan.series if len(tomogram)]
     return text_array(np.concatenate(texts) if texts else [])

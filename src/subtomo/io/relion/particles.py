@@ -16,7 +16,7 @@ from subtomo.io.star import find_table, format_floats, format_ints, read_tables
 from subtomo.model.optics import OpticsGroup
 from subtomo.model.particles import ParticleSet
 from subtomo.model.table import Table, TextArray, text_array
-from subtomo.model.tomogram import TomogramSet
+from subtomo.model.tilt_series import TomogramSet
 
 Float = NDArray[np.float64]
 

@@ -19,7 +19,7 @@ from subtomo.io.relion.tomograms import (
 )
 from subtomo.io.star import find_table, read_tables
 from subtomo.model.table import Table
-from subtomo.model.tomogram import Tomogram
+from subtomo.model.tilt_series import TiltSeries
 
 _TILT_NUMBERS = (
     "rlnMicrographPreExposure", "rlnTomoXTilt", "rlnTomoYTilt", "rlnTomoZRot", "rlnTomoXShiftAngst",
@@ -40,7 +40,7 @@ class Problem:
 class SurveyedTomogram:
     """What could be found out about one tilt series."""
 
-    tomogram: Tomogram
+    tomogram: TiltSeries
     """Without images if they are not all there."""
     addresses: tuple[ImageAddress, ...]
     headers: dict[str, MrcHeader]

@@ -27,7 +27,7 @@ from subtomo.io.relion.trajectories import read_trajectories
 from subtomo.io.star import find_table, read_tables
 from subtomo.model.particles import ParticleSet
 from subtomo.model.table import Table, TextArray
-from subtomo.model.tomogram import TomogramSet
+from subtomo.model.tilt_series import TomogramSet
 
 _SHOWN = 4
 

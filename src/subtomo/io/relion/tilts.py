@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from subtomo.errors import InputError
 from subtomo.model.table import Table
-from subtomo.model.tomogram import Deformation, TiltSeries
+from subtomo.model.tilt_series import Deformation, Tilts
 from subtomo.physics.deformation import KINDS, coefficient_count
 from subtomo.physics.projection import projection_from_angles
 
@@ -23,7 +23,7 @@ def read_tilts(
     image_size: tuple[int, int],
     tomogram_size: tuple[int, int, int],
     deformation: tuple[str, tuple[int, int]] | None,
-) -> TiltSeries:
+) -> Tilts:
     """Turn a tilt table into arrays, one entry per tilt.
 
     Args:
@@ -42,7 +42,7 @@ def read_tilts(
     else:
         projection = _from_angles(table, pixel_size_angstrom, image_size, tomogram_size)
     nominal = "rlnTomoNominalStageTiltAngle"
-    return TiltSeries(
+    return Tilts(
         projection=projection,
         dose_e_per_a2=_dose(table),
         defocus_u_angstrom=table.floats("rlnDefocusU"),

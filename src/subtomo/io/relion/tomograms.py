@@ -13,7 +13,7 @@ from subtomo.io.relion.tilts import read_tilts
 from subtomo.io.star import find_table, read_tables
 from subtomo.model.optics import Microscope
 from subtomo.model.table import Table
-from subtomo.model.tomogram import Reconstruction, Tomogram, TomogramSet
+from subtomo.model.tilt_series import Reconstruction, TiltSeries, TomogramSet
 
 SIZES = ("rlnTomoSizeX", "rlnTomoSizeY", "rlnTomoSizeZ")
 DEFORMATION_GRID = ("rlnTomoDeformationGridSizeX", "rlnTomoDeformationGridSizeY")
@@ -111,7 +111,7 @@ def tilt_table(tables: Sequence[Table], name: str, path: str) -> Table:
     return table
 
 
-def tomogram_of(row: Table, tilts: Table, image_size: tuple[int, int] | None) -> Tomogram:
+def tomogram_of(row: Table, tilts: Table, image_size: tuple[int, int] | None) -> TiltSeries:
     """Make a tomogram of its row in the set and its tilts; with the size of its images, these are not opened."""
     name = str(row.text("rlnTomoName")[0])
     size = (MISSING_TOMOGRAM_SIZE,) * 3
@@ -132,7 +132,7 @@ def tomogram_of(row: Table, tilts: Table, image_size: tuple[int, int] | None) ->
         spherical_aberration_mm=float(row.floats("rlnSphericalAberration")[0]),
         amplitude_contrast=_amplitude_contrast(row),
     )
-    return Tomogram(
+    return TiltSeries(
         name=name,
         microscope=microscope,
         pixel_size_angstrom=pixel_size,
@@ -199,7 +199,7 @@ def _amplitude_contrast(row: Table) -> float:
     return value
 
 
-def optics_values(tomogram: Tomogram) -> dict[str, float]:
+def optics_values(tomogram: TiltSeries) -> dict[str, float]:
     """Give the labels and values that a tomogram contributes to an optics table, in RELION's order."""
     return {
         "rlnVoltage": tomogram.microscope.voltage_kv,

@@ -1,0 +1,1 @@
+"""The cost of a pose, and the search for a better one."""

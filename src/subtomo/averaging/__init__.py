@@ -1,0 +1,1 @@
+"""Sums of particles, their division, and what two half maps tell."""

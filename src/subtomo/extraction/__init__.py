@@ -1,0 +1,1 @@
+"""From a plan to its particles: filters, slices, terms, projections, and the stream that all jobs consume."""

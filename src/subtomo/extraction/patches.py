@@ -1,0 +1,61 @@
+"""Opening tilt images, and reading the patches of particles before they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subtomo.model.plan import SeriesPlan
+from subtomo.model.settings import ExtractionSettings, Output
+from subtomo.model.tilt_series import TiltImageSequence
+from subtomo.physics.projection import patch_corners
+
+Ints = NDArray[np.int64]
+
+
+def opened_anew(images: TiltImageSequence) -> TiltImageSequence:
+    """Give an equal sequence with no file open, if it has files: its files are closed when it is dropped.
+
+    Sets of many tomograms have more files than can be open at a time.
+    """
+    reopened = getattr(images, "reopened", None)
+    fresh: TiltImageSequence = reopened() if reopened else images
+    return fresh
+
+
+def read_patches_ahead(plan: SeriesPlan, settings: ExtractionSettings, wanted: NDArray[np.bool_]) -> None:
+    """Ask for the rows of all patches of some particles, if the images take such hints.
+
+    Args:
+        plan: The tomogram and its particles.
+        settings: Of the extraction.
+        wanted: (n,) which particles of the plan.
+
+    Raises:
+        InputError: A file of tilt images is unusable.
+    """
+    images = plan.series.images
+    if images is None or settings.output is Output.PROJECTIONS:
+        return
+    read_ahead = getattr(opened_anew(images), "read_ahead", None)
+    if read_ahead is None:
+        return
+    height, size = plan.series.image_size[1], settings.patch_size
+    for tilt in range(plan.series.n_tilts):
+        positions = plan.image_positions_px[wanted & plan.visible[:, tilt], tilt]
+        starts = patch_corners(positions, size)[:, 1]
+        for start, end in _united(starts.clip(0, height - 1), (starts + size).clip(1, height)):
+            read_ahead(tilt, start, end)
+
+
+def _united(starts: Ints, ends: Ints) -> Iterator[tuple[int, int]]:
+    """Unite intervals that touch or overlap."""
+    if not len(starts):
+        return
+    order = np.argsort(starts)
+    starts, reached = starts[order], np.maximum.accumulate(ends[order])
+    first = np.flatnonzero(np.concatenate([[True], starts[1:] > reached[:-1]]))
+    last = np.append(first[1:], len(starts)) - 1
+    yield from zip(starts[first].tolist(), reached[last].tolist(), strict=True)

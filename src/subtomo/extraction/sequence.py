@@ -1,0 +1,96 @@
+"""Pseudo-subtomograms on demand: a lazy sequence that computes an item when it is asked for."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, overload
+
+import numpy as np
+
+from subtomo.backends.protocol import Backend
+from subtomo.extraction.extractor import new_backend
+from subtomo.extraction.extractors import Extractor, make_extractor
+from subtomo.extraction.plan import plan_extraction
+from subtomo.io.zarr_read import StoredSubtomograms
+from subtomo.model.particles import ParticleSet
+from subtomo.model.plan import ExtractionPlan
+from subtomo.model.settings import ExtractionSettings
+from subtomo.model.subtomogram import Extracted
+from subtomo.model.tilt_series import TomogramSet
+
+
+class PseudoSubtomograms(Sequence[Extracted]):
+    """The particles of an extraction, each computed from the tilt images when it is indexed; nothing is written.
+
+    Items come in the order of extraction: by tomogram in the order of the tomogram set, then as in the particle set.
+    ``plan.indices[i]`` is the index of item ``i`` in the particle set; ``plan.left_out`` tells what is missing and why.
+    Several threads may read one sequence at the same time.
+
+    Args:
+        tomograms: With images.
+        particles: To be extracted.
+        settings: What to make of them; with ``Output.STACK_2D`` items are `TiltStack`, else `PseudoSubtomogram`.
+        backend: ``cpu``, or ``reference`` for the slow double-precision oracle.
+
+    Raises:
+        InputError: Particles and tomograms do not fit together.
+    """
+
+    def __init__(
+        self, tomograms: TomogramSet, particles: ParticleSet, settings: ExtractionSettings, *, backend: str = "cpu"
+    ) -> None:
+        self.plan: ExtractionPlan = plan_extraction(tomograms, particles, settings)
+        self._starts = np.cumsum([0, *(len(tomogram) for tomogram in self.plan.series)])
+        self._backend_name = backend
+        self._local = threading.local()
+
+    @staticmethod
+    def open(path: str | os.PathLike[str]) -> StoredSubtomograms:
+        """Open the particles that a run with ``--store zarr`` wrote: the same items, read instead of computed.
+
+        Raises:
+            InputError: ``path`` is no such store, or damaged.
+            SettingsError: zarr is not installed.
+        """
+        return StoredSubtomograms(path)
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    @overload
+    def __getitem__(self, index: int) -> Extracted: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Extracted]: ...
+    def __getitem__(self, index: int | slice) -> Extracted | list[Extracted]:
+        """Compute one item, or the list of items of a slice."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        position = index + len(self) if index < 0 else index
+        if not 0 <= position < len(self):
+            raise IndexError(f"item {index} of {len(self)} pseudo-subtomograms")
+        tomogram = int(np.searchsorted(self._starts, position, side="right")) - 1
+        extractor, backend = self._extractor(tomogram)
+        return extractor.extract(position - int(self._starts[tomogram]), backend)
+
+    def __iter__(self) -> Iterator[Extracted]:
+        return (self[i] for i in range(len(self)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "_local"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _local=threading.local())
+
+    def _extractor(self, tomogram: int) -> tuple[Extractor, Backend]:
+        """Keep the filters of the latest tomogram and the buffers, per thread."""
+        local = self._local
+        if not hasattr(local, "backend"):
+            local.backend, local.tomogram = new_backend(self.plan.settings, self._backend_name), -1
+        if local.tomogram != tomogram:
+            local.extractor = make_extractor(self.plan.series[tomogram], self.plan.particles, self.plan.settings)
+            local.tomogram = tomogram
+        extractor: Extractor = local.extractor
+        backend: Backend = local.backend
+        return extractor, backend

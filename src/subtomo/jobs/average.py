@@ -1,0 +1,201 @@
+"""Average the particles of an extraction, or of a tilt series, into half maps and the curves that compare them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subtomo.averaging.average import HALVES, AverageSettings, AverageSums, assigned_halves, spherical_mask
+from subtomo.averaging.resolution import compare_halves, filtered_map, guinier_curves
+from subtomo.errors import InputError, SettingsError
+from subtomo.extraction.threads import run_in_order
+from subtomo.io.mrc_read import read_volume
+from subtomo.io.mrc_write import write_mrc
+from subtomo.io.relion import OptimisationSet, read_particles, read_tomograms
+from subtomo.io.relion.fsc import MapFiles, write_fsc
+from subtomo.io.relion.volumes import read_half_sets, require_orientations
+from subtomo.jobs.average_sources import ExtractedParticles, ParticleSource, TiltParticles
+from subtomo.jobs.inputs import input_files, needed_file, protect_inputs
+from subtomo.jobs.note import write_note
+from subtomo.jobs.progress import ProgressListener
+from subtomo.model.particles import ParticleSet
+from subtomo.model.resolution import GuinierCurves, ResolutionCurves
+from subtomo.model.settings import DataTerm, ExtractionSettings
+from subtomo.output.layout import SUMMARY_NAME
+from subtomo.output.summary import recorded_data_term
+from subtomo.physics.symmetry import rotation_group
+
+Float32 = NDArray[np.float32]
+
+MAPS = ("half1", "half2", "merged", "filtered", "mask")
+PICTURES = ("fsc.png", "guinier.png", "maps.png")
+
+
+@dataclass(frozen=True)
+class AverageJob:
+    """What to average from which files into which folder."""
+
+    output_dir: str
+    settings: AverageSettings = field(default_factory=AverageSettings)
+    files: OptimisationSet = field(default_factory=OptimisationSet)
+    optimisation_set_file: str | None = None
+    mask_file: str | None = None
+    """A mask to use instead of a sphere."""
+    from_tilts: ExtractionSettings | None = None
+    """How to build particles from the tilt images; None to read the files of an extraction."""
+    data_term: DataTerm | None = None
+    """How the data in those files were added up; None to look it up in the extraction's summary."""
+    threads: int = 1
+    command: tuple[str, ...] = ()
+    """The command line, for the note."""
+
+
+@dataclass(frozen=True, eq=False)
+class AverageResult:
+    """The maps (c, c, c) of an average and their curves."""
+
+    folder: str
+    """Ends in a slash."""
+    maps: dict[str, Float32]
+    """half1, half2, merged, filtered, mask; the files have these names."""
+    curves: ResolutionCurves
+    guinier: GuinierCurves
+    counts: tuple[int, int]
+    """Particles in each half set."""
+    n_particles: int
+    """In the particle set."""
+    left_out: tuple[str, ...]
+    seconds: float
+
+
+def run_average(job: AverageJob, progress: ProgressListener) -> AverageResult:
+    """Read, average, compare the halves, and write maps and curves.
+
+    Raises:
+        InputError: Input is missing, damaged or inconsistent.
+        SettingsError: Settings make no sense.
+    """
+    start = time.monotonic()
+    try:
+        if job.threads < 1:
+            raise SettingsError(f"number of threads (--j) is {job.threads}, but must be at least 1")
+        particles, source, inputs = _open(job, progress)
+        folder = job.output_dir if job.output_dir.endswith("/") else job.output_dir + "/"
+        outputs = [folder + name for name in (*(f"{name}.mrc" for name in MAPS), "fsc.star", *PICTURES)]
+        protect_inputs(inputs, outputs)
+        mask = _mask(job, source)
+        halves = _half_sets(particles, source, job.settings.seed, progress)
+        _make_folder(folder, outputs)
+        sums = _summed(source, halves, job.threads, progress)
+        maps, curves, guinier = _conclude(sums, mask, source.pixel_size_angstrom, job.settings)
+        _write(folder, maps, curves, guinier, job)
+    finally:
+        progress.stop()
+    counts = sums[0].count, sums[1].count
+    seconds = time.monotonic() - start
+    return AverageResult(folder, maps, curves, guinier, counts, len(particles), source.left_out, seconds)
+
+
+def _open(job: AverageJob, progress: ProgressListener) -> tuple[ParticleSet, ParticleSource, list[str | None]]:
+    """Read the STAR files and choose where particles come from."""
+    files = input_files(job.files, job.optimisation_set_file)
+    particles_file = needed_file(files.particles, "particles", "--p", job.optimisation_set_file)
+    inputs: list[str | None] = [*vars(files).values(), job.optimisation_set_file, job.mask_file]
+    if job.from_tilts is None:
+        particles = read_particles(particles_file)
+    else:
+        tomograms_file = needed_file(files.tomograms, "tomograms", "--t", job.optimisation_set_file)
+        tomograms = read_tomograms(tomograms_file)
+        particles = read_particles(particles_file, tomograms, trajectories=files.trajectories)
+    if not require_orientations(particles):
+        progress.note(f"{particles_file}: no rlnAngleRot, so the average is in the frame of the subtomograms")
+    if job.from_tilts is None:
+        term = job.data_term or recorded_data_term(str(Path(particles_file).with_name(SUMMARY_NAME)))
+        return particles, ExtractedParticles(particles, term), inputs
+    return particles, TiltParticles(tomograms, particles, job.from_tilts), inputs
+
+
+def _half_sets(particles: ParticleSet, source: ParticleSource, seed: int, progress: ProgressListener) -> dict[int, int]:
+    """Give the half set of every particle that will be averaged, by its index in the set."""
+    given = read_half_sets(particles)[source.indices]
+    missing = int((given == 0).sum())
+    if not len(given):
+        reason = f" ({source.left_out[0]})" if source.left_out else ""
+        raise InputError(f"{particles.source}: no particle can be averaged{reason}")
+    if missing:
+        progress.note(
+            f"{missing} of {len(given)} particles have no half set (rlnRandomSubset); they are shared out at random "
+            f"(--seed {seed}). If they were refined together, the resolution will look better than it is"
+        )
+    halves = assigned_halves(given, seed)
+    return dict(zip(source.indices.tolist(), halves.tolist(), strict=True))
+
+
+def _summed(
+    source: ParticleSource, halves: dict[int, int], threads: int, progress: ProgressListener
+) -> tuple[AverageSums, AverageSums]:
+    sums = {half: AverageSums(source.size) for half in HALVES}
+    progress.start(len(halves))
+    for contribution in run_in_order(source.make, source.tasks(), threads):
+        sums[halves[contribution.particle]].add(contribution.spectrum, contribution.ctf2)
+        progress.advance(contribution.name)
+    return sums[1], sums[2]
+
+
+def _conclude(
+    sums: tuple[AverageSums, AverageSums], mask: Float32, pixel_size_angstrom: float, settings: AverageSettings
+) -> tuple[dict[str, Float32], ResolutionCurves, GuinierCurves]:
+    """Turn sums into maps and compare the halves."""
+    group = rotation_group(settings.symmetry)
+    first, second = (half.symmetrised(group) for half in sums)
+    maps = {"half1": first.map(settings.snr), "half2": second.map(settings.snr)}
+    maps["merged"] = (first + second).map(settings.snr)
+    curves = compare_halves(maps["half1"], maps["half2"], mask, pixel_size_angstrom, settings.seed)
+    maps["filtered"], maps["mask"] = filtered_map(maps["merged"], mask, curves), mask
+    return maps, curves, guinier_curves(maps["merged"], mask, curves)
+
+
+def _mask(job: AverageJob, source: ParticleSource) -> Float32:
+    """Read the mask, or make a sphere."""
+    if job.mask_file is None:
+        return spherical_mask(source.size, source.pixel_size_angstrom, job.settings).astype(np.float32)
+    mask, _ = read_volume(job.mask_file)
+    if mask.shape != (source.size,) * 3:
+        raise InputError(
+            f"{job.mask_file}: is {' x '.join(map(str, mask.shape))} voxels (z, y, x), but the average has "
+            f"{source.size} on each side; make a mask of that size"
+        )
+    if not (np.isfinite(mask).all() and mask.min() >= -1e-3 and 0.5 < mask.max() <= 1.001):
+        raise InputError(
+            f"{job.mask_file}: values run from {mask.min():g} to {mask.max():g}, but a mask is 0 outside and 1 inside"
+        )
+    return mask
+
+
+def _make_folder(folder: str, outputs: list[str]) -> None:
+    """Make the output folder, and remove an earlier average, so that files of two never stand side by side."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(f"{folder}: cannot make this folder, a file is in its way; move it") from error
+    except OSError as error:
+        raise InputError(f"{folder}: cannot make this folder ({error.strerror}); choose another one (--o)") from error
+    for path in outputs:
+        Path(path).unlink(missing_ok=True)
+
+
+def _write(
+    folder: str, maps: dict[str, Float32], curves: ResolutionCurves, guinier: GuinierCurves, job: AverageJob
+) -> None:
+    for name in MAPS:
+        write_mrc(f"{folder}{name}.mrc", maps[name], pixel_size_angstrom=curves.pixel_size_angstrom)
+    files = MapFiles(
+        f"{folder}half1.mrc", f"{folder}half2.mrc", job.mask_file or f"{folder}mask.mrc", job.settings.symmetry.upper()
+    )
+    write_fsc(f"{folder}fsc.star", curves, guinier, files)
+    if job.command:
+        write_note(folder, job.command)

@@ -1,0 +1,181 @@
+"""Where the particles of an average come from: the files of an extraction, or the tilt images themselves."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subtomo.averaging.average import rotated_particle
+from subtomo.backends.protocol import Backend
+from subtomo.errors import InputError
+from subtomo.extraction.extractor import new_backend
+from subtomo.extraction.extractors import Extractor, make_extractor
+from subtomo.extraction.plan import plan_extraction
+from subtomo.extraction.threads import one_ahead
+from subtomo.io.mrc import TiltImages
+from subtomo.io.mrc_read import read_volume
+from subtomo.io.relion.volumes import read_volume_files
+from subtomo.model.particles import ParticleSet
+from subtomo.model.plan import SeriesPlan
+from subtomo.model.settings import DataTerm, ExtractionSettings
+from subtomo.model.subtomogram import PseudoSubtomogram
+from subtomo.model.tilt_series import TomogramSet
+from subtomo.physics.orientation import euler_to_matrix
+from subtomo.physics.window import insertion_envelope
+
+Float32 = NDArray[np.float32]
+
+
+class Contribution(NamedTuple):
+    """What a particle adds to the average, in the average's frame."""
+
+    particle: int
+    """Index into the particle set."""
+    name: str
+    spectrum: NDArray[np.complexfloating]
+    """(c, c, c // 2 + 1) without normalisation, of a volume with its centre at [0, 0, 0]."""
+    ctf2: Float32
+    """(c, c, c // 2 + 1)."""
+
+
+class ParticleSource(Protocol):
+    """Particles to be averaged; `make` may run in any thread."""
+
+    size: int
+    """Side of the volumes, voxels."""
+    pixel_size_angstrom: float
+    indices: NDArray[np.int64]
+    """Of the particles in the particle set, in the order of `tasks`."""
+    left_out: tuple[str, ...]
+    """Why the others are left out, one line each."""
+
+    def tasks(self) -> Iterator[Any]:
+        """List what is to be made."""
+
+    def make(self, task: Any) -> Contribution:
+        """Make one particle's contribution."""
+
+
+class ExtractedParticles:
+    """Volumes that an extraction wrote, turned by interpolating their transforms.
+
+    Args:
+        particles: The extraction's particle set.
+        data_term: How the files' data were added up; what trilinear insertion damped is undone.
+
+    Raises:
+        InputError: The set names no volumes, or files of it are missing.
+    """
+
+    def __init__(self, particles: ParticleSet, data_term: DataTerm) -> None:
+        self._particles, self._files = particles, read_volume_files(particles)
+        self.size, self.pixel_size_angstrom = self._files.size, self._files.pixel_size_angstrom
+        self.indices = np.arange(len(particles))
+        self.left_out: tuple[str, ...] = ()
+        self._damping = insertion_envelope(self.size) if data_term is DataTerm.RELION else None
+        self._matrices = euler_to_matrix(particles.angles_deg)
+        self._check_files()
+
+    def tasks(self) -> Iterator[int]:
+        """List the particles in the order of the file."""
+        return iter(range(len(self._particles)))
+
+    def make(self, task: int) -> Contribution:
+        """Read a particle and turn it."""
+        data, ctf2 = self._terms(task)
+        offset = self._particles.origin_angstrom[task] / self.pixel_size_angstrom
+        spectrum, weights = rotated_particle(data, ctf2, self._matrices[task], offset, self._damping)
+        return Contribution(task, str(self._particles.names[task]), spectrum, weights)
+
+    def _terms(self, index: int) -> tuple[Float32, Float32]:
+        """Read data and CTF², (c, c, c) and (c, c, c // 2 + 1)."""
+        size, path = self.size, str(self._files.data[index])
+        data, _ = read_volume(path)
+        self._check_shape(path, data, ((size, size, size),))
+        path = str(self._files.weights[index])
+        weights, _ = read_volume(path)
+        half = (size, size, size // 2 + 1)
+        self._check_shape(path, weights, ((2 * size, *half[1:]), half))
+        weights = weights[:size]
+        if not (np.isfinite(data[0, 0, 0]) and np.isfinite(weights).all()):
+            raise InputError(f"{path}: this particle has values that are not finite; extract it again")
+        if self._files.is_premultiplied[index]:
+            return data, weights
+        # whitened: data / √CTF² and √CTF²
+        spectrum = np.fft.rfftn(data) * weights
+        return np.fft.irfftn(spectrum, s=data.shape, axes=(0, 1, 2)).astype(np.float32), weights**2
+
+    def _check_shape(self, path: str, volume: Float32, expected: tuple[tuple[int, ...], ...]) -> None:
+        if volume.shape not in expected:
+            sizes = " or ".join(" x ".join(map(str, shape)) for shape in expected)
+            raise InputError(
+                f"{path}: is {' x '.join(map(str, volume.shape))} voxels (z, y, x), but {self._particles.source} says "
+                f"rlnImageSize {self.size}, so {sizes} were expected; extract the particles again"
+            )
+
+    def _check_files(self) -> None:
+        names = [*self._files.data.tolist(), *self._files.weights.tolist()]
+        missing = [name for name in names if not os.path.exists(name)]
+        if missing:
+            raise InputError(
+                f"{self._particles.source}: {len(missing)} of {len(names)} files of its particles do not exist, "
+                f"{missing[0]} for instance (looked from {os.getcwd()}); names are relative to the folder where the "
+                "extraction ran, usually the project's"
+            )
+
+
+class TiltParticles:
+    """Particles built from the tilt images in the frame of the average: nothing is interpolated, nothing written.
+
+    Args:
+        tomograms: With images.
+        particles: To be averaged.
+        settings: With ``apply_orientations``.
+
+    Raises:
+        InputError: Particles and tomograms do not fit together, or tomograms differ in pixel size.
+    """
+
+    def __init__(self, tomograms: TomogramSet, particles: ParticleSet, settings: ExtractionSettings) -> None:
+        self._plan = plan_extraction(tomograms, particles, settings)
+        self._local = threading.local()
+        self.size = settings.crop
+        self.indices = self._plan.indices
+        self.left_out = tuple(f"{entry.name}: {entry.reason}" for entry in self._plan.left_out)
+        series = [plan.series for plan in self._plan.series if len(plan)]
+        sizes = {tomogram.pixel_size_angstrom: tomogram.name for tomogram in series}
+        if len(sizes) > 1:
+            found = ", ".join(f"{name} {size:g} Å" for size, name in list(sizes.items())[:3])
+            raise InputError(f"{tomograms.source}: tomograms differ in pixel size ({found}); average them one by one")
+        self.pixel_size_angstrom = settings.binning * next(iter(sizes), float("nan"))
+        for tomogram in series:
+            if isinstance(tomogram.images, TiltImages):
+                tomogram.images.check()
+
+    def tasks(self) -> Iterator[tuple[Extractor, int]]:
+        """List the particles, one tomogram after the other."""
+        for extractor in one_ahead(self._prepared, [plan for plan in self._plan.series if len(plan)]):
+            yield from ((extractor, index) for index in range(len(extractor.plan)))
+
+    def make(self, task: tuple[Extractor, int]) -> Contribution:
+        """Build a particle."""
+        extractor, index = task
+        particle = extractor.extract(index, self._backend())
+        if not isinstance(particle, PseudoSubtomogram):
+            raise TypeError("only volumes can be averaged")
+        spectrum = np.fft.rfftn(np.fft.ifftshift(particle.data))
+        return Contribution(particle.particle, particle.name, spectrum, particle.ctf2)
+
+    def _prepared(self, plan: SeriesPlan) -> Extractor:
+        return make_extractor(plan, self._plan.particles, self._plan.settings)
+
+    def _backend(self) -> Backend:
+        if not hasattr(self._local, "backend"):
+            self._local.backend = new_backend(self._plan.settings)
+        backend: Backend = self._local.backend
+        return backend

@@ -1,0 +1,33 @@
+"""What a run knows of the world around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from subtomo.io.relion import OptimisationSet
+from subtomo.jobs.batches import BatchExecutor
+from subtomo.jobs.progress import ProgressListener, Silent
+from subtomo.output.summary import ExtractionSummary
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What a run knows of the world around it."""
+
+    files: OptimisationSet = field(default_factory=OptimisationSet)
+    """What the new optimisation set says of tomograms, trajectories and manifolds; by default their sources."""
+    threads: int | None = None
+    """Particles at a time; None for one per available core."""
+    progress: ProgressListener = field(default_factory=Silent)
+    """Hears how far the run is."""
+    inputs: tuple[str, ...] = ()
+    """Further input files, which must not be overwritten."""
+    before_tomogram: Callable[[str], None] = lambda name: None
+    """Called before each tomogram; may raise to stop the run."""
+    resume: bool = False
+    """Keep particles that an earlier run finished with the same settings and inputs."""
+    executor: BatchExecutor | None = None
+    """Makes batches of particles elsewhere; None for threads of this process."""
+    account: Callable[[ExtractionSummary], None] = lambda summary: None
+    """Called at the very end, while the folder still belongs to this run."""

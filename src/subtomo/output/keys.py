@@ -1,0 +1,120 @@
+"""Short keys of all that determines a particle, by which a later run knows whether its files are still right."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import astuple
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from subtomo.io.mrc import TiltImages
+from subtomo.io.mrc_read import SummedVolume
+from subtomo.model.optics import OpticsGroup
+from subtomo.model.particles import ParticleSet
+from subtomo.model.plan import SeriesPlan
+from subtomo.model.settings import Output
+from subtomo.model.tilt_series import TiltSeries
+
+_PROJECTION_DECIMALS = 6
+"""Processors differ in the last bit of a sine; a key must not."""
+
+
+def particle_keys(entry: SeriesPlan, particles: ParticleSet, output: Output) -> list[str]:
+    """Give a key per particle of a tomogram: of its row, its motion, its optics, and the tomogram with its images.
+
+    Only what was read is looked at, not what was computed from it, so that keys are the same on all machines.
+    """
+    tomogram = tomogram_key(entry.series, output)
+    first = particles.optics_groups[0].pixel_size_angstrom
+    optics = [_key(_words(_optics(group), first)) for group in particles.optics_groups]
+    rows = np.concatenate(
+        [
+            particles.coordinates[entry.particles],
+            particles.origin_angstrom[entry.particles],
+            particles.subtomogram_angles_deg[entry.particles],
+            particles.angles_deg[entry.particles],
+        ],
+        axis=1,
+    )
+    names, groups = particles.names[entry.particles].tolist(), particles.optics_group[entry.particles].tolist()
+    keys = []
+    for member, name, group, row in zip(entry.particles.tolist(), names, groups, rows, strict=True):
+        motion = b"" if particles.trajectories is None else _words(particles.trajectories[member])
+        words = f"{name}\n{tomogram}\n{optics[group]}\n{particles.centred}\n"
+        keys.append(_key(words.encode() + row.tobytes() + motion))
+    return keys
+
+
+def tomogram_key(tomogram: TiltSeries, output: Output) -> str:
+    """Give the key of a tilt series: its geometry, its optics, and size and time of its image files."""
+    tilts = tomogram.tilts
+    numbers = (
+        tomogram.name,
+        astuple(tomogram.microscope),
+        tomogram.pixel_size_angstrom,
+        tomogram.image_size,
+        tomogram.size_px,
+        tomogram.hand,
+        tomogram.defocus_slope,
+        tomogram.dose_b_factor_a2,
+    )
+    # adding zero makes no difference between 0 and -0
+    arrays = {**vars(tilts), "projection": np.round(tilts.projection, _PROJECTION_DECIMALS) + 0.0}
+    if tilts.deformation is not None:
+        arrays["deformation"] = (tilts.deformation.kind, tilts.deformation.grid, tilts.deformation.coefficients)
+    files: Any = images_key(tomogram.images)
+    if output is Output.PROJECTIONS and tomogram.reconstruction is not None:
+        files = tomogram.reconstruction.binning, _volume(tomogram.reconstruction.volume)
+    return _key(_words(numbers, tuple(arrays.items()), files))
+
+
+def images_key(images: Any) -> Any:
+    """Describe tilt images by their files; images from elsewhere are described by ``images.fingerprint()``.
+
+    What cannot be described never equals itself, so that particles made from it are always made again.
+    """
+    if isinstance(images, TiltImages):
+        stat = _stats(address.path for address in images.addresses)
+        return tuple((*stat[address.path], address.index) for address in images.addresses)
+    own: Callable[[], str] | None = getattr(images, "fingerprint", None)
+    return own() if own is not None else secrets.token_hex(8)
+
+
+def _volume(volume: Any) -> Any:
+    if isinstance(volume, SummedVolume):
+        return tuple(_stats(volume.paths).values())
+    return secrets.token_hex(8)
+
+
+def _stats(paths: Iterable[str]) -> dict[str, tuple[str, int, int]]:
+    """Give path as seen from the project, size and time of files, looking at each once."""
+    found = {}
+    for path in dict.fromkeys(paths):
+        stat = os.stat(path)
+        found[path] = os.path.relpath(path), stat.st_size, stat.st_mtime_ns
+    return found
+
+
+def _optics(group: OpticsGroup) -> Any:
+    return tuple(vars(group).items())
+
+
+def _words(*values: Any) -> bytes:
+    """Write nested values without ambiguity, arrays with all their bits."""
+    parts = []
+    for value in values:
+        if isinstance(value, np.ndarray):
+            parts.append(f"{value.dtype}{value.shape}".encode() + np.ascontiguousarray(value).tobytes())
+        elif isinstance(value, tuple | list):
+            parts.append(b"(" + _words(*value) + b")")
+        else:
+            parts.append(repr(value).encode())
+    return b"".join(f"{len(part)}:".encode() + part for part in parts)
+
+
+def _key(content: bytes) -> str:
+    return blake2b(content, digest_size=8).hexdigest()

@@ -1,1 +1,0 @@
-"""Nouns to nouns: plan, extract, finish. No paths, no STAR files, no cluster."""

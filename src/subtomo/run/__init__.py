@@ -1,1 +1,0 @@
-"""Joins files and pipeline: output layout, threads, progress, summary."""

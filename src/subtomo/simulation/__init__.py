@@ -1,0 +1,1 @@
+"""Known answers: simulated structures, how they are imaged, and the tilt series that follow."""
