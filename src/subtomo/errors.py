@@ -6,12 +6,17 @@ from __future__ import annotations
 class SubtomoError(Exception):
     """Base of all errors that the user can mend.
 
+    A message names a setting as a program does: ``box size (box_size) is 31``, or with a value, ``whiten=True``. The
+    command line puts its options in the place of such names, so no message has to know them.
+
     Args:
         message: What is wrong. Invisible characters, as damaged files hold, are shown by their codes.
+        field: Names of the settings or arguments that have to change.
     """
 
-    def __init__(self, message: str = "") -> None:
+    def __init__(self, message: str = "", *, field: str | tuple[str, ...] = ()) -> None:
         super().__init__("".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in message))
+        self.fields: tuple[str, ...] = (field,) if isinstance(field, str) else field
 
 
 class InputError(SubtomoError):
@@ -23,4 +28,4 @@ class AbortedError(SubtomoError):
 
 
 class SettingsError(SubtomoError):
-    """An option has a value that makes no sense, or two options contradict each other."""
+    """A setting has a value that makes no sense, or two settings contradict each other."""

@@ -10,7 +10,8 @@ from cyclopts import App, CycloptsError
 from rich.console import Console
 
 from subtomo.cli import average, compare, doctor, extract, fidelity, optimisation_set, report, sample_manifold
-from subtomo.cli.arguments import command_line, last_of_each, value_of
+from subtomo.cli.arguments import command_line, known_options, last_of_each, value_of
+from subtomo.cli.field_names import in_words_of_options, option_names, options_by_field
 from subtomo.cli.messages import error, explain, warn
 from subtomo.errors import AbortedError, SubtomoError
 from subtomo.jobs.control import PipelineControl
@@ -34,16 +35,17 @@ app.command(compare.compare, name="compare")
 app.command(optimisation_set.optimisation_set, name="optimisation-set")
 app.command(sample_manifold.sample_manifold, name="sample-manifold")
 
-_OPTIONS = {
-    "average": average.OPTIONS,
-    "compare": compare.OPTIONS,
-    "doctor": doctor.OPTIONS,
-    "extract": extract.OPTIONS,
-    "fidelity": fidelity.OPTIONS,
-    "optimisation-set": optimisation_set.OPTIONS,
-    "report": report.OPTIONS,
-    "sample-manifold": sample_manifold.OPTIONS,
+_GROUPS: dict[str, tuple[type, ...]] = {
+    "average": average.GROUPS,
+    "compare": compare.GROUPS,
+    "doctor": doctor.GROUPS,
+    "extract": extract.GROUPS,
+    "fidelity": fidelity.GROUPS,
+    "optimisation-set": optimisation_set.GROUPS,
+    "report": report.GROUPS,
+    "sample-manifold": sample_manifold.GROUPS,
 }
+_OPTIONS = {command: known_options(*groups) for command, groups in _GROUPS.items()}
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -57,6 +59,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         words.append("--help")
     prefix = None
     if words and words[0] in _OPTIONS:
+        option_names.set(options_by_field(*_GROUPS[words[0]]))
         words, repeated = last_of_each(words, _OPTIONS[words[0]])
         prefix = value_of("--pipeline_control", words, _OPTIONS[words[0]])
         for name in repeated:
@@ -70,7 +73,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     except AbortedError as problem:
         error(str(problem))
         return 2
-    except (SubtomoError, OSError) as problem:
+    except SubtomoError as problem:
+        error(in_words_of_options(str(problem), problem.fields))
+    except OSError as problem:
         error(str(problem))
     except KeyboardInterrupt:
         error("interrupted")

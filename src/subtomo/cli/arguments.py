@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import fields
+from functools import cache
 from math import isfinite, nan
 from typing import Any, get_type_hints
 
@@ -51,14 +52,23 @@ def known_options(*groups: type) -> Options:
     """Map every option name of dataclasses to its first name and whether it takes a value."""
     known: dict[str, tuple[str, bool]] = {}
     for group in groups:
-        hints: dict[str, Any] = get_type_hints(group, include_extras=True)
+        hints = _hints(group)
         for field in fields(group):
-            hint = hints[field.name]
-            parameter = next(extra for extra in hint.__metadata__ if isinstance(extra, Parameter))
-            names = tuple(parameter.name or ())
+            names = names_of(group, field.name)
             for name in names:
-                known[name] = names[0], hint.__origin__ is not bool
+                known[name] = names[0], hints[field.name].__origin__ is not bool
     return known
+
+
+def names_of(group: type, field: str) -> tuple[str, ...]:
+    """List the names of the option that a field of a dataclass declares."""
+    parameter = next(extra for extra in _hints(group)[field].__metadata__ if isinstance(extra, Parameter))
+    return tuple(parameter.name or ())
+
+
+@cache
+def _hints(group: type) -> dict[str, Any]:
+    return get_type_hints(group, include_extras=True)
 
 
 def find_option(word: str, options: Options) -> tuple[str | None, bool]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from subtomo.cli.arguments import command_line
 from subtomo.cli.average_options import (
-    OPTIONS,
+    GROUPS,
     AverageComputingOptions,
     AverageInputOptions,
     AverageOutputOptions,
@@ -21,7 +21,7 @@ from subtomo.model.settings import CircleCrop, DataTerm, ExtractionSettings
 if TYPE_CHECKING:
     from subtomo.jobs.average import AverageResult
 
-__all__ = ["OPTIONS", "average"]
+__all__ = ["GROUPS", "average"]
 
 _LEFT_OUT_SHOWN = 3
 
@@ -49,16 +49,16 @@ def average(
     settings = AverageSettings(
         symmetry=maps.symmetry,
         snr=maps.snr if maps.snr > 0 else None,
-        mask_diameter_angstrom=maps.particle_diameter,
-        mask_edge_px=maps.mask_edge,
+        mask_diameter_angstrom=maps.mask_diameter_angstrom,
+        mask_edge_px=maps.mask_edge_px,
         seed=maps.seed,
     )
     job = AverageJob(
-        output_dir=output.output,
+        output_dir=output.output_dir,
         settings=settings,
         files=OptimisationSet(files.particles or None, files.tomograms or None, files.trajectories or None),
         optimisation_set_file=files.optimisation_set or None,
-        mask_file=maps.mask or None,
+        mask_file=maps.mask_file or None,
         from_tilts=from_tilts,
         data_term=data_term,
         threads=(computing or AverageComputingOptions()).threads,
@@ -81,19 +81,19 @@ def _source(tilts: TiltOptions) -> tuple[ExtractionSettings | None, DataTerm | N
                 "have their sizes; add --from-tilts to build them from the tilt images, or leave these options out"
             )
         return None, term
-    if tilts.box is None:
+    if tilts.box_size is None:
         raise SettingsError("--from-tilts needs the size of the squares cut from the tilt images, --b (or --box-size)")
     # the damping of RELION's term would only have to be undone again
     corrected = term in (DataTerm.RELION, DataTerm.CORRECTED)
     settings = ExtractionSettings(
-        box_size=tilts.box,
-        crop_size=None if tilts.crop == -1 else tilts.crop,
+        box_size=tilts.box_size,
+        crop_size=None if tilts.crop_size == -1 else tilts.crop_size,
         binning=tilts.binning,
         apply_ctf=not tilts.no_ctf,
         invert_contrast=not tilts.keep_contrast,
         circle_crop=CircleCrop.NONE if tilts.no_circle_crop else CircleCrop.SLICE,
         apply_orientations=True,
-        max_dose_e_per_a2=tilts.max_dose if tilts.max_dose > 0 else None,
+        max_dose_e_per_a2=tilts.max_dose_e_per_a2 if tilts.max_dose_e_per_a2 > 0 else None,
         min_tilts=tilts.min_tilts,
         dose_cutoff=tilts.dose_cutoff,
         data_term=DataTerm.CORRECTED if corrected else DataTerm.EXACT,

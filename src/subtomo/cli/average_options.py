@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 
-from subtomo.cli.arguments import known_options, option, whole_number
+from subtomo.cli.arguments import option, whole_number
 from subtomo.jobs.cores import available_cores
 
 
@@ -35,7 +35,9 @@ class AverageInputOptions:
 class AverageOutputOptions:
     """What is written."""
 
-    output: Annotated[str, option("--o --output", "Folder for maps, curves and pictures; made if it does not exist.")]
+    output_dir: Annotated[
+        str, option("--o --output", "Folder for maps, curves and pictures; made if it does not exist.")
+    ]
 
 
 @Parameter(name="*", group=Group("Maps", sort_key=3))
@@ -55,15 +57,17 @@ class MapOptions:
             "instead.",
         ),
     ] = -1.0
-    particle_diameter: Annotated[
+    mask_diameter_angstrom: Annotated[
         float | None,
         option(
             "--particle_diameter --mask-diameter",
             "Diameter of the soft spherical mask, edge included, Å; by default nine tenths of the box.",
         ),
     ] = None
-    mask_edge: Annotated[float, option("--mask_edge --mask-edge", "Width of the soft edge of that mask, voxels.")] = 5.0
-    mask: Annotated[
+    mask_edge_px: Annotated[
+        float, option("--mask_edge --mask-edge", "Width of the soft edge of that mask, voxels.")
+    ] = 5.0
+    mask_file: Annotated[
         str | None, option("--mask --mask-file", "A mask (MRC, 0 to 1, of the maps' size) to use instead of a sphere.")
     ] = None
     seed: Annotated[
@@ -85,14 +89,14 @@ class TiltOptions:
             "particle is written and none interpolated.",
         ),
     ] = False
-    box: Annotated[
+    box_size: Annotated[
         int | None, whole_number("--b --box-size", "Side of the squares cut from the tilt images, binned pixels, even.")
     ] = None
-    crop: Annotated[
+    crop_size: Annotated[
         int, whole_number("--crop --crop-size", "Side of the maps, binned pixels, even; by default the box size.")
     ] = -1
     binning: Annotated[float, option("--bin --binning", "Binning against the tilt images, 1 or more.")] = 1.0
-    max_dose: Annotated[
+    max_dose_e_per_a2: Annotated[
         float, option("--max_dose --max-dose", "Leave out tilts with more dose than this before them, e/Å².")
     ] = -1.0
     min_tilts: Annotated[
@@ -131,4 +135,5 @@ class AverageComputingOptions:
     ] = field(default_factory=available_cores)
 
 
-OPTIONS = known_options(AverageInputOptions, AverageOutputOptions, MapOptions, TiltOptions, AverageComputingOptions)
+GROUPS = (AverageInputOptions, AverageOutputOptions, MapOptions, TiltOptions, AverageComputingOptions)
+"""All options of the command, in the order of its help."""

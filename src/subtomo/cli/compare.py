@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from subtomo.cli.arguments import known_options, option, whole_number
+from subtomo.cli.arguments import option, whole_number
 from subtomo.errors import SettingsError
 from subtomo.jobs.cores import available_cores
 
@@ -38,7 +38,8 @@ class CompareOptions:
     )
 
 
-OPTIONS = known_options(CompareOptions)
+GROUPS = (CompareOptions,)
+"""All options of the command, in the order of its help."""
 
 
 def compare(

@@ -10,18 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal  # noqa: F401 - inherited o
 
 from cyclopts import Group, Parameter
 
-from subtomo.cli.arguments import known_options, option, whole_number
+from subtomo.cli.arguments import option, whole_number
 from subtomo.cli.extract import extraction_settings, output_settings
-from subtomo.cli.extract_options import (
-    ComputingOptions,
-    DeadOptions,
-    InputOptions,
-    OutputOptions,
-    ProcessingOptions,
-    SelectionOptions,
-    SizeOptions,
-    TermOptions,
-)
+from subtomo.cli.extract_options import InputOptions, ProcessingOptions, SelectionOptions, SizeOptions, TermOptions
+from subtomo.cli.extract_output_options import ComputingOptions, DeadOptions, OutputOptions
 from subtomo.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -65,7 +57,7 @@ class DoctorOptions:
 class DoctorSizeOptions(SizeOptions):
     """Sizes in binned pixels, of the extraction to come."""
 
-    box: Annotated[
+    box_size: Annotated[
         int,
         whole_number(
             "--b --box-size",
@@ -79,12 +71,12 @@ class DoctorSizeOptions(SizeOptions):
 class DoctorOutputOptions(OutputOptions):
     """What the extraction to come writes; doctor itself writes nothing."""
 
-    output: Annotated[
+    output_dir: Annotated[
         str, option("--o --output", "Folder that the extraction is to write to: is there room on its disk?")
     ] = ""
 
 
-OPTIONS = known_options(
+GROUPS = (
     DoctorOptions,
     InputOptions,
     DoctorSizeOptions,
@@ -95,6 +87,7 @@ OPTIONS = known_options(
     ComputingOptions,
     DeadOptions,
 )
+"""All options of the command, in the order of its help."""
 
 
 def doctor(
@@ -123,7 +116,7 @@ def doctor(
     problems = list[str]()
     settings, written = None, OutputSettings()
     try:
-        settings = extraction_settings(size, selection, processing, terms, output) if size.box else None
+        settings = extraction_settings(size, selection, processing, terms, output) if size.box_size else None
         written = output_settings(output)
         if settings is not None:
             written.check_with(settings)
@@ -133,7 +126,7 @@ def doctor(
         files=OptimisationSet(files.particles or None, files.tomograms or None, files.trajectories or None),
         optimisation_set_file=files.optimisation_set or None,
         settings=settings,
-        output_dir=output.output or None,
+        output_dir=output.output_dir or None,
         as_zarr=output.store == "zarr",
         threads=(computing or ComputingOptions()).threads,
         image_size=_image_size(examination.image_size),

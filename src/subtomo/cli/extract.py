@@ -7,17 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from subtomo.cli.arguments import command_line
-from subtomo.cli.extract_options import (
-    OPTIONS,
-    ComputingOptions,
-    DeadOptions,
-    InputOptions,
-    OutputOptions,
-    ProcessingOptions,
-    SelectionOptions,
-    SizeOptions,
-    TermOptions,
-)
+from subtomo.cli.extract_options import InputOptions, ProcessingOptions, SelectionOptions, SizeOptions, TermOptions
+from subtomo.cli.extract_output_options import GROUPS, ComputingOptions, DeadOptions, OutputOptions
 from subtomo.cli.messages import note, warn
 from subtomo.cli.report import report_after_extraction, reports_are_off
 from subtomo.errors import InputError, SettingsError
@@ -35,7 +26,7 @@ from subtomo.model.settings import (
 if TYPE_CHECKING:
     from subtomo.jobs.batches import BatchExecutor
 
-__all__ = ["OPTIONS", "extract"]
+__all__ = ["GROUPS", "extract"]
 
 
 def extract(
@@ -68,7 +59,7 @@ def extract(
             note(f"--{name} has no effect, as in RELION")
     # RELION's own default for names is an empty one
     job = ExtractionJob(
-        output_dir=output.output,
+        output_dir=output.output_dir,
         settings=extraction_settings(size, selection, processing, terms, output),
         output=output_settings(output),
         particles_file=files.particles or None,
@@ -107,7 +98,7 @@ def _executor(
         return nullcontext()
     if output.store == "zarr":
         raise SettingsError("--store zarr is written by one process; leave out --dask or --store zarr")
-    return connect(spec, options, output.output)
+    return connect(spec, options, output.output_dir)
 
 
 def extraction_settings(
@@ -122,8 +113,8 @@ def extraction_settings(
     kind = Output.STACK_2D if output.stack2d else Output.PSEUDO_SUBTOMOGRAM
     crop = CircleCrop.NONE if processing.no_circle_crop else CircleCrop.SLICE
     return ExtractionSettings(
-        box_size=size.box,
-        crop_size=None if size.crop == -1 else size.crop,
+        box_size=size.box_size,
+        crop_size=None if size.crop_size == -1 else size.crop_size,
         binning=size.binning,
         output=Output.PROJECTIONS if output.real_subtomo else kind,
         apply_ctf=not processing.no_ctf,
@@ -131,11 +122,11 @@ def extraction_settings(
         circle_crop=crop | CircleCrop.PATCH if processing.circle_precrop else crop,
         apply_offsets=not selection.keep_offsets,
         apply_orientations=selection.apply_orientations,
-        max_dose_e_per_a2=selection.max_dose if selection.max_dose > 0 else None,
+        max_dose_e_per_a2=selection.max_dose_e_per_a2 if selection.max_dose_e_per_a2 > 0 else None,
         min_tilts=selection.min_tilts,
         dose_cutoff=selection.dose_cutoff,
         whiten=processing.whiten,
-        gridding_precorrection=processing.grid_precorr,
+        gridding_precorrection=processing.gridding_precorrection,
         cone=Cone(processing.cone_angle, processing.cone_sigma) if processing.cone_weight else None,
         weighting=Weighting[_term("--weighting", terms.weighting, terms, "whitened").upper()],
         data_term=DataTerm[_term("--data-term", terms.data_term, terms, "exact").upper()],
@@ -153,11 +144,11 @@ def _term(name: str, given: str | None, terms: TermOptions, recommended: str) ->
 
 def output_settings(output: OutputOptions) -> OutputSettings:
     flat = output.stack2d or output.real_subtomo
-    if output.sum and output.store == "zarr":
+    if output.write_sums and output.store == "zarr":
         raise SettingsError(
             "--sum makes files that RELION reads, beside RELION's tree only; leave out --sum or --store zarr"
         )
-    if output.sum and flat:
+    if output.write_sums and flat:
         note("--sum is off: sums are made of volumes, not of image stacks")
     extra = ExtraFile.NONE
     for wanted, kind in (
@@ -171,10 +162,10 @@ def output_settings(output: OutputOptions) -> OutputSettings:
         float16=output.float16,
         extra_files=extra,
         write_weights=not output.no_comb,
-        skip_existing=output.only_do_unfinished,
+        skip_existing=output.skip_existing,
         write_particles=not output.no_writing,
-        write_sums=output.sum and not flat,
+        write_sums=output.write_sums and not flat,
         snr=output.snr if output.snr > 0 else None,
-        taper_px=output.taper,
+        taper_px=output.taper_px,
         subtract_mean=not output.no_center,
     )

@@ -1,14 +1,16 @@
-"""The options of ``subtomo extract``: names, meaning, and what each does to the numbers."""
+"""The options of ``subtomo extract`` that decide on the numbers: names, meaning, and what each does to them.
+
+An option that is a setting carries the setting's name here, so that errors about the setting can name the option.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 
-from subtomo.cli.arguments import known_options, option, whole_number
-from subtomo.jobs.cores import available_cores
+from subtomo.cli.arguments import option, whole_number
 
 
 @Parameter(name="*", group=Group("Input", sort_key=1))
@@ -38,7 +40,7 @@ class InputOptions:
 class SizeOptions:
     """Sizes in binned pixels."""
 
-    box: Annotated[
+    box_size: Annotated[
         int,
         whole_number(
             "--b --box-size",
@@ -46,7 +48,7 @@ class SizeOptions:
             "signal that defocus spreads.",
         ),
     ]
-    crop: Annotated[
+    crop_size: Annotated[
         int,
         whole_number(
             "--crop --crop-size",
@@ -69,7 +71,7 @@ class SizeOptions:
 class SelectionOptions:
     """Which tilts and particles."""
 
-    max_dose: Annotated[
+    max_dose_e_per_a2: Annotated[
         float,
         option(
             "--max_dose --max-dose",
@@ -150,7 +152,7 @@ class ProcessingOptions:
             "squared, as in RELION.",
         ),
     ] = False
-    grid_precorr: Annotated[
+    gridding_precorrection: Annotated[
         bool,
         option(
             "--grid_precorr --gridding-precorrection",
@@ -203,153 +205,3 @@ class TermOptions:
             "Fourier transform; takes up to half as long again.",
         ),
     ] = None
-
-
-@Parameter(name="*", group=Group("Output", sort_key=6))
-@dataclass(frozen=True)
-class OutputOptions:
-    """What is written."""
-
-    output: Annotated[str, option("--o --output", "Folder to write to; made if it does not exist.")]
-    store: Annotated[
-        Literal["files", "zarr"],
-        option(
-            "--store",
-            "files (default): RELION's tree of files. zarr: one compressed Zarr group, particles.zarr, for Python; "
-            "RELION cannot read it, so no STAR file is written. Needs pip install 'subtomo[zarr]'.",
-        ),
-    ] = "files"
-    stack2d: Annotated[
-        bool,
-        option("--stack2d --stack-2d", "Write a stack of each particle's CTF-weighted images instead of a volume."),
-    ] = False
-    real_subtomo: Annotated[
-        bool,
-        option(
-            "--real_subtomo --real-subtomogram",
-            "Cut particles from the reconstructed tomogram and write their projections: no CTF, no orientation.",
-        ),
-    ] = False
-    float16: Annotated[
-        bool,
-        option(
-            "--float16 --half-precision", "Write particles in half precision: half the disk, values rounded to 11 bits."
-        ),
-    ] = False
-    no_comb: Annotated[bool, option("--no_comb --no-weights", "Write no _weights.mrc (CTF² and multiplicity).")] = False
-    ctf: Annotated[bool, option("--ctf --write-ctf2", "Write CTF² as a full volume, too (_CTF2.mrc).")] = False
-    multi: Annotated[
-        bool, option("--multi --write-multiplicity", "Write the multiplicity as a full volume, too (_multi.mrc).")
-    ] = False
-    nrm: Annotated[
-        bool,
-        option(
-            "--nrm --write-normalised",
-            "Write data and CTF² divided by the multiplicity, too (_data_nrm.mrc, _CTF2_nrm.mrc).",
-        ),
-    ] = False
-    div: Annotated[bool, option("--div --write-divided", "Write data divided by CTF² and tapered, too (_div.mrc).")] = (
-        False
-    )
-    taper: Annotated[float, option("--taper --taper-width", "Width of the soft edge of _div.mrc, voxels.")] = 5.0
-    no_center: Annotated[bool, option("--no_center --keep-mean", "Do not subtract the mean from _div.mrc.")] = False
-    snr: Annotated[
-        float,
-        option(
-            "--SNR --snr",
-            "Signal-to-noise ratio of a Wiener filter for _div.mrc and sum_div.mrc. Zero or less: clamp weights"
-            " at 1/1000 of their shell's average instead.",
-        ),
-    ] = -1.0
-    sum: Annotated[
-        bool,
-        option(
-            "--sum --write-sums",
-            "Write the sums of data and weights over all particles, and their quotient: a quick average.",
-        ),
-    ] = False
-    no_writing: Annotated[
-        bool, option("--no_writing --no-particles", "Write no particle volumes, for the sake of --sum.")
-    ] = False
-    no_report: Annotated[
-        bool,
-        option(
-            "--no-report",
-            "Write no report.html, the page on what was extracted. The variable SUBTOMO_NO_REPORT does the same for "
-            "all extractions.",
-        ),
-    ] = False
-    only_do_unfinished: Annotated[
-        bool,
-        option(
-            "--only_do_unfinished --skip-existing",
-            "Leave particles alone whose files are whole, also those that another program made; they are left out "
-            "of --sum, too. A folder that subtomo made is held to the rules of --resume.",
-        ),
-    ] = False
-    resume: Annotated[
-        bool,
-        option(
-            "--resume --continue",
-            "Finish an earlier run: keep particles whose files are whole and were made with the same settings and "
-            "inputs. They count in --sum. Other settings are refused.",
-        ),
-    ] = False
-
-
-@Parameter(name="*", group=Group("Computing", sort_key=7))
-@dataclass(frozen=True)
-class ComputingOptions:
-    """How it is run."""
-
-    threads: Annotated[
-        int,
-        whole_number(
-            "--j --threads", "Particles at a time; by default one per available core. Results do not depend on it."
-        ),
-    ] = field(default_factory=available_cores)
-    dask: Annotated[
-        str | None,
-        option(
-            "--dask",
-            "Make particles on Dask workers: tcp://host:port for a scheduler that runs, local:N for N processes of "
-            "this machine, slurm for SLURM jobs.",
-        ),
-    ] = None
-    dask_option: Annotated[
-        str | None,
-        option(
-            "--dask-option",
-            "For --dask slurm: queue=…,account=…,cores=…,memory=…,walltime=…,processes=…,jobs=…; dry_run=yes prints "
-            "the job script and ends.",
-        ),
-    ] = None
-    pipeline_control: Annotated[
-        str | None,
-        option(
-            "--pipeline_control --pipeline-control", "Folder for the files by which RELION's pipeline follows a job."
-        ),
-    ] = None
-
-
-@Parameter(name="*", group=Group("Accepted without effect, as in RELION", sort_key=8))
-@dataclass(frozen=True)
-class DeadOptions:
-    """Options that RELION parses and ignores."""
-
-    env: Annotated[float | None, option("--env", "Has no effect.")] = None
-    diag: Annotated[bool, option("--diag", "Has no effect.")] = False
-    list_themes: Annotated[bool, option("--list_themes", "Lists the colours of RELION's help; has no effect.")] = False
-    theme: Annotated[str | None, option("--theme", "Colours of RELION's help; has no effect.")] = None
-
-
-OPTIONS = known_options(
-    InputOptions,
-    SizeOptions,
-    SelectionOptions,
-    ProcessingOptions,
-    TermOptions,
-    OutputOptions,
-    ComputingOptions,
-    DeadOptions,
-)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from subtomo.cli.arguments import known_options, option, whole_number
+from subtomo.cli.arguments import option, whole_number
 
 
 @Parameter(name="*", group=Group("Particle", sort_key=1))
@@ -15,12 +15,12 @@ from subtomo.cli.arguments import known_options, option, whole_number
 class ModelOptions:
     """What is imaged."""
 
-    atoms: Annotated[int, whole_number("--atoms", "Gaussians in each random particle.")] = 2500
-    radius: Annotated[float, option("--radius", "Radius of a random particle, Å.")] = 45.0
-    model: Annotated[
+    n_atoms: Annotated[int, whole_number("--atoms", "Gaussians in each random particle.")] = 2500
+    radius_angstrom: Annotated[float, option("--radius", "Radius of a random particle, Å.")] = 45.0
+    model_file: Annotated[
         str | None, option("--model", "Atomic model (PDB or mmCIF) to take instead of random particles.")
     ] = None
-    particles: Annotated[int, whole_number("--particles", "Particles to average the errors over.")] = 3
+    n_particles: Annotated[int, whole_number("--particles", "Particles to average the errors over.")] = 3
     seed: Annotated[int, whole_number("--seed", "Of all random numbers.")] = 0
 
 
@@ -29,11 +29,11 @@ class ModelOptions:
 class ImagingOptions:
     """How it is imaged."""
 
-    pixel_size: Annotated[float, option("--pixel-size", "Pixel size, Å.")] = 3.0
-    tilts: Annotated[int, whole_number("--tilts", "Number of tilts.")] = 41
-    tilt_range: Annotated[float, option("--tilt-range", "From minus to plus this tilt, degrees.")] = 60.0
-    defocus: Annotated[float, option("--defocus", "Underfocus, Å.")] = 25_000.0
-    dose: Annotated[float, option("--dose", "Dose per tilt, e/Å².")] = 2.5
+    pixel_size_angstrom: Annotated[float, option("--pixel-size", "Pixel size, Å.")] = 3.0
+    n_tilts: Annotated[int, whole_number("--tilts", "Number of tilts.")] = 41
+    tilt_range_deg: Annotated[float, option("--tilt-range", "From minus to plus this tilt, degrees.")] = 60.0
+    defocus_angstrom: Annotated[float, option("--defocus", "Underfocus, Å.")] = 25_000.0
+    dose_per_tilt: Annotated[float, option("--dose", "Dose per tilt, e/Å².")] = 2.5
     snr: Annotated[float, option("--snr", "Variance of the images against that of their noise, per pixel.")] = 0.02
     noise_exponent: Annotated[
         float, option("--noise-exponent", "Colour of the noise: 0 is white, 2 falls steeply with frequency.")
@@ -45,8 +45,8 @@ class ImagingOptions:
 class SizeAndOutputOptions:
     """What is made of the images."""
 
-    box: Annotated[int, whole_number("--b --box-size", "Side of the squares cut from the images, pixels.")] = 128
-    crop: Annotated[int, whole_number("--crop --crop-size", "Side of the volumes, voxels.")] = 64
+    box_size: Annotated[int, whole_number("--b --box-size", "Side of the squares cut from the images, pixels.")] = 128
+    crop_size: Annotated[int, whole_number("--crop --crop-size", "Side of the volumes, voxels.")] = 64
     scan: Annotated[
         str | None,
         option(
@@ -55,10 +55,11 @@ class SizeAndOutputOptions:
             "Crop, box, pixel-size, tilts, tilt-range, defocus, dose, snr, noise-exponent and radius can be scanned.",
         ),
     ] = None
-    output: Annotated[str, option("--o --output", "Folder for fidelity.json and the pictures.")] = "fidelity/"
+    output_dir: Annotated[str, option("--o --output", "Folder for fidelity.json and the pictures.")] = "fidelity/"
 
 
-OPTIONS = known_options(ModelOptions, ImagingOptions, SizeAndOutputOptions)
+GROUPS = (ModelOptions, ImagingOptions, SizeAndOutputOptions)
+"""All options of the command, in the order of its help."""
 
 
 def fidelity(
@@ -77,21 +78,11 @@ def fidelity(
     from subtomo.simulation.conditions import Conditions
 
     study = Study(
-        conditions=Conditions(
-            box_size=output.box,
-            crop_size=output.crop,
-            pixel_size_angstrom=imaging.pixel_size,
-            n_tilts=imaging.tilts,
-            tilt_range_deg=imaging.tilt_range,
-            defocus_angstrom=imaging.defocus,
-            dose_per_tilt=imaging.dose,
-            snr=imaging.snr,
-            noise_exponent=imaging.noise_exponent,
-        ),
-        n_atoms=model.atoms,
-        radius_angstrom=model.radius,
-        model_file=model.model or None,
-        n_particles=model.particles,
+        conditions=Conditions(box_size=output.box_size, crop_size=output.crop_size, **vars(imaging)),
+        n_atoms=model.n_atoms,
+        radius_angstrom=model.radius_angstrom,
+        model_file=model.model_file or None,
+        n_particles=model.n_particles,
         seed=model.seed,
         scan=output.scan or None,
     )
@@ -100,7 +91,7 @@ def fidelity(
         print(f"\n{point.caption:30s}      all poses   near the true one")
         for kind, (everywhere, near) in point.errors_percent.items():
             print(f"  {kind:30s}{everywhere:10.2f} %{near:15.2f} %")
-    folder = write_study(output.output, study, points)
+    folder = write_study(output.output_dir, study, points)
     from subtomo.report.fidelity import draw_study
 
     pictures = draw_study(folder, points)

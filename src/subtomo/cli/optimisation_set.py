@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from subtomo.cli.arguments import known_options, option
+from subtomo.cli.arguments import option
 from subtomo.cli.messages import note
 
 
@@ -16,7 +16,7 @@ from subtomo.cli.messages import note
 class FileOptions:
     """What the set names; none of the files is opened but the older set."""
 
-    output: Annotated[str, option("--o --output", "The optimisation set to write.")]
+    output_file: Annotated[str, option("--o --output", "The optimisation set to write.")]
     older: Annotated[
         str | None, option("--i --optimisation-set", "An older set; its entries are kept where no file is given here.")
     ] = None
@@ -44,7 +44,8 @@ class ReferenceOptions:
     use_snr_weight: Annotated[bool, option("--use_SNR_weight --use-snr-weight", "Weight by SNR; not written.")] = False
 
 
-OPTIONS = known_options(FileOptions, ReferenceOptions)
+GROUPS = (FileOptions, ReferenceOptions)
+"""All options of the command, in the order of its help."""
 
 
 def optimisation_set(*, files: FileOptions, references: ReferenceOptions = ReferenceOptions()) -> int:
@@ -56,7 +57,7 @@ def optimisation_set(*, files: FileOptions, references: ReferenceOptions = Refer
         note("references are not kept in optimisation sets, as in RELION")
     # RELION's own default for names is an empty one
     given = (name or None for name in (files.particles, files.tomograms, files.trajectories, files.manifolds))
-    written = make_optimisation_set(files.output, OptimisationSet(*given), files.older or None)
+    written = make_optimisation_set(files.output_file, OptimisationSet(*given), files.older or None)
     entries = ", ".join(f"{kind} {name}" for kind, name in vars(written).items() if name)
-    print(f"{files.output}: {entries}")
+    print(f"{files.output_file}: {entries}")
     return 0

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from subtomo.cli import messages
+from subtomo.cli.field_names import in_words_of_options
 from subtomo.jobs.progress import ProgressListener
 from subtomo.output.layout import summary_file
 from subtomo.output.summary import ExtractionSummary
@@ -53,11 +54,13 @@ class Bar:
 
     def note(self, message: str) -> None:
         """Print a note above the bar."""
-        self._progress.console.print(f"note: {message}", highlight=False, markup=False)
+        self._progress.console.print(f"note: {in_words_of_options(message)}", highlight=False, markup=False)
 
     def warn(self, message: str) -> None:
         """Print a warning above the bar."""
-        self._progress.console.print(f"warning: {message}", style="yellow", highlight=False, markup=False)
+        self._progress.console.print(
+            f"warning: {in_words_of_options(message)}", style="yellow", highlight=False, markup=False
+        )
 
     def stop(self) -> None:
         """Leave the bar as it stands."""
@@ -91,11 +94,11 @@ class Lines:
 
     def note(self, message: str) -> None:
         """Print a note."""
-        messages.note(message)
+        messages.note(in_words_of_options(message))
 
     def warn(self, message: str) -> None:
         """Print a warning."""
-        messages.warn(message)
+        messages.warn(in_words_of_options(message))
 
     def stop(self) -> None:
         """Do nothing: every line is complete."""

@@ -8,54 +8,19 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from cyclopts import Parameter
 
-from subtomo.cli import (
-    average_options,
-    compare,
-    doctor,
-    extract_options,
-    fidelity,
-    optimisation_set,
-    report,
-    sample_manifold,
-)
+from subtomo.cli import average, compare, doctor, extract, fidelity, optimisation_set, report, sample_manifold
 
 _COMMANDS = {
-    "extract": (
-        "relion_tomo_subtomo",
-        (
-            extract_options.InputOptions,
-            extract_options.SizeOptions,
-            extract_options.SelectionOptions,
-            extract_options.ProcessingOptions,
-            extract_options.TermOptions,
-            extract_options.OutputOptions,
-            extract_options.ComputingOptions,
-            extract_options.DeadOptions,
-        ),
-    ),
-    "average": (
-        "",
-        (
-            average_options.AverageInputOptions,
-            average_options.AverageOutputOptions,
-            average_options.MapOptions,
-            average_options.TiltOptions,
-            average_options.AverageComputingOptions,
-        ),
-    ),
-    "fidelity": ("", (fidelity.ModelOptions, fidelity.ImagingOptions, fidelity.SizeAndOutputOptions)),
-    "doctor": ("", (doctor.DoctorOptions,)),
-    "report": ("", (report.ReportOptions,)),
-    "compare": ("", (compare.CompareOptions,)),
-    "sample-manifold": (
-        "relion_tomo_sample_manifold",
-        (sample_manifold.FileOptions, sample_manifold.SamplingOptions, sample_manifold.FormOptions),
-    ),
-    "optimisation-set": (
-        "relion_tomo_make_optimisation_set",
-        (optimisation_set.FileOptions, optimisation_set.ReferenceOptions),
-    ),
+    "extract": ("relion_tomo_subtomo", extract.GROUPS),
+    "average": ("", average.GROUPS),
+    "fidelity": ("", fidelity.GROUPS),
+    "doctor": ("", doctor.GROUPS[:1]),
+    "report": ("", report.GROUPS),
+    "compare": ("", compare.GROUPS),
+    "sample-manifold": ("relion_tomo_sample_manifold", sample_manifold.GROUPS),
+    "optimisation-set": ("relion_tomo_make_optimisation_set", optimisation_set.GROUPS),
 }
+"""Command to RELION's program and the groups of options; those that doctor shares with extract are not repeated."""
 
 
 def reference() -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from subtomo.cli.arguments import known_options, option
+from subtomo.cli.arguments import option
 
 
 @Parameter(name="*", group=Group("Input", sort_key=1))
@@ -26,7 +26,8 @@ class ReportOptions:
     ] = None
 
 
-OPTIONS = known_options(ReportOptions)
+GROUPS = (ReportOptions,)
+"""All options of the command, in the order of its help."""
 
 
 def report(

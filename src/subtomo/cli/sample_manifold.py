@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from subtomo.cli.arguments import command_line, known_options, option
+from subtomo.cli.arguments import command_line, option
 from subtomo.cli.messages import warn
 
 
@@ -16,7 +16,7 @@ from subtomo.cli.messages import warn
 class FileOptions:
     """Files to read and write."""
 
-    output: Annotated[str, option("--o --output", "Folder to write to; made if it does not exist.")]
+    output_dir: Annotated[str, option("--o --output", "Folder to write to; made if it does not exist.")]
     optimisation_set: Annotated[
         str | None, option("--i --optimisation-set", "Optimisation set that names the files below.")
     ] = None
@@ -29,19 +29,23 @@ class FileOptions:
 class SamplingOptions:
     """Where particles are placed."""
 
-    spacing: Annotated[float, option("--spacing", "Distance between neighbouring particles on the surface, Å.")]
-    depth: Annotated[float, option("--depth", "How far below the surface particles are placed, Å; negative is above.")]
-    max_tilt: Annotated[
+    spacing_angstrom: Annotated[
+        float, option("--spacing", "Distance between neighbouring particles on the surface, Å.")
+    ]
+    depth_angstrom: Annotated[
+        float, option("--depth", "How far below the surface particles are placed, Å; negative is above.")
+    ]
+    max_tilt_deg: Annotated[
         float,
         option(
             "--max_tilt --max-tilt",
             "Largest angle between a particle's direction and the plane perpendicular to the tilt axis, degrees.",
         ),
     ]
-    no_missing_wedge: Annotated[
+    avoid_missing_wedge: Annotated[
         bool, option("--nmw --no-missing-wedge", "Leave out where the surface's normal lies in the missing wedge.")
     ] = False
-    no_present_wedge: Annotated[
+    avoid_present_wedge: Annotated[
         bool, option("--npw --no-present-wedge", "Leave out where the surface's normal lies outside the missing wedge.")
     ] = False
 
@@ -59,12 +63,13 @@ class FormOptions:
             "instead of pixels and one optics group without amplitude contrast.",
         ),
     ] = False
-    tilt_series_names: Annotated[
+    store_tilt_series_name: Annotated[
         bool, option("--ts --tilt-series-names", "Write a column with the file of each tilt series.")
     ] = False
 
 
-OPTIONS = known_options(FileOptions, SamplingOptions, FormOptions)
+GROUPS = (FileOptions, SamplingOptions, FormOptions)
+"""All options of the command, in the order of its help."""
 
 
 def sample_manifold(*, files: FileOptions, sampling: SamplingOptions, form: FormOptions = FormOptions()) -> int:
@@ -74,18 +79,13 @@ def sample_manifold(*, files: FileOptions, sampling: SamplingOptions, form: Form
 
     summary = run(
         ManifoldJob(
-            output_dir=files.output,
-            spacing_angstrom=sampling.spacing,
-            depth_angstrom=sampling.depth,
-            max_tilt_deg=sampling.max_tilt,
+            output_dir=files.output_dir,
             tomograms_file=files.tomograms or None,
             manifolds_file=files.manifolds or None,
             optimisation_set_file=files.optimisation_set or None,
-            avoid_missing_wedge=sampling.no_missing_wedge,
-            avoid_present_wedge=sampling.no_present_wedge,
-            store_tilt_series_name=form.tilt_series_names,
-            centred=form.centred,
             command=("subtomo", *command_line.get()),
+            **vars(sampling),
+            **vars(form),
         )
     )
     for message in summary.warnings:
