@@ -44,7 +44,7 @@ _HOMES = {
     "read_particles": "subtomo.io.relion",
     "read_tomograms": "subtomo.io.relion",
 }
-"""Where each public name lives; it is imported when first used, so that ``subtomo --help`` answers at once."""
+"""Where each public name lives; it is imported when first used, so that the help of the command answers at once."""
 
 __all__ = [
     "CircleCrop",

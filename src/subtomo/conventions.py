@@ -75,7 +75,7 @@ QUIRKS = (
     Quirk(1, "projection matrices use the integer half of an odd tomogram size, coordinates the exact half", True),
     Quirk(2, "aberrations of all optics groups use the pixel size of the first group", True),
     Quirk(3, "noise whitening multiplies the weight once, not squared", True),
-    Quirk(4, "--no_ctf leaves out dose weights, too; 3-D data still count as CTF-premultiplied", True),
+    Quirk(4, "without the CTF dose weights are left out, too; 3-D data still count as CTF-premultiplied", True),
     Quirk(5, "gridding pre-correction is r / sin(pi r / R), not normalised", True),
     Quirk(6, "voxels that are their own mirror image receive every contribution twice", True),
     Quirk(7, "odd patches shift with a width one pixel short, and lack the last column", True),

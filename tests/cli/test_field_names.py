@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from subtomo.cli import average, extract, fidelity, main
-from subtomo.cli.field_names import in_words_of_options, option_names, options_by_field
+from subtomo.cli.field_names import explained, in_words_of_options, option_names, options_by_field
 from subtomo.errors import SettingsError
 from tests.cli.test_command_line import refusal
 
@@ -40,7 +40,11 @@ def options_of_extract() -> Iterator[None]:
     ],
 )
 def test_fields_become_options_where_an_error_names_them(text: str, fields: tuple[str, ...], expected: str) -> None:
-    assert in_words_of_options(text, fields) == expected
+    assert explained(SettingsError(text, field=fields)) == expected
+
+
+def test_only_fields_of_the_error_are_looked_for() -> None:
+    assert in_words_of_options("run (snr).star is no file", ()) == "run (snr).star is no file"
 
 
 def test_a_note_may_name_any_field() -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from subtomo.averaging.division import divide
 from subtomo.backends.rotation import FineTransform, rotated_weights
 from subtomo.errors import InputError, SettingsError
+from subtomo.model.choices import settle
 from subtomo.physics.frequency import half_index, wrapped_index
 from subtomo.physics.symmetry import rotation_group
 from subtomo.physics.window import centre_distance, soft_disc
@@ -41,18 +42,23 @@ class AverageSettings:
     """Of the half sets of particles that have none, and of random phases."""
 
     def __post_init__(self) -> None:
+        settle(self)
         rotation_group(self.symmetry)
         if self.snr is not None and not (self.snr > 0 and math.isfinite(self.snr)):
-            raise SettingsError(f"signal-to-noise ratio (--SNR) is {self.snr:g}, but must be above zero")
+            raise SettingsError(f"signal-to-noise ratio (snr) is {self.snr:g}, but must be above zero", field="snr")
         if self.mask_diameter_angstrom is not None and not self.mask_diameter_angstrom > 0:
             raise SettingsError(
-                f"diameter of the mask (--particle_diameter) is {self.mask_diameter_angstrom:g} Å, but must be "
-                "above zero"
+                f"diameter of the mask (mask_diameter_angstrom) is {self.mask_diameter_angstrom:g} Å, but must be "
+                "above zero",
+                field="mask_diameter_angstrom",
             )
         if not self.mask_edge_px >= 0:
-            raise SettingsError(f"edge of the mask (--mask_edge) is {self.mask_edge_px:g}, but must be zero or more")
+            raise SettingsError(
+                f"edge of the mask (mask_edge_px) is {self.mask_edge_px:g}, but must be zero or more",
+                field="mask_edge_px",
+            )
         if self.seed < 0:
-            raise SettingsError(f"seed (--seed) is {self.seed}, but must be zero or more")
+            raise SettingsError(f"seed (seed) is {self.seed}, but must be zero or more", field="seed")
 
 
 class AverageSums:
@@ -113,7 +119,7 @@ def rotated_particle(
         data: (c, c, c) real space, centre at ``c // 2``.
         ctf2: (c, c, c // 2 + 1).
         orientation: (3, 3) from the frame of the average to that of the volume.
-        offset_px: (3,) x, y, z: minus the place of the particle's centre in the volume (as `rlnOrigin*` count).
+        offset_px: (3,) x, y, z: minus the place of the particle's centre in the volume (as refined offsets count).
         damping: (c, c, c) by which insertion multiplied the density; None for nothing to be undone.
     """
     return FineTransform(data, damping).rotated(orientation, offset_px), rotated_weights(ctf2, orientation)
@@ -154,8 +160,9 @@ def spherical_mask(size: int, pixel_size_angstrom: float, settings: AverageSetti
     diameter = settings.mask_diameter_angstrom or 0.9 * box
     if diameter > box:
         raise SettingsError(
-            f"diameter of the mask (--particle_diameter) is {diameter:g} Å, but the box has {box:g} Å "
-            f"({size} voxels of {pixel_size_angstrom:g} Å); make it smaller, or use a larger crop"
+            f"diameter of the mask (mask_diameter_angstrom) is {diameter:g} Å, but the box has {box:g} Å "
+            f"({size} voxels of {pixel_size_angstrom:g} Å); make it smaller, or use a larger crop",
+            field="mask_diameter_angstrom",
         )
     radius = diameter / pixel_size_angstrom / 2.0
     return soft_disc(centre_distance(size, 3), radius, min(settings.mask_edge_px, radius))

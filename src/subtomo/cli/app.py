@@ -11,7 +11,7 @@ from rich.console import Console
 
 from subtomo.cli import average, compare, doctor, extract, fidelity, optimisation_set, report, sample_manifold
 from subtomo.cli.arguments import command_line, known_options, last_of_each, value_of
-from subtomo.cli.field_names import in_words_of_options, option_names, options_by_field
+from subtomo.cli.field_names import explained, option_names, options_by_field
 from subtomo.cli.messages import error, explain, warn
 from subtomo.errors import AbortedError, SubtomoError
 from subtomo.jobs.control import PipelineControl
@@ -74,7 +74,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         error(str(problem))
         return 2
     except SubtomoError as problem:
-        error(in_words_of_options(str(problem), problem.fields))
+        error(explained(problem))
     except OSError as problem:
         error(str(problem))
     except KeyboardInterrupt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal  # noqa: F401 - inherited options are resolved in this module
 
 from cyclopts import Group, Parameter
@@ -14,11 +14,12 @@ from subtomo.cli.arguments import option, whole_number
 from subtomo.cli.extract import extraction_settings, output_settings
 from subtomo.cli.extract_options import InputOptions, ProcessingOptions, SelectionOptions, SizeOptions, TermOptions
 from subtomo.cli.extract_output_options import ComputingOptions, DeadOptions, OutputOptions
+from subtomo.cli.field_names import explained, in_words_of_options
 from subtomo.errors import SettingsError
 
 if TYPE_CHECKING:
     from subtomo.doctor.case import Request
-    from subtomo.doctor.findings import Diagnosis
+    from subtomo.doctor.findings import Diagnosis, Finding
 
 
 ALIKE_SHOWN = 5
@@ -121,7 +122,7 @@ def doctor(
         if settings is not None:
             written.check_with(settings)
     except SettingsError as problem:
-        problems.append(str(problem))
+        problems.append(explained(problem))
     request = Request(
         files=OptimisationSet(files.particles or None, files.tomograms or None, files.trajectories or None),
         optimisation_set_file=files.optimisation_set or None,
@@ -137,11 +138,16 @@ def doctor(
     )
     found = examine(request)
     wrong = tuple(error("options", "command line", problem, "correct the option") for problem in problems)
-    found = Diagnosis(wrong + found.findings, found.facts, found.seconds)
+    found = Diagnosis(wrong + tuple(map(_in_words_of_options, found.findings)), found.facts, found.seconds)
     if examination.json:
         _write_json(examination.json, found, request)
     _print(found)
     return 0 if found.is_clean else 1
+
+
+def _in_words_of_options(finding: Finding) -> Finding:
+    what, advice = (in_words_of_options(text, finding.fields) for text in (finding.what, finding.advice))
+    return replace(finding, what=what, advice=advice)
 
 
 def _image_size(text: str | None) -> tuple[int, int] | None:

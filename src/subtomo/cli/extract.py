@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from subtomo.cli.arguments import command_line
 from subtomo.cli.extract_options import InputOptions, ProcessingOptions, SelectionOptions, SizeOptions, TermOptions
@@ -15,12 +15,10 @@ from subtomo.errors import InputError, SettingsError
 from subtomo.model.settings import (
     CircleCrop,
     Cone,
-    DataTerm,
     ExtractionSettings,
     ExtraFile,
     Output,
     OutputSettings,
-    Weighting,
 )
 
 if TYPE_CHECKING:
@@ -128,13 +126,13 @@ def extraction_settings(
         whiten=processing.whiten,
         gridding_precorrection=processing.gridding_precorrection,
         cone=Cone(processing.cone_angle, processing.cone_sigma) if processing.cone_weight else None,
-        weighting=Weighting[_term("--weighting", terms.weighting, terms, "whitened").upper()],
-        data_term=DataTerm[_term("--data-term", terms.data_term, terms, "exact").upper()],
+        weighting=_term("--weighting", terms.weighting, terms, "whitened"),
+        data_term=_term("--data-term", terms.data_term, terms, "exact"),
     )
 
 
-def _term(name: str, given: str | None, terms: TermOptions, recommended: str) -> str:
-    """Take what is given, else what --for-refine3d stands for, else RELION's."""
+def _term(name: str, given: str | None, terms: TermOptions, recommended: str) -> Any:
+    """Take the word that is given, else what --for-refine3d stands for, else RELION's."""
     if terms.for_refine3d and given not in (None, recommended):
         raise SettingsError(
             f"--for-refine3d stands for {name} {recommended}, but {name} is {given}; leave one of them out"

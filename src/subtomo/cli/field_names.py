@@ -9,6 +9,7 @@ from dataclasses import fields
 from types import MappingProxyType
 
 from subtomo.cli.arguments import names_of
+from subtomo.errors import SubtomoError
 
 FieldNames = Mapping[str, str]
 """Field, or ``field=value``, to what a user types."""
@@ -58,18 +59,26 @@ def in_words_of_options(text: str, named: Sequence[str] | None = None) -> str:
 
     Args:
         text: A message that names fields in parentheses, or with a value: ``(box_size)``, ``weighting="whitened"``.
-        named: The fields to look for; options whose fields the text does not name are added at its end. None for
-            whatever fields the text names.
+        named: The fields to look for; None for whatever fields the text names.
     """
-    unnamed = []
     for field in _fields_in(text) if named is None else named:
         option = _option_of(field)
-        if option is None:
-            continue
-        changed = _replaced(text, field, option)
-        if changed == text and named is not None and not re.search(rf"{re.escape(option)}(?![\w-])", text):
-            unnamed.append(option)
-        text = changed
+        if option is not None:
+            text = _replaced(text, field, option)
+    return text
+
+
+def explained(problem: SubtomoError) -> str:
+    """Give the message of an error with options in the place of fields; those it does not name are added at its end."""
+    message = str(problem)
+    text = in_words_of_options(message, problem.fields)
+    unnamed = [
+        option
+        for field in problem.fields
+        if (option := _option_of(field)) is not None
+        and _replaced(message, field, option) == message
+        and not re.search(rf"{re.escape(option)}(?![\w-])", text)
+    ]
     return f"{text} ({', '.join(unnamed)})" if unnamed else text
 
 

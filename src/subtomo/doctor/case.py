@@ -8,6 +8,7 @@ from functools import cached_property
 
 from subtomo.doctor.findings import Finding, error, of_message
 from subtomo.errors import InputError
+from subtomo.io.project import Project, in_project
 from subtomo.io.relion import OptimisationSet
 from subtomo.io.relion.survey import SurveyedTomogram, TomogramSurvey, survey_tomograms
 from subtomo.io.relion.survey_particles import ParticleSurvey, survey_particles
@@ -23,6 +24,8 @@ class Request:
 
     files: OptimisationSet = field(default_factory=OptimisationSet)
     optimisation_set_file: str | None = None
+    project: Project = None
+    """The folder that all names of files are relative to; None for the current one."""
     settings: ExtractionSettings | None = None
     output: OutputSettings = field(default_factory=OutputSettings)
     output_dir: str | None = None
@@ -83,26 +86,34 @@ def open_case(request: Request) -> Case:
     """Read what can be read."""
     found = list[Finding]()
     try:
-        files = input_files(request.files, request.optimisation_set_file)
+        files = input_files(request.files, request.optimisation_set_file, project=request.project)
     except InputError as problem:
-        found.append(of_message("files", str(request.optimisation_set_file), str(problem)))
+        found.append(of_message("files", str(request.optimisation_set_file), str(problem), field=problem.fields))
         files = request.files
     names = dict(_existing(files, request, found))
-    survey = survey_tomograms(names["tomograms"], request.image_size) if "tomograms" in names else None
+    survey = None
+    if "tomograms" in names:
+        survey = survey_tomograms(names["tomograms"], request.image_size, request.project)
     of_particles = None
     if "particles" in names:
         known = TomogramSet(tuple(one.tomogram for one in survey.tomograms)) if survey and survey.tomograms else None
-        of_particles = survey_particles(names["particles"], known, trajectories=files.trajectories)
+        of_particles = survey_particles(
+            names["particles"], known, trajectories=files.in_project(request.project).trajectories
+        )
     for part, check in ((survey, "tomograms"), (of_particles, "particles")):
         if part is not None:
-            found += [of_message(check, problem.where, problem.message) for problem in part.problems]
+            found += [
+                of_message(check, problem.where, problem.message, field=problem.fields) for problem in part.problems
+            ]
     return Case(replace(request, files=files), survey, of_particles, tuple(found))
 
 
 def _existing(files: OptimisationSet, request: Request, found: list[Finding]) -> Iterator[tuple[str, str]]:
     """List the needed files that are there."""
-    for kind, option in (("tomograms", "--t"), ("particles", "--p")):
+    for kind in ("tomograms", "particles"):
         try:
-            yield kind, needed_file(getattr(files, kind), kind, option, request.optimisation_set_file)
+            name = needed_file(getattr(files, kind), kind, request.optimisation_set_file, project=request.project)
+            yield kind, in_project(name, request.project)
         except InputError as problem:
-            found.append(error("files", kind, str(problem), f"name it with {option}, or in the set of --i"))
+            advice = f"name it ({kind}), or an optimisation set that does (optimisation_set)"
+            found.append(error("files", kind, str(problem), advice, field=(kind, "optimisation_set")))

@@ -14,6 +14,7 @@ from subtomo.doctor.contrast import Contrast, contrast, low_tilts
 from subtomo.doctor.findings import Finding, error, info, listed, warning
 from subtomo.doctor.places import Placed
 from subtomo.doctor.readings import AS_IT_STANDS, Reading, coordinate_readings, image_readings, swapped
+from subtomo.io.relion import labels
 from subtomo.model.tilt_series import TiltSeries
 from subtomo.physics.projection import project
 
@@ -87,7 +88,8 @@ def _told(measured: Contrast, source: str) -> Iterator[Finding]:
             "contrast",
             source,
             f"picks are brighter than what is beside them (z = {measured.z:.1f} over {measured.n} picks)",
-            "images whose density is positive already need --no_ic",
+            "images whose density is positive already need invert_contrast=False",
+            field="invert_contrast",
         )
     elif measured.z >= IS_DENSITY:
         yield info("contrast", source, f"there is density at the picks (z = {measured.z:.1f} over {measured.n} picks)")
@@ -126,8 +128,7 @@ def _outside(placed: Sequence[Placed], source: str) -> Iterator[Finding]:
     elif are_many:
         advice = (
             "check the units of coordinates and of the tomogram's size: Å from the centre in "
-            "rlnCenteredCoordinate*Angst, "
-            "unbinned pixels from the corner in rlnCoordinate*"
+            f"{labels.CENTRED}, unbinned pixels from the corner in {labels.DECENTRED}"
         )
         yield error("coordinates", source, what, advice)
     else:

@@ -21,6 +21,7 @@ from subtomo.doctor.prediction import check_prediction, predict, prediction_fact
 from subtomo.doctor.tilt_series import check_tilt_series
 from subtomo.doctor.visibility import check_visibility, visibility_facts
 from subtomo.errors import SubtomoError
+from subtomo.io.relion import labels
 
 
 def examine(request: Request) -> Diagnosis:
@@ -53,7 +54,14 @@ def _examine(request: Request) -> Diagnosis:
         facts["visibility"] = visibility_facts(placed, request.settings)
         findings += _predicted(readable, request, facts)
     elif placed:
-        findings.append(info("sizes", "--b", "no box size is given, so visibility and disk are not predicted"))
+        findings.append(
+            info(
+                "sizes",
+                "box size",
+                "no box size is given (box_size), so visibility and disk are not predicted",
+                field="box_size",
+            )
+        )
     if request.hand_test:
         findings += _safely("hand", lambda: _hand(readable, case, facts))
     return Diagnosis(tuple(findings), facts, time.monotonic() - start)
@@ -68,7 +76,11 @@ def _predicted(placed: tuple[Placed, ...], request: Request, facts: dict[str, An
             prediction = timed(prediction, placed, request)
         except SubtomoError as problem:
             yield error(
-                "particles", "a particle that was made to see how long it takes", str(problem), "mend its input"
+                "particles",
+                "a particle that was made to see how long it takes",
+                str(problem),
+                "mend its input",
+                field=problem.fields,
             )
     facts["prediction"] = prediction_facts(prediction)
     yield from check_prediction(prediction, request)
@@ -79,7 +91,7 @@ def _safely(check: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
     try:
         return list(look())
     except SubtomoError as problem:
-        return [error(check, "images", str(problem), "mend this first, then examine again")]
+        return [error(check, "images", str(problem), "mend this first, then examine again", field=problem.fields)]
 
 
 def _hand(placed: tuple[Placed, ...], case: Case, facts: dict[str, Any]) -> Iterator[Finding]:
@@ -96,11 +108,11 @@ def _hand(placed: tuple[Placed, ...], case: Case, facts: dict[str, Any]) -> Iter
         yield error(
             "hand",
             where,
-            f"the data favour the other hand than rlnTomoHand says ({strength})",
-            "change the sign of rlnTomoHand in the tomogram set, and refine again",
+            f"the data favour the other hand than {labels.HAND} says ({strength})",
+            f"change the sign of {labels.HAND} in the tomogram set, and refine again",
         )
     elif result.is_sure:
-        yield info("hand", where, f"the data favour the hand that rlnTomoHand says ({strength})")
+        yield info("hand", where, f"the data favour the hand that {labels.HAND} says ({strength})")
     else:
         numbers = f" ({strength})" if result.resolution_angstrom < float("inf") else ""
         yield info("hand", where, f"cannot tell the hand: {result.reason}{numbers}")
@@ -115,7 +127,7 @@ def _single(result: HandTest) -> Iterator[Finding]:
                 "hand",
                 f"tomogram {name}",
                 f"the data favour the other hand (z = {z:.1f}, {count} particles)",
-                "change the sign of its rlnTomoHand",
+                f"change the sign of its {labels.HAND}",
             )
 
 

@@ -9,6 +9,9 @@ from typing import Any
 
 _SHOWN = 4
 
+Field = str | tuple[str, ...]
+"""One field or several, as errors name them."""
+
 
 class Severity(Enum):
     """How bad it is; the order is that of the account."""
@@ -31,6 +34,8 @@ class Finding:
     where: str
     what: str
     advice: str = ""
+    fields: tuple[str, ...] = ()
+    """Names of the settings or arguments that could change."""
 
     @property
     def counts(self) -> bool:
@@ -65,6 +70,7 @@ class Diagnosis:
                 "where": one.where,
                 "what": one.what,
                 "advice": one.advice,
+                "fields": list(one.fields),
             }
             for severity in Severity
             for one in self.of(severity)
@@ -72,25 +78,29 @@ class Diagnosis:
         return {"clean": self.is_clean, "findings": rows, **self.facts, "seconds": round(self.seconds, 3)}
 
 
-def error(check: str, where: str, what: str, advice: str) -> Finding:
+def error(check: str, where: str, what: str, advice: str, *, field: Field = ()) -> Finding:
     """Make a finding that stops extraction or spoils its results."""
-    return Finding(Severity.ERROR, check, where, what, advice)
+    return Finding(Severity.ERROR, check, where, what, advice, _fields(field))
 
 
-def warning(check: str, where: str, what: str, advice: str) -> Finding:
+def warning(check: str, where: str, what: str, advice: str, *, field: Field = ()) -> Finding:
     """Make a finding about what is probably not wanted."""
-    return Finding(Severity.WARNING, check, where, what, advice)
+    return Finding(Severity.WARNING, check, where, what, advice, _fields(field))
 
 
-def info(check: str, where: str, what: str, advice: str = "") -> Finding:
+def info(check: str, where: str, what: str, advice: str = "", *, field: Field = ()) -> Finding:
     """Make a remark."""
-    return Finding(Severity.INFO, check, where, what, advice)
+    return Finding(Severity.INFO, check, where, what, advice, _fields(field))
 
 
-def of_message(check: str, where: str, message: str) -> Finding:
+def of_message(check: str, where: str, message: str, *, field: Field = ()) -> Finding:
     """Turn the message of an error into a finding: what follows its last semicolon says what to do."""
     what, _, advice = message.rstrip(".").rpartition("; ")
-    return error(check, where, what or advice, advice if what else "correct it")
+    return error(check, where, what or advice, advice if what else "correct it", field=field)
+
+
+def _fields(field: Field) -> tuple[str, ...]:
+    return (field,) if isinstance(field, str) else field
 
 
 def listed(names: Iterable[object], most: int = _SHOWN) -> str:

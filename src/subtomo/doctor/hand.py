@@ -1,6 +1,6 @@
 """Which hand do the data favour? Compares particles with the average of others, with CTFs of either hand.
 
-The hand (rlnTomoHand) says on which side of the tilt axis defocus grows; only particles away from the tomogram's centre
+The hand says on which side of the tilt axis defocus grows; only particles away from the tomogram's centre
 feel it. How the two are compared, and how sure that is, stands in ``subtomo.doctor.likelihood``.
 """
 

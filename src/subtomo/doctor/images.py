@@ -14,6 +14,7 @@ from subtomo.doctor.findings import Finding, error, listed, warning
 from subtomo.doctor.places import Placed
 from subtomo.errors import InputError
 from subtomo.io.mrc import ImageAddress
+from subtomo.io.relion import labels
 from subtomo.io.relion.survey import SurveyedTomogram
 from subtomo.model.settings import Output
 from subtomo.model.tilt_series import TiltSeries
@@ -73,7 +74,7 @@ def _pixel_sizes(one: SurveyedTomogram) -> Iterator[Finding]:
             "pixel size",
             f"tomogram {one.tomogram.name}",
             f"{len(wrong)} of {len(one.headers)} headers say {size:.4g} Å per pixel ({path}), but "
-            f"rlnTomoTiltSeriesPixelSize is {stated:g}{binned}",
+            f"{labels.PIXEL_SIZE} is {stated:g}{binned}",
             "the pixel size of the STAR file must be that of these very images; correct it, or the header",
         )
 
@@ -92,7 +93,7 @@ def _sections(one: SurveyedTomogram) -> Iterator[Finding]:
             where,
             f"{len(beyond)} tilt(s) ask for sections that do not exist: {first.index + 1}@{first.path}, which "
             f"has {one.headers[first.path].nz}",
-            "correct rlnMicrographName, or the stack",
+            f"correct {labels.TILT_IMAGE}, or the stack",
         )
     twice = _repeated(one.addresses)
     if twice:
@@ -100,7 +101,7 @@ def _sections(one: SurveyedTomogram) -> Iterator[Finding]:
             "images",
             where,
             f"{len(twice)} image(s) are used for more than one tilt: {_name(twice[0])}",
-            "each tilt needs an image of its own; correct rlnMicrographName",
+            f"each tilt needs an image of its own; correct {labels.TILT_IMAGE}",
         )
 
 
@@ -129,7 +130,7 @@ def _reconstructions(case: Case) -> Iterator[Finding]:
             "reconstruction",
             listed(bare),
             "there is no reconstructed tomogram to cut particles from",
-            "name rlnTomoReconstructedTomogram (or both halves) and rlnTomoTomogramBinning",
+            f"name {labels.RECONSTRUCTION} (or both halves) and {labels.TOMOGRAM_BINNING}",
         )
 
 

@@ -14,6 +14,8 @@ from subtomo.doctor.case import Case
 from subtomo.doctor.findings import Finding, error, info, listed, warning
 from subtomo.doctor.places import Placed
 from subtomo.errors import InputError
+from subtomo.io.relion import labels
+from subtomo.io.relion.particles import given_names
 from subtomo.model.particles import ParticleSet
 from subtomo.model.tilt_series import TiltSeries
 from subtomo.output.layout import check_name
@@ -51,7 +53,7 @@ def _tomogram_names(case: Case, particles: ParticleSet) -> Iterator[Finding]:
             f"{total} of {len(particles)} particles belong to tomograms that {case.tomograms.source} does not "
             f"list: {listed(unknown)} (it lists {listed(case.tomograms.names)})"
         )
-        advice = "they are left out; compare the names of rlnTomoName in both files"
+        advice = f"they are left out; compare the names ({labels.TOMOGRAM_NAME}) in both files"
         kind = error if total == len(particles) else warning
         yield kind("tomogram names", particles.source, what, advice)
     bare = [name for name in case.tomograms.names if name not in counts]
@@ -65,7 +67,7 @@ def _names(case: Case, particles: ParticleSet) -> Iterator[Finding]:
     if case.particles is not None and not case.particles.has_names:
         yield info("names", particles.source, "particles have no names; they are numbered within their tomograms")
     refused = list[str]()
-    raw = particles.table.text("rlnTomoParticleName").tolist()
+    raw = given_names(particles).tolist()
     for name in raw:
         try:
             check_name(name, "particle")
@@ -92,10 +94,10 @@ def _optics(tomogram: TiltSeries, particles: ParticleSet) -> Iterator[Finding]:
     for index in np.unique(particles.optics_group[particles.in_tomogram(tomogram.name)]).tolist():
         group = particles.optics_groups[index]
         pairs = {
-            "rlnVoltage": (group.voltage_kv, microscope.voltage_kv),
-            "rlnSphericalAberration": (group.spherical_aberration_mm, microscope.spherical_aberration_mm),
-            "rlnAmplitudeContrast": (group.amplitude_contrast, microscope.amplitude_contrast),
-            "rlnTomoTiltSeriesPixelSize": (group.pixel_size_angstrom, tomogram.pixel_size_angstrom),
+            labels.VOLTAGE: (group.voltage_kv, microscope.voltage_kv),
+            labels.SPHERICAL_ABERRATION: (group.spherical_aberration_mm, microscope.spherical_aberration_mm),
+            labels.AMPLITUDE_CONTRAST: (group.amplitude_contrast, microscope.amplitude_contrast),
+            labels.PIXEL_SIZE: (group.pixel_size_angstrom, tomogram.pixel_size_angstrom),
         }
         for label, (of_group, of_tomogram) in pairs.items():
             if of_group is not None and abs(of_group - of_tomogram) > OPTICS_TOLERANCE:
@@ -120,7 +122,8 @@ def _trajectories(tomogram: TiltSeries, particles: ParticleSet) -> Iterator[Find
             f"{wrong.size} trajectories have another length than the series has tilts: that of "
             f"{particles.names[wrong[0]]} has {len(particles.trajectories[wrong[0]])}, but there are "
             f"{tomogram.n_tilts} tilts",
-            "track again with these tilts, or leave --mot out",
+            "track again with these tilts, or leave trajectories out (trajectories)",
+            field="trajectories",
         )
 
 
@@ -153,7 +156,7 @@ def check_offsets(case: Case, placed: tuple[Placed, ...]) -> Iterator[Finding]:
             "offsets",
             listed(far),
             f"{len(far)} refined offset(s) are larger than half the cropped box",
-            "rlnOriginXAngst, Y and Z are ångströms; check units, or extract with a larger crop",
+            f"{labels.ORIGIN} are ångströms; check units, or extract with a larger crop",
         )
     if moving:
         yield warning(

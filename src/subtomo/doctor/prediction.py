@@ -149,14 +149,16 @@ def check_prediction(prediction: Prediction, request: Request) -> Iterator[Findi
             "disk",
             str(folder),
             f"{_size(prediction.bytes)} are needed, but {_size(free)} are free",
-            "free some room, write elsewhere, crop more, or use --float16 or --stack2d",
+            'free some room, write elsewhere, crop more, or use float16=True or output="stack_2d"',
+            field=("float16", "output"),
         )
     if slots.f_files > 0 and slots.f_favail < prediction.files and not request.as_zarr:
         yield error(
             "disk",
             str(folder),
             f"{prediction.files} files are needed, but the file system has room for {slots.f_favail}",
-            "write elsewhere, or use --store zarr",
+            "write elsewhere, or use as_zarr=True",
+            field="as_zarr",
         )
 
 

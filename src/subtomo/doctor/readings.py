@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.doctor.places import Placed
+from subtomo.io.relion import labels
 from subtomo.model.tilt_series import TiltImageSequence, TiltSeries
 from subtomo.physics.projection import project
 
@@ -40,7 +41,7 @@ def coordinate_readings(one: Placed) -> Iterator[Reading]:
     factors = dict.fromkeys(_binnings(one.tomogram))
     if one.particles.centred:
         yield Reading("pixels from the centre", f"multiply by the pixel size, {pixel:g} Å", _scaled(pixel))
-        yield Reading("pixels from the corner", "put them into rlnCoordinateX, Y and Z instead", _from_corner(1.0))
+        yield Reading("pixels from the corner", f"put them into {labels.DECENTRED} instead", _from_corner(1.0))
         yield Reading("ångströms from the corner", "subtract half the tomogram's size", _from_corner(1.0 / pixel))
         yield Reading("ångströms divided by the pixel size twice", f"multiply by {pixel:g} squared", _scaled(pixel**2))
         yield Reading("ångströms multiplied by the pixel size twice", f"divide by {pixel:g}", _scaled(1.0 / pixel))
@@ -48,7 +49,7 @@ def coordinate_readings(one: Placed) -> Iterator[Reading]:
         yield Reading("ångströms from the corner", f"divide by the pixel size, {pixel:g} Å", _from_corner(1.0 / pixel))
         yield Reading(
             "ångströms from the centre",
-            "put them into rlnCenteredCoordinateXAngst, Y and Z instead",
+            f"put them into {labels.CENTRED} instead",
             _from_centre(1.0 / pixel),
         )
         yield Reading("pixels from the centre", "add half the tomogram's size", _from_centre(1.0))

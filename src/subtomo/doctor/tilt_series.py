@@ -9,6 +9,7 @@ import numpy as np
 from subtomo.conventions import MISSING_TOMOGRAM_SIZE
 from subtomo.doctor.case import Case
 from subtomo.doctor.findings import Finding, error, info, listed, warning
+from subtomo.io.relion import labels
 from subtomo.model.tilt_series import TiltSeries
 
 VOLTAGE_KV = 60.0, 400.0
@@ -39,31 +40,38 @@ def check_tilt_series(case: Case) -> Iterator[Finding]:
         yield info(
             "hand",
             "tomograms",
-            f"hands (rlnTomoHand) differ between tomograms: {sorted(hands)}",
-            "series of one session usually share one hand; --hand-test asks the data",
+            f"hands ({labels.HAND}) differ between tomograms: {sorted(hands)}",
+            "series of one session usually share one hand; hand_test=True asks the data",
+            field="hand_test",
         )
 
 
 def _optics(tomogram: TiltSeries) -> Iterator[Finding]:
     where, lens = f"tomogram {tomogram.name}", tomogram.microscope
     if not VOLTAGE_KV[0] <= lens.voltage_kv <= VOLTAGE_KV[1]:
-        yield error("optics", where, f"rlnVoltage is {lens.voltage_kv:g} kV", "give kilovolts, such as 300")
+        yield error("optics", where, f"{labels.VOLTAGE} is {lens.voltage_kv:g} kV", "give kilovolts, such as 300")
     if not 0 <= lens.spherical_aberration_mm <= LARGEST_CS_MM:
         yield error(
             "optics",
             where,
-            f"rlnSphericalAberration is {lens.spherical_aberration_mm:g} mm",
+            f"{labels.SPHERICAL_ABERRATION} is {lens.spherical_aberration_mm:g} mm",
             "give millimetres, such as 2.7",
         )
     if not PIXEL_SIZE_ANGSTROM[0] <= tomogram.pixel_size_angstrom <= PIXEL_SIZE_ANGSTROM[1]:
         yield error(
             "pixel size",
             where,
-            f"rlnTomoTiltSeriesPixelSize is {tomogram.pixel_size_angstrom:g} Å",
+            f"{labels.PIXEL_SIZE} is {tomogram.pixel_size_angstrom:g} Å",
             "give the size of an unbinned pixel of the tilt images in Å",
         )
     if abs(tomogram.hand) != 1:
-        yield error("hand", where, f"rlnTomoHand is {tomogram.hand:g}", "give 1 or -1; --hand-test asks the data which")
+        yield error(
+            "hand",
+            where,
+            f"{labels.HAND} is {tomogram.hand:g}",
+            "give 1 or -1; hand_test=True asks the data which",
+            field="hand_test",
+        )
 
 
 def _doses(tomogram: TiltSeries) -> Iterator[Finding]:
@@ -72,7 +80,7 @@ def _doses(tomogram: TiltSeries) -> Iterator[Finding]:
         yield error(
             "dose",
             where,
-            f"rlnMicrographPreExposure goes up to {dose.max():g} e/Å²",
+            f"{labels.DOSE} goes up to {dose.max():g} e/Å²",
             "give the dose before each image in electrons per Å², not per pixel",
         )
     if len(dose) < 2:
@@ -81,7 +89,7 @@ def _doses(tomogram: TiltSeries) -> Iterator[Finding]:
         yield warning(
             "dose",
             where,
-            f"all {len(dose)} tilts have the same rlnMicrographPreExposure, {dose[0]:g} e/Å²",
+            f"all {len(dose)} tilts have the same {labels.DOSE}, {dose[0]:g} e/Å²",
             "give the dose accumulated before each image, or late tilts count as much as early ones",
         )
     elif len(np.unique(dose)) < len(dose):
@@ -89,7 +97,7 @@ def _doses(tomogram: TiltSeries) -> Iterator[Finding]:
         yield warning(
             "dose",
             where,
-            f"{twice} of {len(dose)} tilts share their rlnMicrographPreExposure with another",
+            f"{twice} of {len(dose)} tilts share their {labels.DOSE} with another",
             "each tilt comes after all earlier ones; check the doses",
         )
 
@@ -108,10 +116,10 @@ def _defocus(tomogram: TiltSeries) -> Iterator[Finding]:
     elif typical < SMALLEST_DEFOCUS_ANGSTROM:
         # hundreds of Å are no defocus for tomography, but they are what micrometres and many zeros look like
         yield warning(
-            "defocus", where, f"the median defocus is {typical:g} Å", "give rlnDefocusU and V in Å: 3 µm are 30000"
+            "defocus", where, f"the median defocus is {typical:g} Å", f"give {labels.DEFOCUS} in Å: 3 µm are 30000"
         )
     elif typical > LARGEST_DEFOCUS_ANGSTROM:
-        yield warning("defocus", where, f"the median defocus is {typical:g} Å", "give rlnDefocusU and V in Å")
+        yield warning("defocus", where, f"the median defocus is {typical:g} Å", f"give {labels.DEFOCUS} in Å")
     empty = np.flatnonzero(np.abs(mean) < 1.0)
     if 0 < empty.size < len(mean):
         yield warning(
@@ -132,7 +140,7 @@ def _tilts(tomogram: TiltSeries) -> Iterator[Finding]:
             "tilt angles",
             where,
             f"tilts up to {across.max():.0f}° (rows {listed(rows)})",
-            "give rlnTomoYTilt in degrees, and the axis in rlnTomoZRot",
+            f"give {labels.TILT_ANGLE} in degrees, and the axis in {labels.TILT_AXIS}",
         )
     nominal = tomogram.tilts.nominal_tilt_deg
     if len(p) > 1 and np.ptp(across) < 1e-3 and np.ptp(tilt) < 1e-3:
@@ -168,7 +176,7 @@ def _size(tomogram: TiltSeries) -> Iterator[Finding]:
             "tomogram size",
             f"tomogram {tomogram.name}",
             f"its size is {tomogram.size_px} pixels",
-            "give rlnTomoSizeX, Y and Z in unbinned pixels",
+            f"give {labels.TOMOGRAM_SIZE} in unbinned pixels",
         )
         return
     ratio = max(tomogram.size_px[:2]) / max(tomogram.image_size)
@@ -178,7 +186,7 @@ def _size(tomogram: TiltSeries) -> Iterator[Finding]:
             f"tomogram {tomogram.name}",
             f"its size is {tomogram.size_px} pixels, but the images are {tomogram.image_size[0]} x "
             f"{tomogram.image_size[1]}",
-            "give rlnTomoSizeX, Y and Z in unbinned pixels of the tilt images, not in those of a binned tomogram",
+            f"give {labels.TOMOGRAM_SIZE} in unbinned pixels of the tilt images, not in those of a binned tomogram",
         )
 
 
@@ -200,7 +208,7 @@ def _centres(case: Case) -> Iterator[Finding]:
             "half pixel",
             listed(one.name for one in missing),
             f"tomogram sizes are missing, so RELION takes -999 and {effect}",
-            "give rlnTomoSizeX, Y and Z, in unbinned pixels, as they were when particles were picked",
+            f"give {labels.TOMOGRAM_SIZE}, in unbinned pixels, as they were when particles were picked",
         )
     if odd:
         pixel = odd[0].pixel_size_angstrom

@@ -28,7 +28,13 @@ def check_visibility(placed: Sequence[Placed], settings: ExtractionSettings, sou
         text = "; ".join(f"{count} x {cause}" for cause, count in causes.most_common())
         what = f"{len(left_out)} of {total} particles are left out: {text} ({listed(entry.name for entry in left_out)})"
         if len(left_out) == total:
-            yield error("visibility", source, what, "use a smaller crop, fewer --min_frames or a higher --max_dose")
+            yield error(
+                "visibility",
+                source,
+                what,
+                "use a smaller crop, fewer tilts or a higher dose (crop_size, min_tilts, max_dose_e_per_a2)",
+                field=("crop_size", "min_tilts", "max_dose_e_per_a2"),
+            )
         elif len(left_out) > MANY_LEFT_OUT * total:
             yield warning("visibility", source, what, "a smaller crop loses fewer; check coordinates if it surprises")
         else:
@@ -41,12 +47,24 @@ def _patches(placed: Sequence[Placed], settings: ExtractionSettings) -> Iterator
     if not small:
         return
     width, height = small[0].image_size
-    what = f"images are {width} x {height} pixels, but patches (--b times --bin) are {settings.patch_size}"
+    what = f"images are {width} x {height} pixels, but patches (box_size times binning) are {settings.patch_size}"
     where = listed(tomogram.name for tomogram in small)
     if settings.whiten:
-        yield error("box", where, f"{what}, too large for --whiten", "use a smaller box, or do without --whiten")
+        yield error(
+            "box",
+            where,
+            f"{what}, too large for whitening",
+            "use a smaller box, or do without whitening (whiten)",
+            field=("box_size", "binning", "whiten"),
+        )
     else:
-        yield warning("box", where, what, "every patch would repeat the image's edge; use a smaller box or binning")
+        yield warning(
+            "box",
+            where,
+            what,
+            "every patch would repeat the image's edge; use a smaller box or binning",
+            field=("box_size", "binning"),
+        )
 
 
 def _losses(placed: Sequence[Placed], settings: ExtractionSettings, source: str) -> Iterator[Finding]:

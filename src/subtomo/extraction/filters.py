@@ -48,7 +48,8 @@ def _whitening(plan: SeriesPlan, settings: ExtractionSettings) -> NDArray[np.flo
     if tomogram.images is None or min(tomogram.image_size) < block:
         raise InputError(
             f"tomogram {tomogram.name}: its images are {tomogram.image_size[0]} x {tomogram.image_size[1]} pixels, but "
-            f"whitening measures the noise in blocks of {block}; use a smaller box or do without --whiten"
+            f"whitening measures the noise in blocks of {block}; use a smaller box or do without whitening (whiten)",
+            field=("box_size", "whiten"),
         )
     weights = np.ones((tomogram.n_tilts, settings.box_size, settings.box_size // 2 + 1), np.float32)
     for tilt in np.flatnonzero(plan.visible.any(axis=0)):

@@ -48,7 +48,7 @@ class PseudoSubtomograms(Sequence[Extracted]):
 
     @staticmethod
     def open(path: str | os.PathLike[str]) -> StoredSubtomograms:
-        """Open the particles that a run with ``--store zarr`` wrote: the same items, read instead of computed.
+        """Open the particles that a run into a Zarr store wrote: the same items, read instead of computed.
 
         Raises:
             InputError: ``path`` is no such store, or damaged.

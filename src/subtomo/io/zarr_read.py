@@ -103,7 +103,9 @@ class StoredSubtomograms(Sequence[PseudoSubtomogram]):
             raise IndexError(f"item {index} of {len(self)} pseudo-subtomograms")
         name = str(self.names[position])
         if not self.done[position]:
-            raise InputError(f"{self.path}: particle {name} is not finished; finish the run with --resume")
+            raise InputError(
+                f"{self.path}: particle {name} is not finished; finish the run with resume=True", field="resume"
+            )
         data, ctf2, multiplicity = (self._term(term, position, name) for term in TERMS)
         return PseudoSubtomogram(
             name=name,

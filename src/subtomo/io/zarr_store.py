@@ -81,7 +81,7 @@ def open_group(path: str | os.PathLike[str], mode: str) -> Any:
         SettingsError: zarr is not installed.
     """
     zarr, name = zarr_module(), os.fspath(path)
-    hint = "name the folder particles.zarr of a run with --store zarr"
+    hint = "name the folder particles.zarr of a run that wrote a store"
     if not os.path.isfile(os.path.join(name, "zarr.json")):
         raise InputError(f"{name}: is no Zarr group (it holds no zarr.json); {hint}")
     try:

@@ -103,12 +103,12 @@ def run_average(job: AverageJob, progress: ProgressListener) -> AverageResult:
 def _open(job: AverageJob, progress: ProgressListener) -> tuple[ParticleSet, ParticleSource, list[str | None]]:
     """Read the STAR files and choose where particles come from."""
     files = input_files(job.files, job.optimisation_set_file)
-    particles_file = needed_file(files.particles, "particles", "--p", job.optimisation_set_file)
+    particles_file = needed_file(files.particles, "particles", job.optimisation_set_file)
     inputs: list[str | None] = [*vars(files).values(), job.optimisation_set_file, job.mask_file]
     if job.from_tilts is None:
         particles = read_particles(particles_file)
     else:
-        tomograms_file = needed_file(files.tomograms, "tomograms", "--t", job.optimisation_set_file)
+        tomograms_file = needed_file(files.tomograms, "tomograms", job.optimisation_set_file)
         tomograms = read_tomograms(tomograms_file)
         particles = read_particles(particles_file, tomograms, trajectories=files.trajectories)
     if not require_orientations(particles):

@@ -102,8 +102,9 @@ class DaskExecutor:
             error: BaseException | None = future.exception()
         except (CancelledError, TimeoutError, OSError) as problem:
             raise InputError(
-                f"the Dask scheduler is gone ({problem}); finished particles are kept: start the same command with "
-                "--resume when it is back"
+                f"the Dask scheduler is gone ({problem}); finished particles are kept: when it is back, start again "
+                "with resume=True",
+                field="resume",
             ) from problem
         return error
 
@@ -127,7 +128,9 @@ def connect(spec: str, options: Mapping[str, str], output_dir: str) -> Iterator[
         raise SettingsError(_PIP) from error
     make_client: Any = distributed.Client
     if options and spec != "slurm":
-        raise SettingsError(f"--dask-option is for --dask slurm, not for --dask {spec}")
+        raise SettingsError(
+            f'options of jobs (dask_option) are for dask="slurm", not for dask="{spec}"', field=("dask_option", "dask")
+        )
     with ExitStack() as stack:
         if "://" in spec:
             address: Any = spec
@@ -157,7 +160,10 @@ def parse_options(words: Iterable[str]) -> dict[str, str]:
             key, equals, value = pair.partition("=")
             if not equals or key not in _SLURM_OPTIONS:
                 known = ", ".join(_SLURM_OPTIONS)
-                raise SettingsError(f"--dask-option {pair}: expected key=value with a key among {known}")
+                raise SettingsError(
+                    f"{pair} is no option of jobs (dask_option): expected key=value with a key among {known}",
+                    field="dask_option",
+                )
             options[key] = value
     return options
 
@@ -174,7 +180,9 @@ def _local_cluster(spec: str) -> Any:
 
     name, _, count = spec.partition(":")
     if name != "local" or not count.isdigit() or int(count) < 1:
-        raise SettingsError(f"--dask {spec}: expected tcp://host:port, local:N with N processes, or slurm")
+        raise SettingsError(
+            f"workers (dask) are {spec!r}: expected tcp://host:port, local:N with N processes, or slurm", field="dask"
+        )
     folder = tempfile.mkdtemp(prefix="subtomo-dask-")
     make: Any = distributed.LocalCluster
     return make(
@@ -219,7 +227,7 @@ def _check_workers(client: Any, output_dir: str) -> None:
     probe = folder / f".subtomo-probe-{secrets.token_hex(6)}"
     probe.write_text("")
     try:
-        answers = client.run(_look, str(probe), os.getcwd())
+        answers = client.run(_look, str(probe))
     finally:
         probe.unlink(missing_ok=True)
     mine = version("subtomo")
@@ -235,8 +243,6 @@ def _check_workers(client: Any, output_dir: str) -> None:
             )
 
 
-def _look(probe: str, folder: str) -> tuple[bool, str]:
-    """Run on every worker: go to the folder of the command, and look for the probe file."""
-    with suppress(OSError):
-        os.chdir(folder)
+def _look(probe: str) -> tuple[bool, str]:
+    """Run on every worker: look for the probe file."""
     return os.path.exists(probe), version("subtomo")

@@ -107,7 +107,9 @@ def run_experiment(
         SettingsError: There are none, or the particle does not fit into the crop.
     """
     if n_particles < 1:
-        raise SettingsError(f"number of particles (--particles) is {n_particles}, but must be at least 1")
+        raise SettingsError(
+            f"number of particles (n_particles) is {n_particles}, but must be at least 1", field="n_particles"
+        )
     for number in range(n_particles):
         rng = np.random.default_rng([seed, number])
         truth = make_particle(rng)
@@ -115,7 +117,8 @@ def run_experiment(
         if radius > conditions.crop_size / 2:
             raise SettingsError(
                 f"the particle's radius is {radius:.0f} pixels, which does not fit into a crop of "
-                f"{conditions.crop_size}; enlarge --crop (and --b) or the pixel size"
+                f"{conditions.crop_size}; enlarge crop and box (crop_size, box_size) or the pixel size",
+                field=("crop_size", "box_size"),
             )
         simulation = simulate(truth, conditions, rng)
         yield compare_costs(truth, simulation, conditions, random_poses(rng, *n_poses), n_poses[0])

@@ -63,8 +63,8 @@ def _run(job: ExtractionJob, progress: ProgressListener) -> ExtractionSummary:
         raise SettingsError(f"number of threads (--j) is {job.threads}, but must be at least 1")
     named = OptimisationSet(job.particles_file, job.tomograms_file, job.trajectories_file)
     files = input_files(named, job.optimisation_set_file)
-    particles_file = needed_file(files.particles, "particles", "--p", job.optimisation_set_file)
-    tomograms_file = needed_file(files.tomograms, "tomograms", "--t", job.optimisation_set_file)
+    particles_file = needed_file(files.particles, "particles", job.optimisation_set_file)
+    tomograms_file = needed_file(files.tomograms, "tomograms", job.optimisation_set_file)
     tomograms = read_tomograms(tomograms_file)
     particles = read_particles(particles_file, tomograms, trajectories=files.trajectories)
     context = RunContext(

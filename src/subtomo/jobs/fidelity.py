@@ -114,14 +114,16 @@ def _variants(study: Study) -> list[tuple[str, float, Study]]:
     name = name.strip().lstrip("-")
     if name not in (*_SCANNED, "radius"):
         known = ", ".join((*_SCANNED, "radius"))
-        raise SettingsError(f"--scan {study.scan}: there is no {name!r} to scan, only {known}")
+        raise SettingsError(f"{study.scan}: there is no {name!r} to scan (scan), only {known}", field="scan")
     variants = []
     for text in texts.split(","):
         try:
             value = int(text) if name in _WHOLE else float(text)
         except ValueError:
             kind = "whole number" if name in _WHOLE else "number"
-            raise SettingsError(f"--scan {study.scan}: {text!r} is no {kind}; write {name}=value,value") from None
+            raise SettingsError(
+                f"{study.scan}: {text!r} is no {kind}; write what is scanned (scan) as {name}=value,value", field="scan"
+            ) from None
         if name == "radius":
             variants.append((f"{name} {text}", float(value), replace(study, radius_angstrom=value)))
         else:

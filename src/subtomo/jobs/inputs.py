@@ -4,39 +4,49 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
 from subtomo.errors import InputError, SettingsError
+from subtomo.io.project import Project, in_project, seen_from
 from subtomo.io.relion import OptimisationSet, read_optimisation_set
 
 
-def input_files(named: OptimisationSet, optimisation_set_file: str | None) -> OptimisationSet:
-    """Take files from the optimisation set, and from the command line where it names them."""
+def input_files(
+    named: OptimisationSet, optimisation_set_file: str | None, *, project: Project = None
+) -> OptimisationSet:
+    """Take names of files from the optimisation set, unless they are given besides; all are relative to the project."""
     if optimisation_set_file is None:
         return named
-    return read_optimisation_set(optimisation_set_file).overridden_by(named)
+    return read_optimisation_set(in_project(optimisation_set_file, project)).overridden_by(named)
 
 
-def needed_file(name: str | None, kind: str, option: str, optimisation_set_file: str | None) -> str:
+def needed_file(name: str | None, kind: str, optimisation_set_file: str | None, *, project: Project = None) -> str:
     """Give the name of a file that a command cannot do without.
+
+    Args:
+        name: Of the file, relative to the project; None if nothing names it.
+        kind: Which file of an optimisation set it is: ``particles``, ``tomograms``, ….
+        optimisation_set_file: Where it could have been named.
+        project: The folder that names are relative to; None for the current one.
 
     Raises:
         InputError: It is named nowhere, or does not exist.
     """
+    fields = (kind, "optimisation_set")
     if name is None and optimisation_set_file is None:
         raise InputError(
-            f"Neither a {kind} file ({option}) nor an optimisation-set file (--i) have been specified on the "
-            "command line"
+            f"Neither a {kind} file ({kind}) nor an optimisation-set file (optimisation_set) is specified; name one of "
+            "them",
+            field=fields,
         )
     if name is None:
         raise InputError(
-            f"No {kind} file was found in the optimisation-set file {optimisation_set_file} nor specified on the "
-            f"command line ({option})"
+            f"{optimisation_set_file}: the optimisation set names no {kind} file, and none is given ({kind}); name it",
+            field=kind,
         )
-    if not Path(name).exists():
+    if not os.path.exists(in_project(name, project)):
         raise InputError(
-            f"{kind} file {name} does not exist (looked from {Path.cwd()}); names are relative to the folder "
-            "where the command runs, usually the project's"
+            f"{kind} file {name} does not exist (looked from {seen_from(project)}); names are relative to "
+            "the folder of the project, by default the one where the command runs"
         )
     return name
 
@@ -46,4 +56,7 @@ def protect_inputs(inputs: Iterable[str | None], outputs: Iterable[str]) -> None
     read = {os.path.realpath(name) for name in inputs if name}
     for path in outputs:
         if os.path.realpath(path) in read:
-            raise SettingsError(f"{path} is an input and would be overwritten; choose another output folder (--o)")
+            raise SettingsError(
+                f"{path} is an input and would be overwritten; choose another output folder (output_dir)",
+                field="output_dir",
+            )

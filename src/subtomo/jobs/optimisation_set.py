@@ -27,7 +27,11 @@ def make_optimisation_set(path: str, named: OptimisationSet, older: str | None) 
     """
     files = named if older is None else read_optimisation_set(older).overridden_by(named)
     if not any(vars(files).values()):
-        raise SettingsError("nothing to write: give particles (--p), tomograms (--t), trajectories (--mot) or --man")
+        raise SettingsError(
+            "nothing to write: name particles, tomograms, trajectories or manifolds "
+            "(particles, tomograms, trajectories, manifolds)",
+            field=("particles", "tomograms", "trajectories", "manifolds"),
+        )
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
         raise InputError(f"{folder}: no such folder to write {os.path.basename(path)} to; make it first")

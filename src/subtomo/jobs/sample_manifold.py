@@ -90,8 +90,8 @@ def sample_manifold(job: ManifoldJob) -> ManifoldSummary:
     folder = output_folder(job.output_dir)
     named = OptimisationSet(tomograms=job.tomograms_file, manifolds=job.manifolds_file)
     files = input_files(named, job.optimisation_set_file)
-    tomograms_file = needed_file(files.tomograms, "tomograms", "--t", job.optimisation_set_file)
-    manifolds_file = needed_file(files.manifolds, "manifolds", "--man", job.optimisation_set_file)
+    tomograms_file = needed_file(files.tomograms, "tomograms", job.optimisation_set_file)
+    manifolds_file = needed_file(files.manifolds, "manifolds", job.optimisation_set_file)
     tomograms = read_tomograms(tomograms_file)
     for tomogram in tomograms:
         check_name(tomogram.name, f"tomogram in {tomogram.source}")
@@ -119,7 +119,8 @@ def _sample(tomogram: TiltSeries, manifold: Manifold, settings: SamplingSettings
     if radius_angstrom > settings.spacing_angstrom * math.sqrt(_MAX_SAMPLES / (4.0 * math.pi)):
         raise InputError(
             f"{manifold.source}: a manifold of mean radius {radius_angstrom:g} Å would get more than {_MAX_SAMPLES} "
-            f"particles at a spacing (--spacing) of {settings.spacing_angstrom:g} Å; check the units of both"
+            f"particles at a spacing (spacing_angstrom) of {settings.spacing_angstrom:g} Å; check the units of both",
+            field="spacing_angstrom",
         )
     with np.errstate(invalid="ignore", divide="ignore"):
         sample = sample_surface(tomogram, manifold, settings)
@@ -198,4 +199,6 @@ def _make_folder(name: str) -> None:
     try:
         os.makedirs(name, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{name}: cannot make this folder ({error.strerror}); choose another with --o") from error
+        raise InputError(
+            f"{name}: cannot make this folder ({error.strerror}); choose another one (output_dir)", field="output_dir"
+        ) from error

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.errors import SettingsError
+from subtomo.model.choices import settle
 
 Float = NDArray[np.float64]
 
@@ -87,14 +88,27 @@ class SamplingSettings:
     """Leave out where it does not."""
 
     def __post_init__(self) -> None:
+        settle(self)
         if self.avoid_missing_wedge and self.avoid_present_wedge:
-            raise SettingsError("without missing wedge (--nmw) and without the rest (--npw) nothing is left to sample")
+            raise SettingsError(
+                "without missing wedge (avoid_missing_wedge) and without the rest (avoid_present_wedge) nothing is "
+                "left to sample",
+                field=("avoid_missing_wedge", "avoid_present_wedge"),
+            )
         if not (math.isfinite(self.spacing_angstrom) and self.spacing_angstrom > 0):
-            raise SettingsError(f"spacing (--spacing) is {self.spacing_angstrom:g} Å, but must be above zero")
+            raise SettingsError(
+                f"spacing (spacing_angstrom) is {self.spacing_angstrom:g} Å, but must be above zero",
+                field="spacing_angstrom",
+            )
         if not math.isfinite(self.depth_angstrom):
-            raise SettingsError(f"depth (--depth) is {self.depth_angstrom:g} Å, but must be a number")
+            raise SettingsError(
+                f"depth (depth_angstrom) is {self.depth_angstrom:g} Å, but must be a finite number",
+                field="depth_angstrom",
+            )
         if not 0 <= self.max_tilt_deg <= 90:
-            raise SettingsError(f"largest tilt (--max_tilt) is {self.max_tilt_deg:g}°, but must be 0 to 90")
+            raise SettingsError(
+                f"largest tilt (max_tilt_deg) is {self.max_tilt_deg:g}°, but must be 0 to 90", field="max_tilt_deg"
+            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from enum import Enum, Flag, auto
 
 from subtomo.conventions import round_half_up
 from subtomo.errors import SettingsError
+from subtomo.model.choices import settle
 
 _SMALLEST_SIDE = 4
 
@@ -50,7 +51,7 @@ class Cone:
     """A cone around the z axis of the particle's own frame whose frequencies are damped (membranes).
 
     Raises:
-        SettingsError: a value makes no sense.
+        SettingsError: A value makes no sense.
     """
 
     angle_deg: float = 10.0
@@ -59,18 +60,26 @@ class Cone:
     """Width at the origin, voxels of the volume's transform."""
 
     def __post_init__(self) -> None:
+        settle(self)
         if not 0 <= self.angle_deg <= 180:
-            raise SettingsError(f"angle of the cone (--cone_angle) is {self.angle_deg:g}, but must be 0 to 180 degrees")
+            raise SettingsError(
+                f"angle of the cone (angle_deg) is {self.angle_deg:g}, but must be 0 to 180 degrees", field="angle_deg"
+            )
         if not (self.sigma_px > 0 and math.isfinite(self.sigma_px)):
-            raise SettingsError(f"width of the cone (--cone_sig0) is {self.sigma_px:g}, but must be above zero")
+            raise SettingsError(
+                f"width of the cone (sigma_px) is {self.sigma_px:g}, but must be above zero", field="sigma_px"
+            )
 
 
 @dataclass(frozen=True)
 class ExtractionSettings:
     """All that determines the numbers of a particle.
 
+    Choices may be given as words, in capital or small letters: ``weighting="whitened"``, ``data_term="exact"``,
+    ``output="stack_2d"``, ``circle_crop=("patch", "slice")``.
+
     Raises:
-        SettingsError: a value makes no sense.
+        SettingsError: A value makes no sense.
     """
 
     box_size: int
@@ -105,30 +114,39 @@ class ExtractionSettings:
     data_term: DataTerm = DataTerm.RELION
 
     def __post_init__(self) -> None:
+        settle(self)
         if self.crop_size is None:
             object.__setattr__(self, "crop_size", self.box_size)
-        for name, size in (("box size (--b)", self.box_size), ("crop size (--crop)", self.crop)):
+        for name, field, size in (("box size", "box_size", self.box_size), ("crop size", "crop_size", self.crop)):
             if size < _SMALLEST_SIDE or size % 2:
                 raise SettingsError(
-                    f"{name} is {size}, but must be a positive even number, {_SMALLEST_SIDE} or more; "
-                    f"try {max(_SMALLEST_SIDE, size + size % 2)}"
+                    f"{name} ({field}) is {size}, but must be a positive even number, {_SMALLEST_SIDE} or more; "
+                    f"try {max(_SMALLEST_SIDE, size + size % 2)}",
+                    field=field,
                 )
         if self.crop > self.box_size:
             raise SettingsError(
-                f"crop size (--crop) {self.crop} is larger than box size (--b) {self.box_size}; "
-                "the result is cut from the box, so swap the two or enlarge the box"
+                f"crop size (crop_size) {self.crop} is larger than box size (box_size) {self.box_size}; "
+                "the result is cut from the box, so swap the two or enlarge the box",
+                field=("crop_size", "box_size"),
             )
         if not (math.isfinite(self.binning) and self.binning >= 1.0):
             raise SettingsError(
-                f"binning (--bin) is {self.binning:g}, but must be 1 or more: images are never upsampled"
+                f"binning (binning) is {self.binning:g}, but must be 1 or more: images are never upsampled",
+                field="binning",
             )
         if self.min_tilts < 0:
-            raise SettingsError(f"min_frames (--min_frames) is {self.min_tilts}, but must be zero or more")
+            raise SettingsError(
+                f"least number of tilts (min_tilts) is {self.min_tilts}, but must be zero or more", field="min_tilts"
+            )
         if not math.isfinite(self.dose_cutoff):
-            raise SettingsError(f"dose cutoff (--cutoff_fract) is {self.dose_cutoff}, but must be a number")
+            raise SettingsError(
+                f"dose cutoff (dose_cutoff) is {self.dose_cutoff}, but must be a finite number", field="dose_cutoff"
+            )
         if self.max_dose_e_per_a2 is not None and not self.max_dose_e_per_a2 > 0:
             raise SettingsError(
-                f"maximum dose is {self.max_dose_e_per_a2} e/Å², but must be above zero; leave it out to use all tilts"
+                f"maximum dose is {self.max_dose_e_per_a2} e/Å², but must be above zero; leave it out to use all tilts",
+                field="max_dose_e_per_a2",
             )
         self._check_terms()
 
@@ -137,18 +155,21 @@ class ExtractionSettings:
         whitened, own_data = self.weighting is Weighting.WHITENED, self.data_term is not DataTerm.RELION
         if self.output is not Output.PSEUDO_SUBTOMOGRAM and (whitened or own_data):
             raise SettingsError(
-                "other terms than RELION's (--weighting, --data-term, --for-refine3d) exist for 3-D "
-                f"pseudo-subtomograms, not for {self.output.value}; leave them out, or --stack2d and --real_subtomo"
+                "other terms than RELION's (weighting, data_term) exist for 3-D pseudo-subtomograms, not for "
+                f"{self.output.value} (output); leave one of the two out",
+                field=("weighting", "data_term", "output"),
             )
         if whitened and not self.apply_ctf:
             raise SettingsError(
-                "--weighting whitened divides by the root of the summed CTF², which --no_ctf leaves out; "
-                "leave out one of the two"
+                'weighting="whitened" divides by the root of the summed CTF², which apply_ctf=False leaves out; '
+                "leave out one of the two",
+                field=("weighting", "apply_ctf"),
             )
         if own_data and self.gridding_precorrection:
             raise SettingsError(
-                "--grid_precorr is meant for trilinear insertion and would spoil --data-term "
-                f"{self.data_term.name.lower()}, which needs no such correction; leave it out"
+                "gridding_precorrection=True is meant for trilinear insertion and would spoil "
+                f'data_term="{self.data_term.name.lower()}", which needs no such correction; leave it out',
+                field=("gridding_precorrection", "data_term"),
             )
 
     @property
@@ -200,8 +221,10 @@ class ExtraFile(Flag):
 class OutputSettings:
     """What is written of the particles; none of it changes their numbers beyond rounding.
 
+    Further files may be given as words: ``extra_files=("ctf2", "divided")``.
+
     Raises:
-        SettingsError: a value makes no sense.
+        SettingsError: A value makes no sense.
     """
 
     float16: bool = False
@@ -223,10 +246,17 @@ class OutputSettings:
     """Subtract the mean under that edge from divided particles."""
 
     def __post_init__(self) -> None:
+        settle(self)
         if self.snr is not None and not self.snr > 0:
-            raise SettingsError(f"signal-to-noise ratio (--SNR) is {self.snr:g}, but must be above zero; None for none")
+            raise SettingsError(
+                f"signal-to-noise ratio (snr) is {self.snr:g}, but must be above zero; leave it out for RELION's "
+                "heuristic",
+                field="snr",
+            )
         if not (self.taper_px >= 0 and math.isfinite(self.taper_px)):
-            raise SettingsError(f"taper width (--taper) is {self.taper_px:g}, but must be zero or more")
+            raise SettingsError(
+                f"taper width (taper_px) is {self.taper_px:g}, but must be zero or more", field="taper_px"
+            )
 
     def check_with(self, settings: ExtractionSettings) -> None:
         """Raise SettingsError if these files cannot hold what the settings make."""
@@ -234,10 +264,13 @@ class OutputSettings:
             return
         if ExtraFile.NORMALISED in self.extra_files:
             raise SettingsError(
-                "--nrm divides data and CTF² by the multiplicity, which whitened particles (--weighting whitened) do "
-                "not need: their noise is white already; leave --nrm out"
+                'extra_files="normalised" divides data and CTF² by the multiplicity, which whitened particles '
+                '(weighting="whitened") do not need: their noise is white already; leave these files out',
+                field=("extra_files", "weighting"),
             )
         if not self.write_weights:
             raise SettingsError(
-                "whitened data (--weighting whitened) mean nothing without their weights; leave --no_comb out"
+                'whitened data (weighting="whitened") mean nothing without their weights; leave out '
+                "write_weights=False",
+                field=("weighting", "write_weights"),
             )

@@ -57,8 +57,9 @@ def rotation_group(name: str) -> Float:
     match = re.fullmatch(r"([CD])([1-9]\d{0,3})", word)
     if match is None or int(match[2]) > _MOST_FOLD:
         raise SettingsError(
-            f"symmetry (--sym) is {name!r}, but must be C1, C2 …, D1, D2 …, T, O, or I1 to I4 (I means I2); groups "
-            "with mirrors do not apply to molecules"
+            f"symmetry (symmetry) is {name!r}, but must be C1, C2 …, D1, D2 …, T, O, or I1 to I4 (I means I2); groups "
+            "with mirrors do not apply to molecules",
+            field="symmetry",
         )
     fold = int(match[2])
     cyclic = np.stack([_rotation(_Z, 2.0 * math.pi * i / fold) for i in range(fold)])

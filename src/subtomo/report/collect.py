@@ -67,12 +67,13 @@ class _Collector:
     """Reads one thing after the other, and keeps a note of what cannot be read."""
 
     folder: Path
+    project: Path
     account: Account
     notes: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def collect(self, project: Path) -> ReportData:
-        """Read all there is; the current folder is the project's."""
+    def collect(self) -> ReportData:
+        """Read all there is."""
         store = self._store()
         particles = self._particles(store)
         tomograms, has_images = self._tomograms()
@@ -83,7 +84,7 @@ class _Collector:
                 plan = self._plan(tomograms, particles, moved=store is None)
         return ReportData(
             folder=self.folder,
-            project=project,
+            project=self.project,
             account=self.account,
             particles=particles,
             tomograms=tomograms,
@@ -134,11 +135,13 @@ class _Collector:
         return particles.take(chosen, with_trajectories=False)
 
     def _files(self) -> OptimisationSet:
-        """Name the input files: those of the command line, else those of an optimisation set."""
+        """Find the input files: those of the command line, else those of an optimisation set."""
         given = self.account.input_file("optimisation_set")
-        older = read_optimisation_set(given) if given and Path(given).exists() else OptimisationSet()
+        path = self.project / given if given else None
+        older = read_optimisation_set(path) if path is not None and path.exists() else OptimisationSet()
         kinds = ("particles", "tomograms", "trajectories")
-        return older.overridden_by(OptimisationSet(*(self.account.input_file(kind) for kind in kinds)))
+        named = older.overridden_by(OptimisationSet(*(self.account.input_file(kind) for kind in kinds)))
+        return named.in_project(self.project)
 
     def _original_particles(self) -> ParticleSet | None:
         files = self._files()
@@ -148,15 +151,18 @@ class _Collector:
                 "places of particles that were left out are not shown."
             )
             return None
-        tomograms = read_tomograms(files.tomograms, image_size=_UNKNOWN_SIZE) if files.tomograms else None
+        tomograms = self._without_images(files.tomograms) if files.tomograms else None
         return read_particles(files.particles, tomograms)
+
+    def _without_images(self, tomograms_file: str) -> TomogramSet:
+        return read_tomograms(tomograms_file, image_size=_UNKNOWN_SIZE, project=self.project)
 
     def _tomograms(self) -> tuple[TomogramSet | None, bool]:
         """Read the tomogram set, without images if these are not there."""
         written = self.folder / "optimisation_set.star"
         try:
-            found = read_optimisation_set(written).tomograms if written.exists() else None
-            name = found or self._files().tomograms
+            found = read_optimisation_set(written) if written.exists() else OptimisationSet()
+            name = found.in_project(self.project).tomograms or self._files().tomograms
         except SubtomoError as error:
             self.notes.append(f"Tilt series cannot be shown: {error}")
             return None, False
@@ -164,12 +170,12 @@ class _Collector:
             self.notes.append("No file says which tilt series were extracted from, so they are not shown.")
             return None, False
         try:
-            return read_tomograms(name), True
+            return read_tomograms(name, project=self.project), True
         except SubtomoError as error:
             problem = str(error)
         self.notes.append(f"Tilt images are not shown, nor who was seen in them: {problem}")
         with contextlib.suppress(SubtomoError):
-            return read_tomograms(name, image_size=_UNKNOWN_SIZE), False
+            return self._without_images(name), False
         return None, False
 
     def _plan(self, tomograms: TomogramSet, particles: ParticleSet, *, moved: bool) -> ExtractionPlan | None:
@@ -219,8 +225,7 @@ def collect(folder: str | os.PathLike[str], project: str | os.PathLike[str] | No
     absolute = Path(folder).resolve()
     account = read_account(absolute)
     base = Path(project).resolve() if project is not None else _project(absolute, account)
-    with contextlib.chdir(base):
-        return _Collector(absolute, account).collect(base)
+    return _Collector(absolute, base, account).collect()
 
 
 def _project(folder: Path, account: Account) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from subtomo.errors import SettingsError
+from subtomo.model.choices import settle
 from subtomo.model.settings import ExtractionSettings
 
 
@@ -31,16 +32,20 @@ class Conditions:
     """Power of the noise falls as 1 / (k + k0) to this power; 0 is white, 2 is strongly coloured."""
 
     def __post_init__(self) -> None:
+        settle(self)
         positive = {
-            "pixel size (--pixel-size)": self.pixel_size_angstrom,
-            "number of tilts (--tilts)": self.n_tilts,
-            "signal-to-noise ratio (--snr)": self.snr,
+            "pixel_size_angstrom": ("pixel size", self.pixel_size_angstrom),
+            "n_tilts": ("number of tilts", self.n_tilts),
+            "snr": ("signal-to-noise ratio", self.snr),
         }
-        for name, value in positive.items():
+        for field, (name, value) in positive.items():
             if not value > 0:
-                raise SettingsError(f"{name} is {value:g}, but must be above zero")
+                raise SettingsError(f"{name} ({field}) is {value:g}, but must be above zero", field=field)
         if not 0 <= self.tilt_range_deg <= 90:
-            raise SettingsError(f"tilt range (--tilt-range) is {self.tilt_range_deg:g}, but must be 0 to 90 degrees")
+            raise SettingsError(
+                f"tilt range (tilt_range_deg) is {self.tilt_range_deg:g}, but must be 0 to 90 degrees",
+                field="tilt_range_deg",
+            )
         ExtractionSettings(box_size=self.box_size, crop_size=self.crop_size)
 
     @property

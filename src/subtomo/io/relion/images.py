@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from subtomo.io.project import Project, in_project
 from subtomo.model.particles import ParticleSet
 
 
-def image_names(particles: ParticleSet) -> tuple[list[str], list[str | None]]:
+def image_names(particles: ParticleSet, project: Project = None) -> tuple[list[str], list[str | None]]:
     """Give the image file of each particle, and that of its weights or None.
+
+    Args:
+        particles: A set that an extraction wrote.
+        project: The folder that its names are relative to; None to give the names as they stand.
 
     Raises:
         InputError: The set names no images.
@@ -15,5 +20,5 @@ def image_names(particles: ParticleSet) -> tuple[list[str], list[str | None]]:
     table.require("rlnImageName")
     weights: list[str | None] = [None] * len(table)
     if "rlnCtfImage" in table:
-        weights = [name or None for name in table.text("rlnCtfImage").tolist()]
-    return table.text("rlnImageName").tolist(), weights
+        weights = [in_project(name, project) if name else None for name in table.text("rlnCtfImage").tolist()]
+    return [in_project(name, project) for name in table.text("rlnImageName").tolist()], weights

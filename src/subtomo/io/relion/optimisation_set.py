@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from subtomo.errors import InputError
+from subtomo.io.project import Project, in_project
 from subtomo.io.star import find_table, read_tables, write_tables
 from subtomo.model.table import Table, text_array
 
@@ -31,9 +32,14 @@ class OptimisationSet:
         given = {field.name: getattr(other, field.name) for field in fields(other)}
         return replace(self, **{name: value for name, value in given.items() if value})
 
+    def in_project(self, project: Project) -> OptimisationSet:
+        """Give the paths of the files, whose names are relative to the folder of a project."""
+        named = {field.name: getattr(self, field.name) for field in fields(self)}
+        return OptimisationSet(**{kind: in_project(name, project) for kind, name in named.items() if name})
+
 
 def read_optimisation_set(path: str | Path) -> OptimisationSet:
-    """Read the first table of an optimisation set; entries without a file are None.
+    """Read the first table of an optimisation set; entries without a file are None, others the names as they stand.
 
     Raises:
         InputError: The file is missing or has no table.

@@ -55,6 +55,11 @@ def read_particles(
     return replace(particles, trajectories=read_trajectories(trajectories, particles.names))
 
 
+def given_names(particles: ParticleSet) -> TextArray:
+    """Give the names (n,) as the file has them."""
+    return particles.table.text("rlnTomoParticleName")
+
+
 def particle_table(tables: Sequence[Table], source: str) -> Table:
     """Find the table of particles.
 

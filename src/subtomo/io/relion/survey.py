@@ -8,6 +8,7 @@ from pathlib import Path
 
 from subtomo.errors import InputError
 from subtomo.io.mrc import ImageAddress, MrcHeader, TiltImages, read_header
+from subtomo.io.project import Project, in_project, seen_from
 from subtomo.io.relion.tomograms import (
     DEFORMATION_GRID,
     OPTIONAL,
@@ -34,6 +35,8 @@ class Problem:
 
     where: str
     message: str
+    fields: tuple[str, ...] = ()
+    """Arguments that could change."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,22 +70,29 @@ class _Notes:
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, where: str, problem: InputError | str) -> None:
-        self.problems.append(Problem(where, str(problem)))
+        fields = problem.fields if isinstance(problem, InputError) else ()
+        self.problems.append(Problem(where, str(problem), fields))
 
 
-def survey_tomograms(path: str | Path, image_size: tuple[int, int] | None = None) -> TomogramSurvey:
+def survey_tomograms(
+    path: str | Path, image_size: tuple[int, int] | None = None, project: Project = None
+) -> TomogramSurvey:
     """Read a tomogram set, its tilt tables and the headers of its images; nothing is raised.
 
     Args:
         path: STAR file with a table ``global``.
         image_size: Width and height of images that are not here; if given, no image is looked for.
+        project: The folder that names in the file are relative to; None for the current one, as in RELION.
     """
     source, notes = str(path), _Notes()
     try:
         tables = read_tables(path)
         overview = find_table(tables, "global")
         if overview is None or not len(overview):
-            raise InputError(f"{source}: no table data_global; give the tomogram set (tomograms.star) with --t")
+            raise InputError(
+                f"{source}: no table data_global; give the tomogram set (tomograms), such as tomograms.star",
+                field="tomograms",
+            )
         overview.require("rlnTomoName", *REQUIRED)
     except InputError as problem:
         notes.add(source, problem)
@@ -98,7 +108,7 @@ def survey_tomograms(path: str | Path, image_size: tuple[int, int] | None = None
     found: dict[str, SurveyedTomogram] = {}
     for row, name in enumerate(names):
         if name not in found:
-            one = _Reader(overview.take([row]), tables, name, image_size, notes).read(bad)
+            one = _Reader(overview.take([row]), tables, name, image_size, project, notes).read(bad)
             if one is not None:
                 found[name] = one
     return TomogramSurvey(source, tuple(found.values()), tuple(notes.problems), tuple(names))
@@ -108,9 +118,16 @@ class _Reader:
     """Reads one tomogram of a set."""
 
     def __init__(
-        self, row: Table, tables: list[Table], name: str, image_size: tuple[int, int] | None, notes: _Notes
+        self,
+        row: Table,
+        tables: list[Table],
+        name: str,
+        image_size: tuple[int, int] | None,
+        project: Project,
+        notes: _Notes,
     ) -> None:
         self.row, self.tables, self.name, self.image_size, self.notes = row, tables, name, image_size, notes
+        self.project = project
         self.where = f"tomogram {name}"
 
     def read(self, bad: set[str]) -> SurveyedTomogram | None:
@@ -124,9 +141,10 @@ class _Reader:
         sizes = Counter((header.nx, header.ny) for header in headers.values())
         size = self.image_size or (sizes.most_common(1)[0][0] if sizes else None)
         try:
-            tomogram = tomogram_of(self.row, tilts, size or (1, 1))
+            tomogram = tomogram_of(self.row, tilts, size or (1, 1), self.project)
             labels = ("rlnTomoReconstructedTomogram", "rlnTomoReconstructedTomogramHalf1")
-            files = tuple(str(self.row.text(label)[0]) for label in labels if label in self.row)
+            named = tuple(str(self.row.text(label)[0]) for label in labels if label in self.row)
+            files = tuple(in_project(name, self.project) for name in named)
             if size is not None and len(sizes) == 1 and len(headers) == len({one.path for one in addresses}):
                 tomogram = replace(tomogram, images=TiltImages.open(addresses, name=self.name))
         except (InputError, ValueError) as problem:
@@ -139,7 +157,7 @@ class _Reader:
         try:
             if "rlnTomoTiltSeriesStarFile" not in self.row:
                 return tilt_table(self.tables, self.name, self.row.source)
-            tilt_file = str(self.row.text("rlnTomoTiltSeriesStarFile")[0])
+            tilt_file = in_project(str(self.row.text("rlnTomoTiltSeriesStarFile")[0]), self.project)
             return tilt_table(read_tables(tilt_file), self.name, tilt_file)
         except InputError as problem:
             self.notes.add(self.where, problem)
@@ -149,7 +167,7 @@ class _Reader:
         if self.image_size is not None:
             return ()
         try:
-            return tuple(image_addresses(self.row, tilts))
+            return tuple(image_addresses(self.row, tilts, self.project))
         except InputError as problem:
             self.notes.add(self.where, problem)
             return ()
@@ -165,12 +183,12 @@ class _Reader:
                 failures[path] = str(problem)
         absent = [path for path in failures if not Path(path).exists()]
         if absent:
-            self.notes.add(
-                self.where,
-                f"{len(absent)} of {len(headers) + len(failures)} image files do not exist seen from {Path.cwd()}, the "
-                f"first being {absent[0]}; run in the folder that names in STAR files are relative to, copy the "
-                "images, or give --image-size to look at the metadata only",
+            text = (
+                f"{len(absent)} of {len(headers) + len(failures)} image files do not exist seen from "
+                f"{seen_from(self.project)}, the first being {absent[0]}; run in the folder that names in STAR files "
+                "are relative to, copy the images, or give their size (image_size) to look at the metadata only"
             )
+            self.notes.add(self.where, InputError(text, field="image_size"))
         for path in sorted(set(failures) - set(absent)):
             self.notes.add(self.where, failures[path])
         return headers

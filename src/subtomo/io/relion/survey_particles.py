@@ -52,7 +52,8 @@ class _Notes:
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, problem: InputError | str) -> None:
-        self.problems.append(Problem(self.source, str(problem)))
+        fields = problem.fields if isinstance(problem, InputError) else ()
+        self.problems.append(Problem(self.source, str(problem), fields))
 
 
 def survey_particles(
@@ -76,7 +77,7 @@ def survey_particles(
             names = particles.table.text("rlnTomoParticleName")
             particles = replace(particles, trajectories=read_trajectories(trajectories, names))
         except InputError as problem:
-            notes.problems.append(Problem(str(trajectories), str(problem)))
+            notes.problems.append(Problem(str(trajectories), str(problem), problem.fields))
     has_angles = ANGLES[0] in particles.table
     return ParticleSurvey(notes.source, particles, tuple(notes.problems), has_names, has_angles)
 

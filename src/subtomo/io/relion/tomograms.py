@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from subtomo.conventions import MISSING_TOMOGRAM_SIZE
 from subtomo.errors import InputError
 from subtomo.io.mrc import ImageAddress, TiltImages, parse_image_name, read_header
 from subtomo.io.mrc_read import SummedVolume
+from subtomo.io.project import Project, in_project, seen_from
 from subtomo.io.relion.tilts import read_tilts
 from subtomo.io.star import find_table, read_tables
 from subtomo.model.optics import Microscope
@@ -27,14 +30,15 @@ REQUIRED = (
 OPTIONAL = ("rlnTomoDefocusSlope", "rlnCtfBfactorPerElectronDose", "rlnTomoTomogramBinning")
 
 
-def read_tomograms(path: str | Path, *, image_size: tuple[int, int] | None = None) -> TomogramSet:
+def read_tomograms(
+    path: str | Path, *, image_size: tuple[int, int] | None = None, project: Project = None
+) -> TomogramSet:
     """Read a tomogram set with its tilt tables and open its tilt images.
-
-    File names inside are taken as they stand, relative to the current folder, as RELION does.
 
     Args:
         path: STAR file with a table ``global``.
         image_size: Width and height of all tilt images in pixels. If given, no image is opened: enough for geometry.
+        project: The folder that names in the file are relative to; None for the current one, as in RELION.
 
     Raises:
         InputError: A file, table, column or image is missing or does not make sense.
@@ -43,7 +47,10 @@ def read_tomograms(path: str | Path, *, image_size: tuple[int, int] | None = Non
     tables = read_tables(path)
     overview = find_table(tables, "global")
     if overview is None or not len(overview):
-        raise InputError(f"{source}: no table data_global; give the tomogram set (tomograms.star) with --t")
+        raise InputError(
+            f"{source}: no table data_global; give the tomogram set (tomograms), such as tomograms.star",
+            field="tomograms",
+        )
     overview.require("rlnTomoName")
     overview.require(*REQUIRED)
     _check_numbers(overview)
@@ -55,11 +62,12 @@ def read_tomograms(path: str | Path, *, image_size: tuple[int, int] | None = Non
     for row, name in enumerate(overview.text("rlnTomoName")):
         if separate:
             tilt_file = str(overview.text("rlnTomoTiltSeriesStarFile")[row])
-            _check_present(tilt_file, source)
-            table = tilt_table(read_tables(tilt_file), str(name), tilt_file)
+            _check_present(tilt_file, source, project)
+            tilt_path = in_project(tilt_file, project)
+            table = tilt_table(read_tables(tilt_path), str(name), tilt_path)
         else:
             table = tilt_table(tables, str(name), source)
-        tomograms.append(tomogram_of(overview.take([row]), table, image_size))
+        tomograms.append(tomogram_of(overview.take([row]), table, image_size, project))
     return TomogramSet(tuple(tomograms), source)
 
 
@@ -73,15 +81,17 @@ def _check_numbers(overview: Table) -> None:
             overview.ints(label)
 
 
-def _check_present(tilt_file: str, source: str) -> None:
+def _check_present(tilt_file: str, source: str, project: Project) -> None:
     """Refuse a missing file with the way out if it stands beside the file that names it."""
-    if Path(tilt_file).exists():
+    if os.path.exists(in_project(tilt_file, project)):
         return
     folder = Path(source).resolve().parent
     found = (folder / tilt_file).exists()
     raise InputError(
-        f"{source}: names {tilt_file}, which does not exist seen from {Path.cwd()}; names are relative to the folder "
-        f"where the command runs; {f'seen from {folder} it is there: run from that folder' if found else 'correct it'}"
+        f"{source}: names {tilt_file}, which does not exist seen from {seen_from(project)}; names are relative to the "
+        "folder of the project, by default the one where the command runs; "
+        f"{f'seen from {folder} it is there: run from that folder' if found else 'correct it'}",
+        field="project",
     )
 
 
@@ -111,7 +121,7 @@ def tilt_table(tables: Sequence[Table], name: str, path: str) -> Table:
     return table
 
 
-def tomogram_of(row: Table, tilts: Table, image_size: tuple[int, int] | None) -> TiltSeries:
+def tomogram_of(row: Table, tilts: Table, image_size: tuple[int, int] | None, project: Project = None) -> TiltSeries:
     """Make a tomogram of its row in the set and its tilts; with the size of its images, these are not opened."""
     name = str(row.text("rlnTomoName")[0])
     size = (MISSING_TOMOGRAM_SIZE,) * 3
@@ -121,7 +131,7 @@ def tomogram_of(row: Table, tilts: Table, image_size: tuple[int, int] | None) ->
     pixel_size = _positive(row, "rlnTomoTiltSeriesPixelSize")
     images = None
     if image_size is None:
-        images = TiltImages.open(image_addresses(row, tilts), name=name)
+        images = TiltImages.open(image_addresses(row, tilts, project), name=name)
         image_size = images.image_size
     deformation = None
     if all(label in row for label in DEFORMATION_GRID):
@@ -145,17 +155,18 @@ def tomogram_of(row: Table, tilts: Table, image_size: tuple[int, int] | None) ->
         dose_b_factor_a2=_number(row, "rlnCtfBfactorPerElectronDose", 0.0),
         optics_group_name=str(row.text("rlnOpticsGroupName")[0]) if "rlnOpticsGroupName" in row else name,
         source=f"{tilts.source}: table data_{tilts.name}",
-        reconstruction=_reconstruction(row),
+        reconstruction=_reconstruction(row, project),
         tilt_series_name=str(row.text("rlnTomoTiltSeriesName")[0]) if "rlnTomoTiltSeriesName" in row else "",
     )
 
 
-def image_addresses(row: Table, tilts: Table) -> list[ImageAddress]:
+def image_addresses(row: Table, tilts: Table, project: Project = None) -> list[ImageAddress]:
     """List where each tilt's image is: in one file for the whole series, or wherever its row says."""
     name = str(row.text("rlnTomoName")[0])
     if "rlnTomoTiltSeriesName" in row:
         row.require("rlnTomoFrameCount")
-        path, count = str(row.text("rlnTomoTiltSeriesName")[0]), int(row.ints("rlnTomoFrameCount")[0])
+        path = in_project(str(row.text("rlnTomoTiltSeriesName")[0]), project)
+        count = int(row.ints("rlnTomoFrameCount")[0])
         if count != len(tilts):
             raise InputError(
                 f"{tilts.source}: table data_{tilts.name} has {len(tilts)} tilts, but rlnTomoFrameCount of {name} in "
@@ -166,16 +177,17 @@ def image_addresses(row: Table, tilts: Table) -> list[ImageAddress]:
             raise InputError(f"{path}: has {sections} images, but tomogram {name} has {count} tilts; check the stack")
         return [ImageAddress(path, index) for index in range(count)]
     tilts.require("rlnMicrographName")
-    return [parse_image_name(str(image)) for image in tilts.text("rlnMicrographName")]
+    addresses = (parse_image_name(str(image)) for image in tilts.text("rlnMicrographName"))
+    return [replace(address, path=in_project(address.path, project)) for address in addresses]
 
 
-def _reconstruction(row: Table) -> Reconstruction | None:
+def _reconstruction(row: Table, project: Project) -> Reconstruction | None:
     """Find the reconstructed tomogram, one file or two halves to be summed; the single one has priority."""
     whole, halves = "rlnTomoReconstructedTomogram", [f"rlnTomoReconstructedTomogramHalf{half}" for half in (1, 2)]
     labels = [whole] if whole in row else halves
     if "rlnTomoTomogramBinning" not in row or not all(label in row for label in labels):
         return None
-    files = tuple(str(row.text(label)[0]) for label in labels)
+    files = tuple(in_project(str(row.text(label)[0]), project) for label in labels)
     return Reconstruction(SummedVolume(files), _positive(row, "rlnTomoTomogramBinning"))
 
 

@@ -32,7 +32,11 @@ def read_trajectories(path: str | Path, names: TextArray) -> list[Float]:
         InputError: The file is missing or lacks a particle.
     """
     if not Path(path).is_file():
-        raise InputError(f"{path}: no such trajectory file; correct --mot or the optimisation set, or leave it out")
+        raise InputError(
+            f"{path}: no such trajectory file (trajectories); correct its name, here or in the optimisation set, or "
+            "leave it out",
+            field="trajectories",
+        )
     tables = read_tables(path)
     general = find_table(tables, "general")
     if general is None or not len(general):

@@ -36,7 +36,8 @@ def read_volume_files(particles: ParticleSet) -> VolumeFiles:
     if "rlnImageName" not in table:
         raise InputError(
             f"{particles.source}: table data_particles has no rlnImageName, so these particles were not extracted "
-            "yet; give the particles.star of subtomo extract, or average from the tilt images with --from-tilts"
+            "yet; give the particles.star of subtomo extract, or average from the tilt images (from_tilts)",
+            field="from_tilts",
         )
     flag = particles.general_table
     flat = flag is not None and len(flag) > 0 and bool(flag.bools("rlnTomoSubTomosAre2DStacks")[0])
@@ -46,13 +47,14 @@ def read_volume_files(particles: ParticleSet) -> VolumeFiles:
     )
     if flat or (dimensions[groups] == 2).any():
         raise InputError(
-            f"{particles.source}: its particles are 2-D stacks, which are not averaged from files; add --from-tilts "
-            "with the box (--b) and the tomogram set (--t) to average them from the tilt images instead"
+            f"{particles.source}: its particles are 2-D stacks, which are not averaged from files; average them from "
+            "the tilt images instead (from_tilts, with box_size and tomograms)",
+            field=("from_tilts", "box_size", "tomograms"),
         )
     if "rlnCtfImage" not in table:
         raise InputError(
             f"{particles.source}: table data_particles has no rlnCtfImage, the weights without which there is no "
-            "average; extract again without --no_comb"
+            "average; extract again, and write the weights, too"
         )
     label = "rlnCtfDataAreCtfPremultiplied"
     premultiplied = optics.bools(label) if label in optics else np.ones(len(optics), np.bool_)
