@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from subtomo.manifolds.surface import surface_normal
 from subtomo.model.manifold import Sphere
 from subtomo.model.table import Table
 from tests.helpers.builders import SETTINGS
+from tests.helpers.options import on_the_command_line
 from tests.helpers.project import edit
 
 JOB = ManifoldJob("out", 40.0, 10.0, 90.0, tomograms_file="tomograms.star", manifolds_file="manifolds.star")
@@ -179,8 +181,10 @@ def test_without_any_particle_there_is_a_warning_and_no_particle_table(project: 
 
 @pytest.mark.usefixtures("project")
 def test_absurdly_many_particles_are_refused_before_memory_is_taken() -> None:
-    with pytest.raises(InputError, match=r"manifolds.star: table data_TS_1, row 1: .*--spacing.*units"):
+    with pytest.raises(InputError) as caught:
         sample_manifold(replace(JOB, spacing_angstrom=1e-300))
+    told = on_the_command_line(caught.value, "sample-manifold")
+    assert re.search(r"manifolds.star: table data_TS_1, row 1: .*--spacing.*units", told)
 
 
 def test_a_particle_on_the_pole_of_a_sphere_has_its_normal_along_z(project: Path) -> None:

@@ -11,6 +11,7 @@ from subtomo.manifolds.surface import surface_normal, surface_point
 from subtomo.model.manifold import Manifold, SamplingSettings, Sphere, Spheroid, Surface
 from subtomo.physics.orientation import euler_to_matrix
 from tests.helpers.builders import PIXEL_SIZE, tomogram
+from tests.helpers.options import on_the_command_line
 
 CENTRE = np.array([50.0, 40.0, 20.0])
 SPHERE = Sphere(CENTRE, 18.0)
@@ -116,5 +117,6 @@ def test_coefficients_beyond_a_full_square_do_not_count() -> None:
     ],
 )
 def test_settings_that_make_no_sense_are_refused(values: tuple[float, float, float], word: str) -> None:
-    with pytest.raises(SettingsError, match=word):
+    with pytest.raises(SettingsError) as caught:
         SamplingSettings(*values)
+    assert word in on_the_command_line(caught.value, "sample-manifold")

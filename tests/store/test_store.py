@@ -24,6 +24,7 @@ from subtomo.model.settings import ExtraFile, Output, OutputSettings, Weighting
 from subtomo.model.subtomogram import PseudoSubtomogram
 from subtomo.model.tilt_series import TomogramSet
 from tests.helpers.builders import SETTINGS, particle_set, tilt_images, tomogram, tomogram_set
+from tests.helpers.options import on_the_command_line
 
 RESUMED = RunContext(resume=True, threads=1)
 
@@ -123,8 +124,9 @@ def test_a_stopped_run_leaves_an_incomplete_store_that_resumes_with_whole_shards
     assert not halted.is_complete
     undone = np.flatnonzero(~halted.done).tolist()
     assert undone
-    with pytest.raises(InputError, match=r"not finished; finish the run with --resume"):
+    with pytest.raises(InputError) as caught:
         halted[undone[0]]
+    assert "not finished; finish the run with --resume" in on_the_command_line(caught.value)
     store_particles(*inputs(), SETTINGS, str(tmp_path), context=RESUMED)
     for item, expected in zip(
         StoredSubtomograms(tmp_path / "particles.zarr"), PseudoSubtomograms(*inputs(), SETTINGS), strict=True

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import pytest
 
 from subtomo.errors import SettingsError
 from subtomo.model.settings import CircleCrop, Cone, ExtractionSettings, OutputSettings
+from tests.helpers.options import on_the_command_line
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"box_size": 25}, r"box size \(--b\) is 25.*even"),
@@ -32,8 +34,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("wrong", "message"), WRONG, ids=[str(wrong) for wrong, _ in WRONG])
 def test_values_that_make_no_sense_are_refused_with_value_and_option(wrong: dict[str, Any], message: str) -> None:
-    with pytest.raises(SettingsError, match=message):
+    with pytest.raises(SettingsError) as caught:
         ExtractionSettings(**{"box_size": 24, **wrong})
+    assert re.search(message, on_the_command_line(caught.value))
+    assert set(wrong) <= set(caught.value.fields)
+    assert "--" not in str(caught.value)
 
 
 def test_the_crop_is_the_box_unless_it_is_given() -> None:

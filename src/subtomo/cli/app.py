@@ -35,7 +35,7 @@ app.command(compare.compare, name="compare")
 app.command(optimisation_set.optimisation_set, name="optimisation-set")
 app.command(sample_manifold.sample_manifold, name="sample-manifold")
 
-_GROUPS: dict[str, tuple[type, ...]] = {
+GROUPS: dict[str, tuple[type, ...]] = {
     "average": average.GROUPS,
     "compare": compare.GROUPS,
     "doctor": doctor.GROUPS,
@@ -45,7 +45,8 @@ _GROUPS: dict[str, tuple[type, ...]] = {
     "report": report.GROUPS,
     "sample-manifold": sample_manifold.GROUPS,
 }
-_OPTIONS = {command: known_options(*groups) for command, groups in _GROUPS.items()}
+"""Options of every command."""
+_OPTIONS = {command: known_options(*groups) for command, groups in GROUPS.items()}
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -59,7 +60,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         words.append("--help")
     prefix = None
     if words and words[0] in _OPTIONS:
-        option_names.set(options_by_field(*_GROUPS[words[0]]))
+        option_names.set(options_by_field(*GROUPS[words[0]]))
         words, repeated = last_of_each(words, _OPTIONS[words[0]])
         prefix = value_of("--pipeline_control", words, _OPTIONS[words[0]])
         for name in repeated:

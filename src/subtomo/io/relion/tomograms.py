@@ -187,7 +187,8 @@ def _reconstruction(row: Table, project: Project) -> Reconstruction | None:
     labels = [whole] if whole in row else halves
     if "rlnTomoTomogramBinning" not in row or not all(label in row for label in labels):
         return None
-    files = tuple(in_project(str(row.text(label)[0]), project) for label in labels)
+    # a worker process may have another working folder
+    files = tuple(os.path.abspath(in_project(str(row.text(label)[0]), project)) for label in labels)
     return Reconstruction(SummedVolume(files), _positive(row, "rlnTomoTomogramBinning"))
 
 
