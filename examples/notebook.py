@@ -7,7 +7,6 @@ Editors that know py:percent (Jupytext, VS Code, Spyder, PyCharm) open it as cel
 # %%
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -24,13 +23,13 @@ out.mkdir(parents=True, exist_ok=True)
 
 # %% [markdown]
 # ## Read
-# Names in STAR files count from the project's folder, so that is where to be.
+# Names in STAR files are relative to the project's folder.
 
 # %%
 # --8<-- [start:read]
-os.chdir(Path(__file__).parent / "empiar-10499" if "__file__" in globals() else "examples/empiar-10499")
-tomograms = read_tomograms("tomograms.star")
-particles = read_particles("particles.star", tomograms)
+project = (Path(__file__).parent if "__file__" in globals() else Path("examples")) / "empiar-10499"
+tomograms = read_tomograms(project / "tomograms.star", project=project)
+particles = read_particles(project / "particles.star", tomograms)
 
 series = tomograms["TS_254"]
 print(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,23 @@ def test_a_scheduler_that_runs_already_is_used(project: Path) -> None:
     with LocalCluster(n_workers=1, threads_per_worker=1, processes=True, **local) as cluster:
         assert main([*OPTIONS, "--dask", cluster.scheduler_address, "--o", "out/"]) == 0
     assert len(list((project / "out" / "Subtomograms").rglob("*_data.mrc"))) == 4
+
+
+def test_workers_in_another_folder_write_into_the_project(
+    project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    from distributed import LocalCluster
+
+    local = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "memory_limit": 0}
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    with chdir(elsewhere):
+        cluster = LocalCluster(n_workers=1, threads_per_worker=1, processes=True, **local)
+    with cluster:
+        assert main([*OPTIONS, "--sum", "--dask", cluster.scheduler_address, "--o", "out/"]) == 0
+    assert len(list((project / "out" / "Subtomograms").rglob("*_data.mrc"))) == 4
+    assert (project / "out" / "sum_data.mrc").is_file()
+    assert not list(elsewhere.rglob("*.mrc"))
+    assert str(project) not in (project / "out" / "particles.star").read_text()
 
 
 def test_an_address_without_scheduler_is_told_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

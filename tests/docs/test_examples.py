@@ -63,7 +63,7 @@ def test_the_average_of_a_known_structure_agrees_with_the_truth_as_its_half_maps
 def test_the_notebook_runs_from_reading_to_writing(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # and back: the notebook changes the folder
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["notebook.py", str(tmp_path / "out")])
     notebook = load(repository, "notebook", monkeypatch)
     printed = capsys.readouterr().out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate
 
@@ -160,6 +160,8 @@ class Worker:
     def _batches(self, places: dict[int, tuple[SeriesPlan, list[int]]], sums: _SumsInOrder) -> Iterator[Batch]:
         """Pack the work; what is not to be made or read is left out, but batches keep their bounds and numbers."""
         work, plan = self._work, self._work.plan
+        # a worker may have another working folder
+        layout = replace(work.layout, folder=os.path.join(os.path.abspath(work.layout.folder), ""))
         for entry in plan.series:
             self._before(entry.series.name)
             wanted, todo = work.wanted(entry), work.todo(entry)
@@ -169,9 +171,9 @@ class Worker:
                     sums.came(number, None)
                     continue
                 places[number] = entry, indices.tolist()
-                file = work.layout.partial_sum(number) if self.sums is not None else None
+                file = layout.partial_sum(number) if self.sums is not None else None
                 part, particles = subset(entry, plan.particles, indices)
-                yield Batch(number, part, particles, plan.settings, work.output, work.layout, todo[indices], file)
+                yield Batch(number, part, particles, plan.settings, work.output, layout, todo[indices], file)
 
     def _batches_of(self, entry: SeriesPlan) -> Iterator[tuple[int, range]]:
         """Give number and particles of the batches of a tomogram."""
