@@ -17,6 +17,7 @@ from subtomo.physics.orientation import euler_to_matrix
 from subtomo.simulation.conditions import Conditions
 from subtomo.simulation.particle import GaussianParticle, random_particle
 from subtomo.simulation.simulation import simulate
+from tests.helpers.options import on_the_command_line
 
 SMALL = Conditions(box_size=48, crop_size=24, n_tilts=15, dose_per_tilt=5.0, defocus_angstrom=12_000.0, snr=0.05)
 N_POSES = 40, 20
@@ -158,8 +159,9 @@ def test_whitened_costs_need_no_noise_level() -> None:
     ],
 )
 def test_conditions_that_make_no_sense_are_refused(change: dict[str, float], message: str) -> None:
-    with pytest.raises(SettingsError, match=message):
+    with pytest.raises(SettingsError) as caught:
         replace(SMALL, **change)
+    assert message in on_the_command_line(caught.value, "fidelity")
 
 
 def test_particles_that_do_not_fit_are_refused() -> None:

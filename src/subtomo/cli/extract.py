@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from subtomo.cli.arguments import command_line
 from subtomo.cli.extract_options import InputOptions, ProcessingOptions, SelectionOptions, SizeOptions, TermOptions
 from subtomo.cli.extract_output_options import GROUPS, ComputingOptions, DeadOptions, OutputOptions
+from subtomo.cli.field_names import in_words_of_options
 from subtomo.cli.messages import note, warn
 from subtomo.cli.report import report_after_extraction, reports_are_off
 from subtomo.errors import InputError, SettingsError
@@ -78,7 +79,8 @@ def extract(
     if summary.failures:
         first = summary.failures[0]
         raise InputError(
-            f"{len(summary.failures)} particle(s) are missing, the first being {first.particle}: {first.error}. "
+            f"{len(summary.failures)} particle(s) are missing, the first being {first.particle}: "
+            f"{in_words_of_options(first.error)}. "
             f"{summary.output_dir}extraction_summary.json lists them all; with --resume only these are made again"
         )
     return 0
