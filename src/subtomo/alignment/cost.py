@@ -1,4 +1,4 @@
-"""The cost of a pose: by the tilt images, and by what files hold of them (cost-fidelity.md).
+"""The cost of a pose: by the tilt images, and by what files hold of them (spec/cost.md).
 
 All are up to a constant and a factor. ``V`` is the posed reference, evaluated exactly: only the terms are judged.
 """

@@ -1,4 +1,4 @@
-"""Points and normals of spheres and spheroids (relion-conventions.md §11)."""
+"""Points and normals of spheres and spheroids (spec/conventions.md §11)."""
 
 from __future__ import annotations
 

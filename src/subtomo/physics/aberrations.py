@@ -1,4 +1,4 @@
-"""Higher-order aberrations as Zernike polynomials (relion-conventions.md §6.4)."""
+"""Higher-order aberrations as Zernike polynomials (spec/conventions.md §6.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Damping of frequencies near the z axis of a particle's frame (relion-conventions.md §7.4)."""
+"""Damping of frequencies near the z axis of a particle's frame (spec/conventions.md §7.4)."""
 
 from __future__ import annotations
 

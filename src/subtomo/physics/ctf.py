@@ -1,4 +1,4 @@
-"""The contrast transfer function (relion-conventions.md §6.3)."""
+"""The contrast transfer function (spec/conventions.md §6.3)."""
 
 from __future__ import annotations
 

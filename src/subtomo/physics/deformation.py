@@ -1,4 +1,4 @@
-"""In-plane deformations of tilt images, as found by frame alignment (relion-conventions.md §4.4)."""
+"""In-plane deformations of tilt images, as found by frame alignment (spec/conventions.md §4.4)."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The sign of an eigenvector is arbitrary in mathematics, but decides here in which order surfaces are sampled. So this is
 the hybrid method of Kopp (arXiv:physics/0610206) that RELION uses: analytic eigenvalues and cross products, and QL
-iteration where these lose digits (relion-conventions.md §11).
+iteration where these lose digits (spec/conventions.md §11).
 """
 
 from __future__ import annotations

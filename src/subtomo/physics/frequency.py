@@ -1,4 +1,4 @@
-"""Frequency grids of half transforms, and averages over shells (relion-conventions.md, notation, §6.7, §7.5)."""
+"""Frequency grids of half transforms, and averages over shells (spec/conventions.md, notation, §6.7, §7.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whitening of the noise in tilt images (relion-conventions.md §6.7)."""
+"""Whitening of the noise in tilt images (spec/conventions.md §6.7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rotations: ZYZ Euler angles to matrices and back (relion-conventions.md §3.1)."""
+"""Rotations: ZYZ Euler angles to matrices and back (spec/conventions.md §3.1)."""
 
 from __future__ import annotations
 

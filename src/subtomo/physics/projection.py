@@ -1,4 +1,4 @@
-"""Projection of tomogram positions into tilt images (relion-conventions.md §4)."""
+"""Projection of tomogram positions into tilt images (spec/conventions.md §4)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def projection_from_angles(
         image_size: width and height of the tilt images, pixels.
         tomogram_size: x, y, z size of the unbinned tomogram, pixels.
 
-    Source: relion-conventions.md §4.1; the halves are integers here.
+    Source: spec/conventions.md §4.1; the halves are integers here.
     """
     angles = np.asarray(angles_deg, dtype=np.float64)
     shifts = np.asarray(shift_px, dtype=np.float64)

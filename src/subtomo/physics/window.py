@@ -1,4 +1,4 @@
-"""Real-space windows of images and volumes (relion-conventions.md §6.8, §7.5)."""
+"""Real-space windows of images and volumes (spec/conventions.md §6.8, §7.5)."""
 
 from __future__ import annotations
 
