@@ -67,7 +67,7 @@ def test_every_equation_is_understood(repository: Path, tmp_path: Path) -> None:
         chromium.open(page, width=1200)
         wrong = "[...document.querySelectorAll('.katex-error')].map(e => e.title)"
         assert chromium.evaluate(wrong) == []
-        assert chromium.evaluate("document.querySelectorAll('.arithmatex > .katex, .arithmatex > .katex-display').length") \
-            == len(found)  # fmt: skip
+        done = ".arithmatex > .katex, .arithmatex > .katex-display"
+        assert chromium.evaluate(f"document.querySelectorAll('{done}').length") == len(found)
         assert chromium.evaluate("document.fonts.ready.then(fonts => [...fonts].some(f => f.status == 'loaded'))")
         assert [url for url in chromium.requests() if not url.startswith(("file:", "data:"))] == []
