@@ -1,4 +1,4 @@
-"""Point groups of rotations by name, with their axes where RELION puts them.
+"""Point groups of rotations by name, with their axes where RELION has them.
 
 =========  ===========================================================================================
 ``Cn``     n-fold axis on z
@@ -68,7 +68,7 @@ def rotation_group(name: str) -> Float:
 
 
 def _matrices(name: str, angles_deg: list[float]) -> Float:
-    """Give a group of SciPy's in a frame rotated about z, then x, then y, the identity first."""
+    """Return a group of SciPy's in a frame rotated about z, then x, then y, the identity first."""
     from scipy.spatial.transform import Rotation  # slow to import, and few commands need it
 
     frame = Rotation.from_euler("zxy", angles_deg, degrees=True)
