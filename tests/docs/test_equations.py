@@ -39,6 +39,13 @@ def test_no_code_imitates_an_equation(repository: Path) -> None:
     assert found == set()
 
 
+def test_lists_go_on_after_an_item_with_an_equation(repository: Path) -> None:
+    """An item that follows a paragraph of the one before, without an empty line, would be taken into it."""
+    swallowed = re.compile(r"\n\n {4}\S[^\n]*(?:\n {4}[^\n]+)*\n((?:[*-]|\d+\.) [^\n]{0,40})")
+    found = {(name, item) for name, text in pages(repository).items() for item in swallowed.findall(text)}
+    assert found == set()
+
+
 def test_katex_comes_with_its_licence_and_with_every_font_that_it_asks_for(repository: Path) -> None:
     katex = repository / "docs" / "assets" / "vendor" / "katex"
     asked = set(re.findall(r"url\(([^)]*)\)", (katex / "katex.min.css").read_text(encoding="utf-8")))
