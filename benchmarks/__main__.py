@@ -1,9 +1,11 @@
 """Run all benchmarks and write ``benchmarks/RESULTS.md``.
 
-    python -m benchmarks [--rounds N] [--peer [FOLDER]] [--work FOLDER] [--only WORD]
+    python -m benchmarks [--rounds N] [--peer [FOLDER]] [--work FOLDER] [--only WORD] [--json FILE]
 
 ``--peer`` compares with zarr-particle-tools, installed into an environment in that folder unless it is there already.
 ``--only`` measures the sections anew that have a word in their title, and keeps the others as they are.
+``--json`` keeps every value of the main table, so that ``python -m pyperf compare_to before.json after.json --table``
+says which rows of two commits differ by more than their scatter.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("--work", type=Path, help="folder for temporary files (default: the system's)")
     parser.add_argument("--only", metavar="WORD", default="", help="measure sections with this word in their title")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the main table's values for pyperf compare_to")
     options = parser.parse_args(arguments)
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="subtomo-bench-", dir=options.work) as name:
@@ -47,6 +50,8 @@ def main(arguments: list[str]) -> None:
         extract(folder, f"--t tomograms.star --p {write_particles(folder, 1, 64)} --b 64 --j 1")
         timed = cache(lambda: extraction.measure(folder, options.rounds))
         report.add("Extraction, one thread", lambda: extraction.section(timed()))
+        if options.json:
+            extraction.suite(timed()).dump(str(options.json), replace=True)
         report.add("Where the time goes", lambda: verbs.section(folder, timed()))
         report.add("Other terms than RELION's", lambda: terms.section(folder))
         report.add("Threads", lambda: scaling.threads_section(folder))
@@ -112,7 +117,10 @@ class Report:
 
 def _shown(arguments: list[str]) -> list[str]:
     """Hide the names of folders of this machine."""
-    return ["FOLDER" if i and arguments[i - 1] in ("--peer", "--work") else word for i, word in enumerate(arguments)]
+    return [
+        "FOLDER" if i and arguments[i - 1] in ("--peer", "--work", "--json") else word
+        for i, word in enumerate(arguments)
+    ]
 
 
 if __name__ == "__main__":

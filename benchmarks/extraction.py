@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyperf
+
 from benchmarks.measure import QUIET_CORES, Run, Sample, ask, extract, table, wait_until_quiet
 from benchmarks.project import write_particles
 
@@ -114,6 +116,23 @@ def _measure_once(folder: Path, workload: Workload) -> tuple[float, ...]:
 
 def _floor(workload: Workload) -> float:
     return sum(ask("floor", workload.box, workload.crop, workload.binning, 3).values())
+
+
+def suite(timed: list[Timed]) -> pyperf.BenchmarkSuite:
+    """Give seconds per particle, and the floors measured beside them, for a comparison with another commit's."""
+    return pyperf.BenchmarkSuite(
+        [
+            pyperf.Benchmark(
+                # of too few particles the difference of two runs can be nothing, which pyperf refuses
+                [
+                    pyperf.Run([max(ms, 1e-6) / 1e3], metadata={"name": f"{item.workload.name}, {what}"})
+                    for ms in sample.values
+                ]
+            )
+            for item in timed
+            for what, sample in (("wall", item.wall_ms), ("CPU", item.cpu_ms), ("floor", item.floor_ms))
+        ]
+    )
 
 
 def section(timed: list[Timed]) -> str:

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyperf
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 _POLL_SECONDS = 0.02
 QUIET_CORES = 0.25
@@ -152,14 +154,15 @@ def verdict(subject: str, *, reached: bool) -> str:
 
 def describe_machine() -> str:
     """Tell processor, memory, system and versions, for a measurement says little without them."""
-    cpu = next((line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "?")
+    state = pyperf.Run([1.0]).get_metadata()
+    cpu, cores = state.get("cpu_model_name", "?"), state["cpu_count"]
     flags = next((line for line in _lines("/proc/cpuinfo") if line.startswith("flags")), "").split()
     vector = [name for name in ("avx2", "fma", "avx512f") if name in flags]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     packages = ("subtomo", "numpy", "numba", "llvmlite", "ducc0", "scipy", "mrcfile", "gemmi")
     versions = ", ".join(f"{name} {_version(name)}" for name in packages)
     return (
-        f"- processor: {cpu} ({', '.join(vector) or 'no AVX2'}), {os.cpu_count()} cores; {memory:.0f} GB of memory\n"
+        f"- processor: {cpu} ({', '.join(vector) or 'no AVX2'}), {cores} cores; {memory:.0f} GB of memory\n"
         f"- system: {platform.system()} {platform.release()}, Python {platform.python_version()}\n"
         f"- packages: {versions}\n"
     )

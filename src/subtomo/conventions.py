@@ -9,7 +9,7 @@ Fourier space
 Centres
     Images and volumes have their centre at ``n // 2``. The projection matrices subtract the *integer* half of the
     tomogram size (`integer_centre`), particle coordinates and defocus add the *exact* half: for odd sizes the two
-    differ by half a pixel (quirk 1 of `relion-conventions.md`, §12).
+    differ by half a pixel (quirk 1 of spec/conventions.md §12).
 Euler angles
     ``rot, tilt, psi`` are ZYZ in degrees; the matrix maps vectors of the particle's frame to the tomogram's.
 Hand
@@ -63,7 +63,7 @@ GIMBAL_THRESHOLD = 2.2250738585072014e-308
 
 
 class Quirk(NamedTuple):
-    """Something in RELION 5.0.1 that surprises; its number is that of relion-conventions.md, §12."""
+    """Something in RELION 5.0.1 that surprises; its number is that of spec/conventions.md §12."""
 
     number: int
     statement: str

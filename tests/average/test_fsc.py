@@ -129,7 +129,7 @@ def test_a_guinier_plot_of_a_gaussian_is_a_line_of_its_b_factor() -> None:
     assert fit_line(frequency, log_amplitude(volume), 0.1, 0.11) is None
 
 
-def test_the_star_file_holds_the_curves_under_labels_that_relion_knows(tmp_path: Path, shared_dir: Path) -> None:
+def test_the_star_file_holds_the_curves_under_labels_that_relion_knows(tmp_path: Path, repository: Path) -> None:
     first, second = halves()
     mask = soft_disc(centre_distance(SIZE, 3), 12.0, 4.0)
     curves = compare_halves(first, second, mask, 2.0, seed=0)
@@ -137,7 +137,7 @@ def test_the_star_file_holds_the_curves_under_labels_that_relion_knows(tmp_path:
     write_fsc(tmp_path / "fsc.star", curves, guinier_curves(first, mask, curves), files)
     tables = read_tables(tmp_path / "fsc.star")
     assert [table.name for table in tables] == ["general", "fsc", "guinier"]
-    with open(shared_dir / "spec" / "relion-labels.csv", newline="") as stream:
+    with open(repository / "docs" / "spec" / "relion-labels.csv", newline="") as stream:
         known = {row[0] for row in csv.reader(stream)}
     assert {label for table in tables for label in table.labels} <= known
     table = find_table(tables, "fsc")

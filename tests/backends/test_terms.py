@@ -107,7 +107,7 @@ def test_the_exact_term_is_the_sum_over_pixels(name: str, crop: int) -> None:
 
 
 def direct_sum(slices: NDArray[np.complex128], axes: Float, limits: NDArray[np.int32], crop: int) -> Float:
-    """Sum 2 Re(d exp(2πi p·r / c)), pixel by pixel (cost-fidelity.md), with scales 1, 2, 1/2."""
+    """Sum 2 Re(d exp(2πi p·r / c)), pixel by pixel (spec/cost.md), with scales 1, 2, 1/2."""
     z, y, x = np.indices((crop,) * 3) - crop // 2
     volume = np.zeros((crop,) * 3)
     for slice_, (u, v), limit, scale in zip(slices, axes, limits, (1.0, 2.0, 0.5), strict=True):

@@ -1,4 +1,4 @@
-"""The cost of a pose: by the tilt images, and by what files hold of them (cost-fidelity.md).
+"""The cost of a pose: from the tilt images, and from what files hold of them (spec/cost.md).
 
 All are up to a constant and a factor. ``V`` is the posed reference, evaluated exactly: only the terms are judged.
 """
@@ -25,24 +25,24 @@ class Reference(Protocol):
         """Rotate the density by (3, 3) about its centre, then shift it by (3,) pixels."""
 
     def slice_values(self, axes: Float, size: int) -> Complex:
-        """Give the orthonormal transform of the projection along axes (2, 3): (size, size // 2 + 1), centre at 0."""
+        """Compute the orthonormal transform of the projection along axes (2, 3): (size, size // 2 + 1), centre at 0."""
 
     def volume_values(self, size: int) -> Complex:
-        """Give the transform of the density, (size, size, size // 2 + 1), centre at 0, divided by ``size``."""
+        """Compute the transform of the density, (size, size, size // 2 + 1), centre at 0, divided by ``size``."""
 
 
 class Cost(Protocol):
     """Compares posed references with one particle."""
 
     def __call__(self, reference: Reference) -> float:
-        """Give the cost of a reference in some pose."""
+        """Compute the cost of a reference in some pose."""
 
 
 class LeastSquares(Cost, Protocol):
     """A cost that is a sum of squares, as relion_refine's is."""
 
     def residuals(self, reference: Reference) -> Float:
-        """Give the numbers whose squares add up to the cost, (n,)."""
+        """Compute the numbers whose squares add up to the cost, (n,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ class ImageCost:
         return cls(images, amplitude, axes, half_plane(images.shape[1]))
 
     def __call__(self, reference: Reference) -> float:
-        """Give L2."""
+        """Compute L2."""
         cost = 0.0
         for image, amplitude, axes in zip(self.images, self.amplitude, self.axes, strict=True):
             model = amplitude * reference.slice_values(axes, len(image))
@@ -93,15 +93,15 @@ class VolumeCost:
         return cls(data, weights, _per_shell(residual), inside)
 
     def __call__(self, reference: Reference) -> float:
-        """Give the cost."""
+        """Compute the cost."""
         return self.of_transform(reference.volume_values(len(self.data)))
 
     def of_transform(self, values: Complex) -> float:
-        """Give the cost of a reference whose `Reference.volume_values` are known."""
+        """Compute the cost of a reference whose `Reference.volume_values` are known."""
         return float((self.inside * np.abs(self.data - self.weights * values) ** 2 / self.variance).sum())
 
     def residuals(self, reference: Reference) -> Float:
-        """Give real and imaginary parts of all voxels."""
+        """Return real and imaginary parts of all voxels."""
         factor = np.sqrt(self.inside / self.variance)
         chosen = self.inside > 0
         return _parts((factor * (self.data - self.weights * reference.volume_values(len(self.data))))[chosen])
@@ -127,11 +127,11 @@ class StackCost:
         return cls(images, weights, _per_shell(residual), axes, half_plane(size))
 
     def __call__(self, reference: Reference) -> float:
-        """Give the cost."""
+        """Compute the cost."""
         return float((self.residuals(reference) ** 2).sum())
 
     def residuals(self, reference: Reference) -> Float:
-        """Give real and imaginary parts of all pixels."""
+        """Return real and imaginary parts of all pixels."""
         size = self.images.shape[1]
         models = np.stack([reference.slice_values(axes, size) for axes in self.axes])
         factor = np.sqrt(self.inside / self.variance)

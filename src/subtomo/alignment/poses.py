@@ -17,7 +17,7 @@ LARGEST_SHIFT_PX = 4.0
 
 
 class Pose(NamedTuple):
-    """What is done to the reference."""
+    """The rotation and shift of the reference."""
 
     rotation: Float
     """(3, 3)"""
@@ -29,7 +29,7 @@ TRUE_POSE = Pose(np.eye(3), np.zeros(3))
 
 
 def random_poses(rng: np.random.Generator, n_local: int = N_LOCAL, n_anywhere: int = N_ANYWHERE) -> list[Pose]:
-    """Give the true pose, then poses within 12° and 4 pixels of it, then poses turned anyhow."""
+    """Return the true pose, then poses within 12° and 4 pixels of it, then random ones."""
     local = [Pose(_small_rotation(rng), _in_ball(LARGEST_SHIFT_PX, rng)) for _ in range(n_local)]
     turned = Rotation.random(n_anywhere, rng=rng).as_matrix()
     return [TRUE_POSE, *local, *(Pose(matrix, _in_ball(LARGEST_SHIFT_PX, rng)) for matrix in turned)]

@@ -19,14 +19,14 @@ _STEPS = np.array([3e-3] * 3 + [3e-2] * 3)
 
 
 class PoseError(NamedTuple):
-    """How far a pose is from the true one, which is none at all."""
+    """How far a pose is from the true one, the identity."""
 
     angle_deg: float
     shift_px: float
 
 
 def search_pose(cost: LeastSquares, reference: Reference, start: Pose, iterations: int = 8) -> Pose:
-    """Lower a cost by turning and shifting the reference, by the Levenberg-Marquardt method.
+    """Minimise a cost over rotations and shifts of the reference with the Levenberg-Marquardt method.
 
     Args:
         cost: Of the particle.

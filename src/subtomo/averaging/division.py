@@ -1,4 +1,4 @@
-"""Divide a volume by its weights, or undo that, and lay weights out for people (relion-conventions.md §7.5)."""
+"""Divide a volume by its weights, or undo that, and lay weights out for people (spec/conventions.md §7.5)."""
 
 from __future__ import annotations
 

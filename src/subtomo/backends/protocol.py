@@ -25,7 +25,7 @@ _BACKENDS = {"cpu": "subtomo.backends.cpu:CpuBackend", "reference": "subtomo.bac
 
 @dataclass(frozen=True)
 class BoxGeometry:
-    """Sizes in pixels; names and formulas as in relion-conventions.md §5 and §6.2."""
+    """Sizes in pixels; names and formulas as in spec/conventions.md §5 and §6.2."""
 
     patch_size: int
     """s0, of the square cut from the tilt image."""
@@ -154,7 +154,7 @@ class Backend(Protocol):
 
         Beyond the largest sphere it fades to zero. Takes the slices of `modulate` or of `to_crop_slices`, of any side
         s, with ``axes`` (n, 2, 3), ``limits`` (n, s) and a factor (n,) per slice. Frequencies beyond c / 2 along any
-        axis are left out. Source: cost-fidelity.md.
+        axis are left out. Source: spec/cost.md.
         """
 
     def finish(self, data_scale: float, *, term: str = "inserted", whiten: bool = False) -> FourierVolume:

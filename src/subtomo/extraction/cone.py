@@ -1,4 +1,4 @@
-"""Damp the frequencies of membranes in finished volumes (relion-conventions.md §7.4)."""
+"""Damp the frequencies of membranes in finished volumes (spec/conventions.md §7.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stacks of projections of a subtomogram cut from the reconstructed tomogram (relion-conventions.md §7.6)."""
+"""Stacks of projections of a subtomogram cut from the reconstructed tomogram (spec/conventions.md §7.6)."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def to_half(values: NDArray[np.float32]) -> tuple[NDArray[np.float16], int]:
 
     Ties go away from zero, magnitudes that round to less than 2^-14 become a zero of the same sign (no subnormals),
     finite values that are too large become +-65504, and infinities and NaN stay what they are.
-    Source: relion-conventions.md, section 8.
+    Source: spec/conventions.md §8.
 
     Args:
         values: Any shape, float32.

@@ -36,7 +36,7 @@ class ImageAddress:
 def parse_image_name(name: str) -> ImageAddress:
     """Read an image name as STAR files have it: `file.mrc` or `4@file.mrcs`, where 4 is the fourth section.
 
-    Source: relion-conventions.md, section 2.3. A name whose text before `@` is no number is a plain path.
+    Source: spec/conventions.md §2.3. A name whose text before `@` is no number is a plain path.
 
     Raises:
         InputError: If the name is empty, the number is 0, or a section of a file is asked for that is not a stack.

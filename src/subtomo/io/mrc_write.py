@@ -42,7 +42,7 @@ def write_mrc(
 ) -> int:
     """Write a volume or a stack; the final name shows nothing until the file is complete.
 
-    Source: relion-conventions.md, section 8.
+    Source: spec/conventions.md §8.
 
     Args:
         path: Name of the file. Its folder must exist.

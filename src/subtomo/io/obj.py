@@ -1,4 +1,4 @@
-"""Write Wavefront .obj meshes, which show sampled particles as cones (relion-conventions.md §11)."""
+"""Write Wavefront .obj meshes, which show sampled particles as cones (spec/conventions.md §11)."""
 
 from __future__ import annotations
 

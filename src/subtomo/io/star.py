@@ -1,4 +1,4 @@
-"""Read STAR files as RELION understands them; tokens stay text (relion-conventions.md, section 1.1).
+"""Read STAR files as RELION understands them; tokens stay text (spec/conventions.md §1.1).
 
 The frame of the file (``data_``, ``loop_``, labels, the blank line that ends a loop) is read here line by line, because
 RELION gives lines a meaning that the CIF grammar does not know. The rows, nearly all of a file, go to gemmi in chunks.

@@ -2,7 +2,7 @@
 
 A token that begins with a quote extends to the same quote followed by a blank or the end of the line, one that
 begins with ``#`` ends the line, and all else that stands between blanks is a token, be it a keyword of CIF or not
-(relion-conventions.md, section 1.1).
+(spec/conventions.md §1.1).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Write STAR files byte for byte as RELION 5.0.1 lays them out (relion-conventions.md, section 1.2)."""
+"""Write STAR files byte for byte as RELION 5.0.1 lays them out (spec/conventions.md §1.2)."""
 
 from __future__ import annotations
 

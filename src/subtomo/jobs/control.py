@@ -1,4 +1,4 @@
-"""Stand in for a program of RELION's pipeline: its control files (relion-conventions.md §9)."""
+"""Stand in for a program of RELION's pipeline: its control files (spec/conventions.md §9)."""
 
 from __future__ import annotations
 

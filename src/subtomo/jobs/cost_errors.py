@@ -1,4 +1,4 @@
-"""How far the cost by files is from the cost by tilt images, for every kind of file (cost-fidelity.md)."""
+"""How far the cost by files is from the cost by tilt images, for every kind of file (spec/cost.md)."""
 
 from __future__ import annotations
 

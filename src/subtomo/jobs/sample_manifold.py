@@ -1,4 +1,4 @@
-"""Sample particles from manifolds, into files (relion-conventions.md §11)."""
+"""Sample particles from manifolds, into files (spec/conventions.md §11)."""
 
 from __future__ import annotations
 

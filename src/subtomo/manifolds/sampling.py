@@ -1,4 +1,4 @@
-"""Sample particles on surfaces, evenly as the tilt series sees them (relion-conventions.md §11)."""
+"""Sample particles on surfaces, evenly as the tilt series sees them (spec/conventions.md §11)."""
 
 from __future__ import annotations
 

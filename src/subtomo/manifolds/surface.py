@@ -1,4 +1,4 @@
-"""Points and normals of spheres and spheroids (relion-conventions.md §11)."""
+"""Points and normals of spheres and spheroids (spec/conventions.md §11)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Float = NDArray[np.float64]
 
 
 def surface_point(surface: Surface, longitude: Float, latitude: Float) -> Float:
-    """Give (n, 3) points of the surface, decentred pixels, at (n,) longitudes and latitudes in radians."""
+    """Compute (n, 3) points of the surface, decentred pixels, at (n,) longitudes and latitudes in radians."""
     points: Float = surface.centre_px + _from_centre(surface, longitude, latitude)
     return points
 
 
 def surface_normal(surface: Surface, longitude: Float, latitude: Float, step: float) -> Float:
-    """Give (n, 3) outward unit normals from differences over ``step`` radians to either side."""
+    """Compute (n, 3) outward unit normals from differences over ``step`` radians to either side."""
 
     def across(centre: Float) -> Float:
         def point(east: float, north: float) -> Float:
@@ -28,7 +28,7 @@ def surface_normal(surface: Surface, longitude: Float, latitude: Float, step: fl
 
         return np.cross(point(step, 0) - point(-step, 0), point(0, step) - point(0, -step))
 
-    # RELION takes differences of points in the tomogram; at the poles they drown in the centre, which is left out there
+    # RELION takes differences of tomogram points; near the poles rounding swallows them, unless the centre is left out
     normal = across(surface.centre_px)
     drowned = ~(normal != 0).any(axis=-1, keepdims=True)
     if drowned.any():

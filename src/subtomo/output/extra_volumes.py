@@ -1,4 +1,4 @@
-"""The volumes of a particle beyond data and weights (relion-conventions.md §7.5)."""
+"""The volumes of a particle beyond data and weights (spec/conventions.md §7.5)."""
 
 from __future__ import annotations
 

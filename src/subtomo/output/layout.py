@@ -1,4 +1,4 @@
-"""Where an extraction writes: RELION's tree and names (relion-conventions.md §9), kept inside the output folder."""
+"""Where an extraction writes: RELION's tree and names (spec/conventions.md §9), kept inside the output folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sums over all particles: a quick average in the frame of the volumes (relion-conventions.md §7.5)."""
+"""Sums over all particles: a quick average in the frame of the volumes (spec/conventions.md §7.5)."""
 
 from __future__ import annotations
 

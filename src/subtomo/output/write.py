@@ -37,7 +37,7 @@ class ParticleWriter:
     output: OutputSettings
 
     def write(self, particle: Extracted, tomogram: str) -> Written:
-        """Write the files of a particle: data and weights, or one stack (relion-conventions.md §8)."""
+        """Write the files of a particle: data and weights, or one stack (spec/conventions.md §8)."""
         if isinstance(particle, TiltStack):
             path = self.layout.image(tomogram, particle.name, self.kind)
             pixel = particle.pixel_size_angstrom

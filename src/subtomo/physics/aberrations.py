@@ -1,4 +1,4 @@
-"""Higher-order aberrations as Zernike polynomials (relion-conventions.md §6.4)."""
+"""Higher-order aberrations as Zernike polynomials (spec/conventions.md §6.4)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Float = NDArray[np.float64]
 
 
 def even_index(i: int) -> tuple[int, int]:
-    """Give azimuthal order m and degree n of the i-th symmetric polynomial."""
+    """Return azimuthal order m and degree n of the i-th symmetric polynomial."""
     k = isqrt(i)
     return 2 * (i - k * k - k), 2 * k
 
 
 def odd_index(i: int) -> tuple[int, int]:
-    """Give azimuthal order m and degree n of the i-th antisymmetric polynomial."""
+    """Return azimuthal order m and degree n of the i-th antisymmetric polynomial."""
     k = (isqrt(1 + 4 * i) - 1) // 2
     degree = 2 * k + 1
     return 2 * (i - k * k - k) - degree, degree

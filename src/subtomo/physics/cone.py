@@ -1,4 +1,4 @@
-"""Damping of frequencies near the z axis of a particle's frame (relion-conventions.md §7.4)."""
+"""Damping of frequencies near the z axis of a particle's frame (spec/conventions.md §7.4)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Float = NDArray[np.float64]
 
 
 def cone_weight(size: int, frame: Float, angle_deg: float, sigma_px: float) -> Float:
-    """Give the weight 1 - exp(-t² / 2), t the distance from the cone's axis in units of the cone's width.
+    """Compute the weight 1 - exp(-t² / 2), t the distance from the cone's axis in units of the cone's width.
 
     Args:
         size: Side of the volume, voxels; even.

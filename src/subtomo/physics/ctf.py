@@ -1,4 +1,4 @@
-"""The contrast transfer function (relion-conventions.md §6.3)."""
+"""The contrast transfer function (spec/conventions.md §6.3)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class CtfTerms(NamedTuple):
 
 
 def wavelength_angstrom(voltage_kv: float) -> float:
-    """Give the relativistic wavelength of the electrons in Å."""
+    """Compute the relativistic wavelength of the electrons in Å."""
     volt = 1000.0 * voltage_kv
     return 12.2643247 / math.sqrt(volt * (1.0 + volt * 0.978466e-6))
 
@@ -53,7 +53,7 @@ def ctf_terms(
     b_factor: Float,
     microscope: tuple[float, float, float],
 ) -> CtfTerms:
-    """Turn defocus and microscope into the coefficients of `CtfTerms`.
+    """Convert defocus and microscope to the coefficients of `CtfTerms`.
 
     Args:
         defocus: (n, 3) defocus U and V in Å (positive is underfocus) and angle of astigmatism in degrees.

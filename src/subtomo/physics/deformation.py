@@ -1,4 +1,4 @@
-"""In-plane deformations of tilt images, as found by frame alignment (relion-conventions.md §4.4)."""
+"""In-plane deformations of tilt images, as found by frame alignment (spec/conventions.md §4.4)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KINDS = ("linear", "spline", "Fourier")
 def deformation_shift(
     kind: str, coefficients: Float, grid: tuple[int, int], image_size: tuple[int, int], points_px: Float
 ) -> Float:
-    """Give the shift of image points under one tilt's deformation.
+    """Compute the shift of image points under one tilt's deformation.
 
     Args:
         kind: one of `KINDS`.
@@ -39,7 +39,7 @@ def deformation_shift(
 
 
 def coefficient_count(kind: str, grid: tuple[int, int]) -> int:
-    """Give the number of coefficients that a deformation of this kind needs; more are ignored."""
+    """Return the number of coefficients that a deformation of this kind needs; more are ignored."""
     if kind == "linear":
         return 3
     if kind == "spline":
@@ -73,7 +73,7 @@ def _spline(coefficients: Float, grid: tuple[int, int], size: Float, points: Flo
 
 
 def _hermite(t: Float) -> Float:
-    """Give the cubic Hermite basis at t: value at 0 and 1, slope at 0 and 1, on a new last axis."""
+    """Evaluate the cubic Hermite basis at t: value at 0 and 1, slope at 0 and 1, on a new last axis."""
     t2, t3 = t * t, t * t * t
     return np.stack([1 - 3 * t2 + 2 * t3, 3 * t2 - 2 * t3, t - 2 * t2 + t3, -t2 + t3], axis=-1)
 

@@ -1,4 +1,4 @@
-"""What radiation damage leaves of each frequency, and which frequencies are worth inserting (§6.5, §7.1)."""
+"""The amplitude that radiation damage leaves at each frequency, and what is worth inserting (§6.5, §7.1)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from subtomo.physics.frequency import half_frequency, wrapped_index
 def dose_weights(
     dose_e_per_a2: NDArray[np.float64], b_factor_per_dose: float, size: int, pixel_size_angstrom: float
 ) -> NDArray[np.float32]:
-    """Give the amplitude that the dose before each tilt leaves of each frequency.
+    """Compute the amplitude that remains at each frequency after the dose before each tilt.
 
     Args:
         dose_e_per_a2: (n,) accumulated dose before each tilt, e/Å².
@@ -39,9 +39,9 @@ def dose_weights(
 
 
 def insertion_limits(weights: NDArray[np.float32], cutoff: float) -> NDArray[np.int32]:
-    """Give for every row of every slice the number of columns to be inserted.
+    """Count the columns to insert in every row of every slice.
 
-    That is up to the farthest column inside the Nyquist circle whose dose weight exceeds the cutoff; lower columns
+    They reach to the last column inside the Nyquist circle whose dose weight exceeds the cutoff; columns before it
     count whatever their weight (§7.1).
 
     Args:

@@ -1,8 +1,8 @@
 """Eigenvectors of symmetric 3 x 3 matrices, with the signs of a particular algorithm.
 
-The sign of an eigenvector is arbitrary in mathematics, but decides here in which order surfaces are sampled. So this is
+The sign of an eigenvector is arbitrary in theory, but here it decides in which order surfaces are sampled. So this is
 the hybrid method of Kopp (arXiv:physics/0610206) that RELION uses: analytic eigenvalues and cross products, and QL
-iteration where these lose digits (relion-conventions.md §11).
+iteration where these lose digits (spec/conventions.md §11).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MOST_ITERATIONS = 30
 
 
 def smallest_eigenvector(matrix: Float) -> Float:
-    """Give the (3,) unit eigenvector of the smallest eigenvalue of a symmetric (3, 3) matrix."""
+    """Compute the (3,) unit eigenvector of the smallest eigenvalue of a symmetric (3, 3) matrix."""
     values = _analytic_values(matrix)
     vectors = _cross_product_vectors(matrix, values)
     if vectors is None:
@@ -41,7 +41,7 @@ def _analytic_values(matrix: Float) -> Float:
 
 
 def _cross_product_vectors(matrix: Float, values: Float) -> Float | None:
-    """Give the vectors as columns, or None if too many digits would be lost."""
+    """Compute the vectors as columns, or None where too many digits would be lost."""
     (a, d, f), (_, b, e), _ = matrix.tolist()
     largest = float(np.abs(values).max())
     threshold = 256.0 * _EPSILON * (largest if largest < 1.0 else largest**2) ** 2
@@ -55,7 +55,7 @@ def _cross_product_vectors(matrix: Float, values: Float) -> Float | None:
 
 
 def _tridiagonal(matrix: Float) -> tuple[Float, Float, Float]:
-    """Give diagonal, off-diagonal and transformation after one Householder step on the first row."""
+    """Compute diagonal, off-diagonal and transformation after one Householder step on the first row."""
     row = matrix[0, 1:]
     h = float(row @ row)
     g = -math.sqrt(h) if row[0] > 0 else math.sqrt(h)

@@ -1,4 +1,4 @@
-"""Frequency grids of half transforms, and averages over shells (relion-conventions.md, notation, §6.7, §7.5)."""
+"""Frequency grids of half transforms, and averages over shells (spec/conventions.md, notation, §6.7, §7.5)."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def half_index(size: int) -> Float:
 
 
 def half_radius(size: int) -> Float:
-    """Give the (size, size // 2 + 1) distance from the origin of a 2-D half transform, in Fourier pixels."""
+    """Compute the (size, size // 2 + 1) distance from the origin of a 2-D half transform, in Fourier pixels."""
     return np.hypot(wrapped_index(size)[:, None], half_index(size))
 
 
 def half_frequency(size: int, pixel_size_angstrom: float) -> tuple[Float, Float]:
-    """Give the frequency in 1/Å along x, (1, size // 2 + 1), and along y, (size, 1), of a 2-D half transform."""
+    """List the frequency in 1/Å along x, (1, size // 2 + 1), and along y, (size, 1), of a 2-D half transform."""
     unit = size * pixel_size_angstrom
     return half_index(size)[None, :] / unit, wrapped_index(size)[:, None] / unit
 
 
 def shell_values(values: Float, radius: Float) -> Float:
-    """Interpolate linearly between the values of shells, (n_bins,), at radii in shells; beyond the last, take that."""
+    """Interpolate linearly between the values of shells, (n_bins,), at radii in shells; the last holds beyond it."""
     n_bins = len(values)
     inner = np.minimum(radius.astype(np.int64), n_bins - 1)
     outer = np.minimum(inner + 1, n_bins - 1)

@@ -1,7 +1,7 @@
-"""Agreement of two maps by spatial frequency, and what a mask adds to it.
+"""Correlation of two maps by spatial frequency, and how much of it a mask adds.
 
 Harauz & van Heel 1986 (the curve), Rosenthal & Henderson 2003 (the threshold 0.143 and the weight of a merged map),
-Chen et al. 2013 (phases randomised beyond a shell show how much of a masked curve the mask makes).
+Chen et al. 2013 (phases randomised beyond a shell show how much of a masked curve is due to the mask).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def shells(size: int) -> NDArray[np.int64]:
 def shell_sums(values: Real, size: int) -> Float:
     """Sum a real half transform (c, c, c // 2 + 1) over the shells 0 to c // 2 of the whole transform."""
     weighted: Float = np.array(values, dtype=np.float64)
-    weighted[:, :, 1 : (size + 1) // 2] *= 2.0  # these columns stand for their mirror images, too
+    weighted[:, :, 1 : (size + 1) // 2] *= 2.0  # these columns represent their mirror images, too
     n_shells = size // 2 + 1
     sums = np.bincount(shells(size).ravel(), weighted.ravel(), n_shells)
     return sums[:n_shells].astype(np.float64)
@@ -39,7 +39,7 @@ def shell_correlation(first: Real, second: Real) -> Float:
     """Compute the Fourier shell correlation of two maps (c, c, c).
 
     Returns:
-        (c // 2 + 1,) one value per shell; zero where a map has nothing.
+        (c // 2 + 1,) one value per shell; zero where a map is zero.
     """
     size = len(first)
     one, two = np.fft.rfftn(first), np.fft.rfftn(second)
@@ -55,7 +55,7 @@ def first_shell_below(curve: Float, threshold: float) -> int:
 
 
 def randomise_phases(volume: Real, first_shell: int, random: np.random.Generator) -> Float:
-    """Replace the phases of a map (c, c, c) from a shell on by random ones; amplitudes stay as they are."""
+    """Replace the phases of a map (c, c, c) from a shell on by random ones, keeping the amplitudes."""
     spectrum = np.fft.rfftn(volume)
     noise = np.fft.rfftn(random.standard_normal(volume.shape))
     # the phases of real noise have the symmetry that a real map needs
@@ -65,7 +65,7 @@ def randomise_phases(volume: Real, first_shell: int, random: np.random.Generator
 
 
 def true_correlation(masked: Float, randomised: Float, first_shell: int) -> Float:
-    """Take from a masked curve what the mask adds to it: (masked - randomised) / (1 - randomised).
+    """Remove from a masked curve what the mask adds to it: (masked - randomised) / (1 - randomised).
 
     Args:
         masked: (n,) curve of the masked maps.
@@ -80,7 +80,7 @@ def true_correlation(masked: Float, randomised: Float, first_shell: int) -> Floa
 
 
 def merged_weight(curve: Float) -> Float:
-    """Turn the correlation of half maps into the weight of the merged one: √(2 FSC / (1 + FSC)), zero from 0.143 on."""
+    """Convert the correlation of half maps to the weight of their sum: √(2 FSC / (1 + FSC)), zero from 0.143 on."""
     positive = np.maximum(curve, 0.0)
     weight = np.sqrt(2.0 * positive / (1.0 + positive))
     weight[first_shell_below(curve, 0.143) :] = 0.0

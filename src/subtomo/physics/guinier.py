@@ -27,7 +27,7 @@ class GuinierFit(NamedTuple):
 
 
 def log_amplitude(volume: Real) -> Float:
-    """Give the logarithm of the mean amplitude of every shell of a map (c, c, c): (c // 2 + 1,).
+    """Compute the logarithm of the mean amplitude of every shell of a map (c, c, c): (c // 2 + 1,).
 
     Amplitudes are those of a transform divided by the number of voxels.
     """

@@ -1,4 +1,4 @@
-"""Whitening of the noise in tilt images (relion-conventions.md §6.7)."""
+"""Whitening of the noise in tilt images (spec/conventions.md §6.7)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def noise_spectrum(image: NDArray[np.generic], block_size: int) -> Float:
 
 
 def whitening_weights(spectrum: Float, size: int, binning: float) -> NDArray[np.float32]:
-    """Turn a noise spectrum into the factor that makes the noise white.
+    """Compute from a noise spectrum the factor that makes the noise white.
 
     Args:
         spectrum: power per shell of the unbinned patch.
@@ -44,6 +44,6 @@ def whitening_weights(spectrum: Float, size: int, binning: float) -> NDArray[np.
         (size, size // 2 + 1) float32.
     """
     inverse = np.divide(1.0, np.sqrt(np.maximum(spectrum, 0.0)), out=np.zeros(len(spectrum)), where=spectrum > 0)
-    # the noise of an image of nearly nothing may be too small for its inverse to fit
+    # the noise of an almost empty image may be too small for its inverse to be finite
     values = np.minimum(shell_values(inverse, binning * half_radius(size)), np.finfo(np.float32).max)
     return values.astype(np.float32)

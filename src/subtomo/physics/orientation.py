@@ -1,4 +1,4 @@
-"""Rotations: ZYZ Euler angles to matrices and back (relion-conventions.md §3.1)."""
+"""Rotations: ZYZ Euler angles to matrices and back (spec/conventions.md §3.1)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Float = NDArray[np.float64]
 
 
 def euler_to_matrix(angles_deg: Float) -> Float:
-    """Turn (..., 3) angles rot, tilt, psi in degrees into (..., 3, 3) matrices.
+    """Convert (..., 3) angles rot, tilt, psi in degrees to (..., 3, 3) matrices.
 
     A matrix maps vectors of the particle's frame to the tomogram's frame.
     """
@@ -28,7 +28,7 @@ def euler_to_matrix(angles_deg: Float) -> Float:
 
 
 def matrix_to_euler(matrix: Float) -> Float:
-    """Turn (..., 3, 3) rotation matrices into (..., 3) angles rot, tilt, psi in degrees.
+    """Convert (..., 3, 3) rotation matrices to (..., 3) angles rot, tilt, psi in degrees.
 
     The threshold for gimbal lock is as tiny as RELION's, so "identity up to rounding" gives arbitrary rot and psi.
     """

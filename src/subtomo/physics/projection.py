@@ -1,4 +1,4 @@
-"""Projection of tomogram positions into tilt images (relion-conventions.md §4)."""
+"""Projection of tomogram positions into tilt images (spec/conventions.md §4)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def projection_from_angles(
         image_size: width and height of the tilt images, pixels.
         tomogram_size: x, y, z size of the unbinned tomogram, pixels.
 
-    Source: relion-conventions.md §4.1; the halves are integers here.
+    Source: spec/conventions.md §4.1; the halves are integers here.
     """
     angles = np.asarray(angles_deg, dtype=np.float64)
     shifts = np.asarray(shift_px, dtype=np.float64)
@@ -57,7 +57,7 @@ def project(projection: Float, points_px: Float) -> Float:
 
 
 def slice_axes(projection: Float, orientation: Float, relative_box: float) -> Float:
-    """Give the two axes of every tilt's Fourier slice in the particle's own frame, in voxels of the output.
+    """Compute the two axes of every tilt's Fourier slice in the particle's own frame, in voxels of the output.
 
     Args:
         projection: (n_tilts, 4, 4) matrices.
@@ -92,6 +92,6 @@ def _about(axis: int, angle_deg: Float) -> Float:
 
 
 def patch_corners(positions_px: Float, size: int) -> NDArray[np.int64]:
-    """Give the first pixel of patches around positions in tilt images, (..., 2) x and y each, pixels (§6.1)."""
+    """Return the first pixel of patches around positions in tilt images, (..., 2) x and y each, pixels (§6.1)."""
     # RELION rounds halves away from zero; visible positions are positive
     return np.floor(positions_px + 0.5).astype(np.int64) - size // 2

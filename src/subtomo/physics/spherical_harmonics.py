@@ -1,4 +1,4 @@
-"""Real spherical harmonics, orthonormal, with the Condon-Shortley sign (relion-conventions.md §11)."""
+"""Real spherical harmonics, orthonormal, with the Condon-Shortley sign (spec/conventions.md §11)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Point groups of rotations by name, with their axes where RELION puts them.
+"""Point groups of rotations by name, with their axes where RELION has them.
 
 =========  ===========================================================================================
 ``Cn``     n-fold axis on z
@@ -26,19 +26,20 @@ from subtomo.errors import SettingsError
 
 Float = NDArray[np.float64]
 
-_GOLDEN = (1.0 + math.sqrt(5.0)) / 2.0
 _MOST_FOLD = 1000
-_Z = (0.0, 0.0, 1.0)
+_GOLDEN = (1.0 + math.sqrt(5.0)) / 2.0
+_TETRAHEDRAL_DEG = math.degrees(math.atan(math.sqrt(2.0)))
+_ICOSAHEDRAL_DEG = math.degrees(math.atan(1.0 / _GOLDEN))
 
-_GENERATORS: dict[str, tuple[tuple[int, tuple[float, float, float]], ...]] = {
-    "T": ((3, _Z), (2, (0.0, math.sqrt(2.0), 1.0))),
-    "O": ((4, _Z), (3, (1.0, 1.0, 1.0))),
-    "I1": ((2, _Z), (5, (0.0, 1.0, _GOLDEN))),
-    "I2": ((2, _Z), (5, (1.0, 0.0, _GOLDEN))),
-    "I3": ((5, _Z), (5, (-2.0, 0.0, 1.0))),
-    "I4": ((5, _Z), (5, (2.0, 0.0, 1.0))),
+_FRAMES: dict[str, tuple[str, float, float, float]] = {
+    "T": ("T", -135.0, -_TETRAHEDRAL_DEG, 0.0),
+    "O": ("O", 0.0, 0.0, 0.0),
+    "I1": ("I", 0.0, 0.0, 0.0),
+    "I2": ("I", 90.0, 0.0, 0.0),
+    "I3": ("I", 90.0, 0.0, -_ICOSAHEDRAL_DEG),
+    "I4": ("I", 90.0, 0.0, _ICOSAHEDRAL_DEG),
 }
-"""Fold and direction of the axes that generate a group."""
+"""SciPy's name of a group, and the rotations in degrees about z, then x, then y that bring its axes to RELION's."""
 
 
 def rotation_group(name: str) -> Float:
@@ -52,8 +53,9 @@ def rotation_group(name: str) -> Float:
     """
     word = name.strip().upper()
     word = "I2" if word == "I" else word
-    if word in _GENERATORS:
-        return _closure([_turn(fold, axis) for fold, axis in _GENERATORS[word]])
+    if word in _FRAMES:
+        name, *angles_deg = _FRAMES[word]
+        return _matrices(name, angles_deg)
     match = re.fullmatch(r"([CD])([1-9]\d{0,3})", word)
     if match is None or int(match[2]) > _MOST_FOLD:
         raise SettingsError(
@@ -61,34 +63,16 @@ def rotation_group(name: str) -> Float:
             "with mirrors do not apply to molecules",
             field="symmetry",
         )
-    fold = int(match[2])
-    cyclic = np.stack([_rotation(_Z, 2.0 * math.pi * i / fold) for i in range(fold)])
-    if match[1] == "C":
-        return cyclic
-    return np.concatenate([cyclic, cyclic @ _turn(2, (1.0, 0.0, 0.0))])
+    if word == "C1":  # the default needs no SciPy
+        return np.eye(3)[None]
+    return _matrices(word, [0.0, 0.0, 0.0])
 
 
-def _turn(fold: int, axis: tuple[float, float, float]) -> Float:
-    return _rotation(axis, 2.0 * math.pi / fold)
+def _matrices(name: str, angles_deg: list[float]) -> Float:
+    """Return a group of SciPy's in a frame rotated about z, then x, then y, the identity first."""
+    from scipy.spatial.transform import Rotation  # slow to import, and few commands need it
 
-
-def _rotation(axis: tuple[float, float, float], angle: float) -> Float:
-    """Give the matrix of a rotation about an axis (Rodrigues)."""
-    x, y, z = np.array(axis) / np.linalg.norm(axis)
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    matrix: Float = np.eye(3) + math.sin(angle) * cross + (1.0 - math.cos(angle)) * (cross @ cross)
-    return matrix
-
-
-def _closure(generators: list[Float]) -> Float:
-    """Multiply until nothing new appears."""
-    group = [np.eye(3)]
-    new = list(group)
-    while new:
-        products = [generator @ element for element in new for generator in generators]
-        new = []
-        for product in products:
-            if not any(np.allclose(product, known, atol=1e-6) for known in group):
-                group.append(product)
-                new.append(product)
-    return np.stack(group)
+    frame = Rotation.from_euler("zxy", angles_deg, degrees=True)
+    group = frame * Rotation.create_group(name) * frame.inv()
+    matrices: Float = group.as_matrix()[np.argsort(group.magnitude(), kind="stable")]
+    return matrices

@@ -1,4 +1,4 @@
-"""Real-space windows of images and volumes (relion-conventions.md §6.8, §7.5)."""
+"""Real-space windows of images and volumes (spec/conventions.md §6.8, §7.5)."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ Float = NDArray[np.float64]
 
 
 def centre_distance(size: int, ndim: int) -> Float:
-    """Give the distance of every pixel of a square or cubic array from ``size // 2``, in pixels."""
+    """Compute the distance of every pixel of a square or cubic array from ``size // 2``, in pixels."""
     squared = (np.arange(size) - size // 2) ** 2.0
     grids = np.meshgrid(*[squared] * ndim, indexing="ij", sparse=True)
     return np.sqrt(sum(grids, np.zeros(1)))
 
 
 def soft_disc(distance: Float, radius: float, falloff: float) -> Float:
-    """Give a mask that is one inside, falls as a raised cosine over the last ``falloff`` pixels, and zero outside."""
+    """Compute a mask: one inside, a raised cosine over the last ``falloff`` pixels, zero outside."""
     edge = 0.5 - 0.5 * np.cos(np.pi * (radius - distance) / falloff) if falloff > 0 else np.zeros(1)
     return np.where(distance < radius - falloff, 1.0, np.where(distance < radius, edge, 0.0))
 
 
 def circle_crop_window(size: int, boundary: int) -> tuple[Float, NDArray[np.bool_]]:
-    """Give the mask of the circle crop and the pixels outside whose mean is subtracted first.
+    """Compute the mask of the circle crop and the pixels outside whose mean is subtracted first.
 
     Args:
         size: of the square image, pixels.
@@ -39,7 +39,7 @@ def circle_crop_window(size: int, boundary: int) -> tuple[Float, NDArray[np.bool
 
 
 def gridding_precorrection(size: int, boundary: int) -> Float:
-    """Give RELION's pre-correction for trilinear insertion: r / sin(pi r / R), not normalised (quirk 5)."""
+    """Compute RELION's pre-correction for trilinear insertion: r / sin(pi r / R), not normalised (quirk 5)."""
     radius = size // 2 - boundary
     distance = centre_distance(size, 2)
     inside = (distance >= 1) & (distance < radius - 1)
@@ -49,15 +49,15 @@ def gridding_precorrection(size: int, boundary: int) -> Float:
 
 
 def particle_sphere(size: int) -> Float:
-    """Give the mask of the exact data term, (size, size, size): one up to the largest sphere, fading to zero beyond it.
+    """Compute the mask of the exact data term, (size, size, size): one in the largest sphere, fading to zero beyond.
 
-    What lies there belongs to no particle, and slices that are sampled at the crop size know nothing of it.
+    What lies beyond belongs to no particle, and slices sampled at the crop size hold no information on it.
     """
     return soft_disc(centre_distance(size, 3), size / 2 + CIRCLE_CROP_FALLOFF_PX, CIRCLE_CROP_FALLOFF_PX)
 
 
 def insertion_envelope(size: int) -> Float:
-    """Give what trilinear insertion multiplies the density by: sinc² of every coordinate, (size, size, size).
+    """Compute the factor of trilinear insertion on the density: sinc² of every coordinate, (size, size, size).
 
     One at the centre, ``size // 2``. Beyond the largest sphere it stays as it is on the sphere in the same direction,
     so that dividing by it never raises the noise in the corners; what lies there belongs to no particle.

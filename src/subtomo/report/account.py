@@ -1,4 +1,4 @@
-"""What an extraction says of itself: its account, ``extraction_summary.json``, as nouns."""
+"""The account of an extraction, ``extraction_summary.json``, as nouns."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def read_account(folder: Path) -> Account:
     """Read the account of the extraction into a folder.
 
     Raises:
-        InputError: There is none, or it makes no sense.
+        InputError: There is none, or it cannot be understood.
     """
     path = folder / SUMMARY
     try:
@@ -105,7 +105,7 @@ def _account(raw: Mapping[str, Any]) -> Account:
 
 
 def _settings(plain: Mapping[str, Any]) -> ExtractionSettings:
-    """Turn settings back into what `subtomo.output.summary.plain_settings` made plain."""
+    """Restore the settings that `subtomo.output.summary.plain_settings` made plain."""
     known = {field.name for field in fields(ExtractionSettings)}
     values = {name: value for name, value in plain.items() if name in known}
     for name, kind in _ENUMS.items():

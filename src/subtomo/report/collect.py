@@ -23,7 +23,7 @@ from subtomo.report.sampling import Indices, even_sample
 
 STORE = "particles.zarr"
 MOST_PARTICLES = 25_000
-"""More are not shown but sampled, evenly over the file: no picture would tell them apart."""
+"""More than these are sampled evenly over the file: in a picture they could not be distinguished."""
 _UNKNOWN_SIZE = (1, 1)
 
 
@@ -39,7 +39,7 @@ class ReportData:
     """The extracted ones, all of them or an even sample."""
     tomograms: TomogramSet | None = None
     has_images: bool = False
-    """Whether the tilt images are there, without which nobody knows their size."""
+    """Whether the tilt images are there, without which their size is unknown."""
     plan: ExtractionPlan | None = None
     """Of `particles`: where they are in the tilt images, and in which."""
     left_out_plan: ExtractionPlan | None = None
@@ -64,7 +64,7 @@ class ReportData:
 
 @dataclass
 class _Collector:
-    """Reads one thing after the other, and keeps a note of what cannot be read."""
+    """Reads one input after the other, and notes what cannot be read."""
 
     folder: Path
     project: Path
@@ -179,7 +179,7 @@ class _Collector:
         return None, False
 
     def _plan(self, tomograms: TomogramSet, particles: ParticleSet, *, moved: bool) -> ExtractionPlan | None:
-        """Find again which tilts saw the particles; `moved` tells that offsets have been applied already."""
+        """Compute again in which tilts the particles are visible; `moved` if offsets have been applied already."""
         settings = replace(self.account.settings, min_tilts=0, output=Output.PSEUDO_SUBTOMOGRAM)
         if moved:
             settings = replace(settings, apply_offsets=False, apply_orientations=False)

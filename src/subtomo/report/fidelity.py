@@ -54,7 +54,7 @@ class Point(Protocol):
 
 
 def draw_study(folder: str, points: Sequence[Point]) -> list[str]:
-    """Draw cost errors and, for the first particle, costs by files against costs by images; give the files' names."""
+    """Draw cost errors and, for the first particle, costs by files against costs by images; return the files' names."""
     errors, costs = f"{folder}errors.png", f"{folder}costs.png"
     if len(points) > 1:
         _draw_curves(errors, points)

@@ -83,7 +83,7 @@ def orientation_charts(data: ReportData) -> list[Picture]:
 
 
 def _cell_share(cells: int) -> float:
-    """Give the share of the map's area in a hexagon: there are two per column and row of the grid."""
+    """Compute the share of the map's area in a hexagon: there are two per column and row of the grid."""
     rectangle = 4 * _HALF_WIDTH * _HALF_HEIGHT
     return float(rectangle / (2 * cells * (cells // 2)) / (np.pi * _HALF_WIDTH * _HALF_HEIGHT))
 
@@ -93,7 +93,7 @@ def mollweide(axis: Float) -> tuple[Float, Float]:
     longitude, latitude = np.arctan2(axis[:, 1], axis[:, 0]), np.arcsin(np.clip(axis[:, 2], -1, 1))
     theta = latitude.copy()
     target = np.pi * np.sin(latitude)
-    for _ in range(60):  # Newton's steps; the floor of the slope keeps the poles in hand
+    for _ in range(60):  # Newton's steps; the floor of the slope keeps the iteration stable at the poles
         slope = np.maximum(2 + 2 * np.cos(2 * theta), 1e-3)
         theta = np.clip(theta - (2 * theta + np.sin(2 * theta) - target) / slope, -np.pi / 2, np.pi / 2)
     return _HALF_WIDTH * longitude / np.pi * np.cos(theta), _HALF_HEIGHT * np.sin(theta)

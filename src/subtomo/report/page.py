@@ -68,7 +68,7 @@ def write_report(folder: str | os.PathLike[str], project: str | os.PathLike[str]
 
 
 def _sections(data: ReportData, notes: list[str]) -> dict[str, list[Picture]]:
-    """Draw everything; what fails is noted and left out, for the rest is worth having."""
+    """Draw everything; what fails is noted and left out, since the rest is still useful."""
 
     def sample_pictures(data: ReportData) -> list[Picture]:
         pictures, problems = samples(data)
@@ -86,7 +86,7 @@ def _sections(data: ReportData, notes: list[str]) -> dict[str, list[Picture]]:
     for name, (title, make) in makers.items():
         try:
             sections[name] = make(data)
-        except Exception as error:  # damaged input shows in many ways, and no picture is worth the others
+        except Exception as error:  # damaged input raises all kinds of errors; one picture must not cost the others
             sections[name] = []
             notes.append(f"{title} cannot be shown ({type(error).__name__}: {error}).")
     return sections
@@ -124,7 +124,7 @@ def _context(
 
 
 def command_lines(words: Sequence[str]) -> str:
-    """Put a command into lines, one per option, that a shell takes as they stand."""
+    """Put a command into lines, one per option, that a shell accepts as they are."""
     lines: list[list[str]] = [[]]
     for word in words:
         if word.startswith("--"):
@@ -134,7 +134,7 @@ def command_lines(words: Sequence[str]) -> str:
 
 
 def _pixel_size(data: ReportData) -> float | None:
-    """Give the pixel size of the result, Å."""
+    """Return the pixel size of the result, Å."""
     if data.particles is None:
         return None
     return float(data.particles.optics_groups[0].pixel_size_angstrom * data.account.settings.binning)

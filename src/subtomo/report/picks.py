@@ -50,7 +50,7 @@ class _Places:
     """Of extracted particles and of those left out, also where only some are shown."""
 
     def in_image(self, part: SeriesPlan | None, tilt: int) -> Float:
-        """Give positions (n, 2) in a tilt image."""
+        """Return positions (n, 2) in a tilt image."""
         return np.zeros((0, 2)) if part is None else part.image_positions_px[:, tilt]
 
     @property
@@ -113,7 +113,7 @@ def _picture(name: str, places: _Places, radius_px: float, side_px: int) -> Pict
 
 
 def _mark(axes: Any, kept: Float, out: Float, radius_px: float) -> None:
-    """Draw circles, and crosses where particles were left out; dots where these would hide the image."""
+    """Draw circles, and crosses where particles were left out; dots where circles would hide the image."""
     if len(kept) > _CIRCLES_AT_MOST:
         _dots(axes, kept, KEPT)
     elif len(kept):
@@ -169,7 +169,7 @@ def shrunk(image: NDArray[Any], factor: int) -> Float:
     height, width = (side // factor for side in image.shape)
     averaged: Float = np.empty((height, width))
     for row in range(height):
-        # a row of blocks at a time: tilt images are large, and only this one is to be in memory
+        # a row of blocks at a time: tilt images are large, and only one should be in memory
         strip = np.asarray(image[row * factor : (row + 1) * factor, : width * factor], np.float32)
         strip = np.nan_to_num(strip, nan=0.0, posinf=0.0, neginf=0.0).reshape(factor, width, factor)
         averaged[row] = strip.mean(axis=(0, 2), dtype=np.float64)

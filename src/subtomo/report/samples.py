@@ -35,7 +35,7 @@ class Sample:
 
 
 def samples(data: ReportData) -> tuple[list[Picture], list[str]]:
-    """Draw some particles, spread over the set; give the pictures and notes on what could not be read."""
+    """Draw some particles, spread over the set; return the pictures and notes on what could not be read."""
     pictures, notes = [], []
     for number, read in enumerate(_readers(data), 1):
         try:
@@ -139,12 +139,12 @@ def _show_density(panel: Any, image: NDArray[Any], text: str) -> None:
 
 
 def _top(image: NDArray[Any]) -> float:
-    """Give the value of the brightest colour: near the largest, so that a single peak at the origin does not rule."""
+    """Choose the value of the brightest colour: below the largest, so that a peak at the origin does not dominate."""
     return max(float(np.percentile(image, 99.5)), 1e-12)
 
 
 def whole_plane(half: NDArray[Any]) -> NDArray[Any]:
-    """Turn a plane of a half transform (c, c // 2 + 1), origin at [0, 0], into (c, c) with the origin at c // 2."""
+    """Expand a plane of a half transform (c, c // 2 + 1), origin at [0, 0], to (c, c) with the origin at c // 2."""
     c = len(half)
     values = np.nan_to_num(np.asarray(half, np.float64))
     mirrored = values[-np.arange(c) % c][:, 1 : c // 2 + c % 2][:, ::-1]

@@ -9,7 +9,7 @@ Indices = NDArray[np.int64]
 
 
 def even_sample(total: int, most: int) -> Indices:
-    """Give at most `most` indices, spread evenly over all."""
+    """Return at most `most` indices, spread evenly over all."""
     if total <= most:
         return np.arange(total)
     return np.linspace(0, total - 1, most).astype(np.int64)

@@ -50,7 +50,7 @@ def _views(volume: Volume) -> tuple[Volume, Volume, Volume, Volume]:
 
 
 def _draw(panel: Any, image: Volume, *, of_maxima: bool) -> None:
-    """Show an image with its own contrast; sections keep their dark side, projections only what stands out."""
+    """Show an image with its own contrast; sections keep negative values, projections only what is bright."""
     low, high = np.percentile(image, (20.0 if of_maxima else 1.0, 99.8))
     panel.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-12), origin="lower", interpolation="bicubic")
     panel.set_xticks([])

@@ -88,7 +88,7 @@ def _chart(draw: Callable[[Any, Theme], None], theme: Theme) -> bytes:
 
 @contextmanager
 def _drawing() -> Iterator[None]:
-    """Set the type, and be silent on names in a script that the font lacks, which show as boxes."""
+    """Set the fonts; glyphs that they lack show as boxes, without a warning."""
     with matplotlib.rc_context(_TYPE), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -110,7 +110,7 @@ def _colour_axes(axes: Any, theme: Theme) -> None:
 
 
 def quiet_frame(axes: Any, theme: Theme) -> None:
-    """Leave of the frame what carries numbers, over a faint grid."""
+    """Keep only the sides of the frame that carry numbers, over a faint grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(visible=True, color=theme.grid, linewidth=0.8)
 

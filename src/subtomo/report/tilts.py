@@ -1,4 +1,4 @@
-"""Charts over tilts: who is seen where, and what CTF and dose leave of each tilt."""
+"""Charts over tilts: which particles are visible where, and how much CTF and dose leave of each tilt."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Float = NDArray[np.float64]
 
 
 def tilt_angles_deg(tomogram: TiltSeries) -> Float:
-    """Give the tilt of each image (n_tilts,): the nominal one, else that of the beam against the z axis."""
+    """Return the tilt of each image (n_tilts,): the nominal one, else that of the beam against the z axis."""
     if tomogram.tilts.nominal_tilt_deg is not None:
         return tomogram.tilts.nominal_tilt_deg
     beam = tomogram.tilts.projection[:, 2, :3]
@@ -74,10 +74,10 @@ def visibility_charts(data: ReportData) -> list[Picture]:
 
 
 def _share_by_angle(plans: tuple[SeriesPlan, ...]) -> tuple[Float, Float]:
-    """Give tilts, in steps of the tilt scheme, and the share of particles that are visible there."""
+    """List tilts, in steps of the tilt scheme, and the share of particles that are visible there."""
     shown = [plan for plan in plans if len(plan)]
     angles = [tilt_angles_deg(plan.series) for plan in shown]
-    # tomograms tilted by a little more or less share the steps of the first one
+    # tomograms tilted by slightly different angles share the steps of the first one
     first = np.unique(np.round(angles[0]))
     step = max(1.0, float(np.round(np.median(np.diff(first))))) if len(first) > 1 else 1.0
     seen = [plan.visible.sum(axis=0) for plan in shown]
@@ -89,7 +89,7 @@ def _share_by_angle(plans: tuple[SeriesPlan, ...]) -> tuple[Float, Float]:
 
 @dataclass(frozen=True, eq=False)
 class _Weights:
-    """What CTF and dose leave of the tilts of a tomogram, along x."""
+    """How much CTF and dose leave of the tilts of a tomogram, along x."""
 
     tomogram: TiltSeries
     frequency: Float
@@ -106,7 +106,7 @@ class _Weights:
 
 
 def weight_charts(data: ReportData) -> list[Picture]:
-    """Draw what CTF and dose leave of each tilt of one tomogram, what they add up to, and the defocus."""
+    """Draw how much CTF and dose leave of each tilt of one tomogram, what they add up to, and the defocus."""
     tomogram = _typical(data)
     if tomogram is None:
         return []
@@ -201,7 +201,7 @@ def _typical(data: ReportData) -> TiltSeries | None:
 
 
 def _weights(tomogram: TiltSeries, binning: float) -> tuple[Float, Float, Float]:
-    """Give frequencies (f,) along x in 1/Å, and dose weights and CTFs (n_tilts, f) there."""
+    """Return frequencies (f,) along x in 1/Å, and dose weights and CTFs (n_tilts, f) there."""
     tilts, pixel_size = tomogram.tilts, binning * tomogram.pixel_size_angstrom
     size = 2 * _FREQUENCIES
     dose = dose_weights(tilts.dose_e_per_a2, tomogram.dose_b_factor_a2, size, pixel_size)[:, 0].astype(np.float64)

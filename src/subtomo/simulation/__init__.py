@@ -1,1 +1,1 @@
-"""Known answers: simulated structures, how they are imaged, and the tilt series that follow."""
+"""Simulated structures, how they are imaged, and the resulting tilt series: data with a known answer."""

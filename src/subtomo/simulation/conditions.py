@@ -14,7 +14,7 @@ class Conditions:
     """How the images of a particle are taken.
 
     Raises:
-        SettingsError: A value makes no sense.
+        SettingsError: A value is out of range.
     """
 
     box_size: int = 128

@@ -27,11 +27,11 @@ class GaussianParticle:
     """(n,) mass of every Gaussian."""
 
     def moved(self, rotation: Float, shift_px: Float) -> GaussianParticle:
-        """Turn the particle by a (3, 3) rotation about its centre, then shift it by (3,) pixels."""
+        """Rotate the particle by a (3, 3) rotation about its centre, then shift it by (3,) pixels."""
         return replace(self, positions_px=self.positions_px @ rotation.T + shift_px)
 
     def slice_values(self, axes: Float, size: int) -> Complex:
-        """Give the orthonormal transform of the projection along axes (2, 3): (size, size // 2 + 1), centre at 0.
+        """Compute the orthonormal transform of the projection along axes (2, 3): (size, size // 2 + 1), centre at 0.
 
         Row x of ``axes`` is the image's x axis in the particle's frame, as in `physics.projection.slice_axes`.
         """
@@ -40,7 +40,7 @@ class GaussianParticle:
         return values * np.exp(-2.0 * (np.pi * self.sigma_px) ** 2 * (x * x + y * y)) / size
 
     def volume_values(self, size: int) -> Complex:
-        """Give the transform of the density, (size, size, size // 2 + 1), centre at 0, divided by ``size``.
+        """Compute the transform of the density, (size, size, size // 2 + 1), centre at 0, divided by ``size``.
 
         With this factor it is what data and weights of a pseudo-subtomogram refer to; see `fidelity.cost`.
         """

@@ -51,7 +51,7 @@ class Slab:
 
 
 def random_angles_deg(n: int, random: np.random.Generator) -> Float:
-    """Draw orientations (n, 3), rot, tilt and psi, evenly from all."""
+    """Draw uniformly distributed orientations (n, 3): rot, tilt and psi."""
     turn, psi = random.uniform(-180.0, 180.0, (2, n))
     lean = np.degrees(np.arccos(random.uniform(-1.0, 1.0, n)))
     angles: Float = np.stack([turn, lean, psi], axis=1)
@@ -59,19 +59,19 @@ def random_angles_deg(n: int, random: np.random.Generator) -> Float:
 
 
 def lowest_tilts_first(tilts_deg: Float, total_e_per_a2: float) -> Float:
-    """Give the dose before each image, (n_tilts,), of a series that begins at the lowest tilt."""
+    """Compute the dose before each image, (n_tilts,), of a series that begins at the lowest tilt."""
     order = np.argsort(np.argsort(np.abs(tilts_deg + 1e-6)))
     dose: Float = np.asarray(total_e_per_a2 / len(tilts_deg) * order, np.float64)
     return dose
 
 
 def slab_images(truth: GaussianParticle, slab: Slab, box: int) -> Float:
-    """Image turned copies of the truth with the CTF of their depth: (n_tilts, height, width), without noise.
+    """Image rotated copies of the truth, each with the CTF of its depth: (n_tilts, height, width), without noise.
 
     Args:
         truth: The structure, in pixels of the tilt images.
         slab: Where the copies are.
-        box: Side of the squares that they are imaged in, pixels; what reaches over the images' edges is lost.
+        box: Side of the squares that they are imaged in, pixels; what lies beyond the images' edges is lost.
     """
     (width, height), projection, n_tilts = slab.image_size, slab.projection, len(slab.tilts_deg)
     images = np.zeros((n_tilts, height + 2 * box, width + 2 * box))
@@ -88,7 +88,7 @@ def slab_images(truth: GaussianParticle, slab: Slab, box: int) -> Float:
         corners = patch_corners(points[particle, :, :2], box)
         for tilt, (x, y) in enumerate(corners):
             if not (-box <= x <= width and -box <= y <= height):
-                continue  # quite outside of this image
+                continue  # entirely outside this image
             across, down = points[particle, tilt, :2] - corners[tilt]
             turns = across * half_index(box) + down * wrapped_index(box)[:, None]
             values = truth.slice_values(axes[tilt], box) * factors[tilt] * np.exp(-2j * np.pi * turns / box)

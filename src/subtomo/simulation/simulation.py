@@ -1,4 +1,4 @@
-"""Simulated tilt series of particles with known poses, as the extraction gets real ones."""
+"""Simulated tilt series of particles with known poses, as the extraction receives real ones."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Simulation:
 
 
 def simulate(particle: GaussianParticle, conditions: Conditions, rng: np.random.Generator) -> Simulation:
-    """Take noisy images of a particle in its true pose, which is: unturned, in the middle of the tomogram."""
+    """Simulate noisy images of a particle in its true pose: not rotated, in the middle of the tomogram."""
     size = conditions.box_size
     tomogram, particles = _geometry(conditions)
     plan = plan_extraction(TomogramSet((tomogram,)), particles, conditions.settings).series[0]
@@ -132,7 +132,7 @@ def _ctf(tomogram: TiltSeries, plan: SeriesPlan) -> CtfTerms:
 
 
 def _shift(position: Float, size: int) -> Complex:
-    """Give the factors (n, b, b // 2 + 1) that move the origin to positions (n, 2) in the box."""
+    """Compute the factors (n, b, b // 2 + 1) that move the origin to positions (n, 2) in the box."""
     turns = position[:, 0, None, None] * half_index(size) + position[:, 1, None, None] * wrapped_index(size)[:, None]
     factors: Complex = np.exp(-2j * np.pi * turns / size)
     return factors

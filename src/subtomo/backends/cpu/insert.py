@@ -1,4 +1,4 @@
-"""Trilinear insertion of slices into a volume, and its unpacking (relion-conventions.md §7.1 to §7.3).
+"""Trilinear insertion of slices into a volume, and its unpacking (spec/conventions.md §7.1 to §7.3).
 
 The volume keeps four numbers per voxel side by side: real and imaginary part of the data, CTF², multiplicity. The two
 voxels of a pair along x are then eight neighbouring numbers, which one vector instruction loads, adds to, and stores.

@@ -1,4 +1,4 @@
-"""The loop that turns raw transforms into CTF-weighted slices (relion-conventions.md §6.2 to §6.6)."""
+"""The loop that turns raw transforms into CTF-weighted slices (spec/conventions.md §6.2 to §6.6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Undo what trilinear insertion does to weights, as far as they stay positive (cost-fidelity.md, quadratic term)."""
+"""Undo what trilinear insertion does to weights, as far as they stay positive (spec/cost.md, quadratic term)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Divide data by the root of their weight, so that their noise is white (cost-fidelity.md)."""
+"""Divide data by the root of their weight, so that their noise is white (spec/cost.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read manifold files and write the particles that were sampled from them (relion-conventions.md §11)."""
+"""Read manifold files and write the particles that were sampled from them (spec/conventions.md §11)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Optimisation sets: the file that names all files of a project (relion-conventions.md §3.3)."""
+"""Optimisation sets: the file that names all files of a project (spec/conventions.md §3.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write the particle set of an extraction (relion-conventions.md §9)."""
+"""Write the particle set of an extraction (spec/conventions.md §9)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read particle sets (relion-conventions.md §3.1)."""
+"""Read particle sets (spec/conventions.md §3.1)."""
 
 from __future__ import annotations
 

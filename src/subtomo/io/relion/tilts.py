@@ -1,4 +1,4 @@
-"""Read the table of one tilt series (relion-conventions.md §2.1, per-tilt labels)."""
+"""Read the table of one tilt series (spec/conventions.md §2.1, per-tilt labels)."""
 
 from __future__ import annotations
 

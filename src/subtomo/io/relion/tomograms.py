@@ -1,4 +1,4 @@
-"""Read tomogram sets of RELION 5 (one table per file) and RELION 4 (all in one file); relion-conventions.md §2."""
+"""Read tomogram sets of RELION 5 (one table per file) and RELION 4 (all in one file); spec/conventions.md §2."""
 
 from __future__ import annotations
 

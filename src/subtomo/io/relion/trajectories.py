@@ -1,4 +1,4 @@
-"""Read and write particle trajectories (relion-conventions.md §3.2)."""
+"""Read and write particle trajectories (spec/conventions.md §3.2)."""
 
 from __future__ import annotations
 
