@@ -59,7 +59,7 @@ class MapOptions:
         float | None,
         option(
             "--particle_diameter --mask-diameter",
-            "Diameter of the soft spherical mask, edge included, Å; by default nine tenths of the box.",
+            "Diameter of the soft spherical mask, edge included, Å; by default estimated from the half maps.",
         ),
     ] = None
     mask_edge: Annotated[float, option("--mask_edge --mask-edge", "Width of the soft edge of that mask, voxels.")] = 5.0
