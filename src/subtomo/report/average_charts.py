@@ -38,8 +38,8 @@ def fsc_chart(curves: ResolutionCurves) -> Picture:
     words = resolution_words(curves, 0.143)
     return chart(
         "fsc", f"Fourier shell correlation of the half maps over resolution; at 0.143: {words}",
-        "Agreement of the half maps over resolution. Corrected: under the mask, without what the mask adds (phases randomised beyond "
-        f"{_randomised_from(curves)}; Chen et al. 2013).", drawn,
+        "Agreement of the half maps over resolution. Corrected: under the mask, without what the mask adds (phases "
+        f"randomised beyond {_randomised_from(curves)}; Chen et al. 2013).", drawn,
     )  # fmt: skip
 
 
