@@ -144,8 +144,8 @@ def test_particles_without_half_sets_are_shared_out_and_that_is_said(own: Path, 
 def test_the_command_leaves_maps_curves_and_pictures_and_tells_where(own: Path, capsys: Capture) -> None:
     assert main((*FILES, "--sym", "c1", "--SNR", "10")) == 0
     names = (
-        "average.html filtered.mrc fsc.png fsc.star guinier.png half1.mrc half2.mrc maps.png mask.mrc merged.mrc note.txt "
-        "sections.png surface.png"
+        "average.html filtered.mrc fsc.png fsc.star guinier.png half1.mrc half2.mrc maps.png mask.mrc merged.mrc "
+        "note.txt sections.png surface.png"
     )
     assert sorted(path.name for path in Path("out").iterdir()) == names.split()
     said = capsys.readouterr().out

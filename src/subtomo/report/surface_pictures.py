@@ -5,19 +5,30 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import fft
 
+from subtomo.io.atomic import atomic_write
 from subtomo.report.shading import VIEWS, shade
 from subtomo.report.style import Picture, label_font
-from subtomo.report.surface import ANGSTROM3_PER_DALTON, Contour, isosurface
+from subtomo.report.surface import (
+    ANGSTROM3_PER_DALTON,
+    Contour,
+    Surface,
+    automatic_contour,
+    contour_of_volume,
+    isosurface,
+)
 
 Volume = NDArray[np.floating]
 
 _SIDE_PX = 420
+"""Of one view."""
 _MARGIN = 1.06
 _INK = (122, 135, 148, 255)
 """Grey that can be read on white and on black, as the background is transparent."""
@@ -32,28 +43,51 @@ def surface_picture(name: str, volume: Volume, pixel_size_angstrom: float, conto
     Raises:
         InputError: The map does not cross the contour.
     """
+    surface = isosurface(volume, pixel_size_angstrom, contour.level)
     return Picture(
         name,
         f"Shaded surface of the map seen along z, along y and along x, {contour.words}",
         f"Seen along z, along y and along x: {contour.words}.",
-        png=surface_png(volume, pixel_size_angstrom, contour.level),
+        png=_png([_row(surface, _reach(surface))]),
     )
 
 
-def surface_png(volume: Volume, pixel_size_angstrom: float, level: float, *, side_px: int = _SIDE_PX) -> bytes:
-    """Draw the surface of a map (c, c, c) from three sides into one PNG, three times as wide as it is high."""
-    surface = isosurface(volume, pixel_size_angstrom, level)
-    half = _MARGIN * float(np.linalg.norm(surface.vertices, axis=1).max())
-    views = [shade(surface, view, half, side_px) for view in VIEWS.values()]
-    image = Image.fromarray(np.hstack(views), "RGBA")
-    pen = ImageDraw.Draw(image)
-    font = label_font(max(11, side_px // 24))
-    for column, words in enumerate(VIEWS):
-        pen.text((column * side_px + side_px // 24, side_px // 40), words, fill=_INK, font=font)
-    _scale_bar(pen, font, side_px, 2 * half)
-    stream = io.BytesIO()
-    image.save(stream, format="png", optimize=False, compress_level=6)
-    return stream.getvalue()
+def draw_surfaces(
+    path: str | Path,
+    volumes: Mapping[str, Volume],
+    pixel_size_angstrom: float,
+    enclosed_angstrom3: float | None = None,
+) -> dict[str, Contour]:
+    """Draw the surfaces of maps from three sides as PNG with a transparent background, one row per map.
+
+    Args:
+        path: The PNG file.
+        volumes: Caption to map (c, c, c); density is positive.
+        pixel_size_angstrom: Of all maps.
+        enclosed_angstrom3: Volume that each surface encloses; None to choose contours by Otsu's method.
+
+    Returns:
+        The contours.
+
+    Raises:
+        InputError: A map has no surface.
+    """
+    contours = {
+        words: automatic_contour(volume, pixel_size_angstrom)
+        if enclosed_angstrom3 is None
+        else contour_of_volume(volume, pixel_size_angstrom, enclosed_angstrom3)
+        for words, volume in volumes.items()
+    }
+    surfaces = [isosurface(volume, pixel_size_angstrom, contours[words].level) for words, volume in volumes.items()]
+    half = max(map(_reach, surfaces))
+    rows = [_row(surface, half) for surface in surfaces]
+    if len(rows) > 1:
+        for words, row in zip(volumes, rows, strict=True):
+            place = (_SIDE_PX // 24, row.height - _SIDE_PX // 24)
+            ImageDraw.Draw(row).text(place, words, fill=_INK, font=label_font(_SIDE_PX // 20), anchor="ls")
+    with atomic_write(path) as stream:
+        stream.write(_png(rows))
+    return contours
 
 
 def viewer_payload(volume: Volume, pixel_size_angstrom: float, contour: Contour) -> str:
@@ -83,6 +117,27 @@ def viewer_payload(volume: Volume, pixel_size_angstrom: float, contour: Contour)
     return json.dumps(facts)
 
 
+def _reach(surface: Surface) -> float:
+    """Give half the width, Å, of a picture that holds a surface from every side."""
+    return _MARGIN * float(np.linalg.norm(surface.vertices, axis=1).max())
+
+
+def _row(surface: Surface, half_width_angstrom: float) -> Image.Image:
+    """Draw a surface from three sides, with a scale bar."""
+    image = Image.fromarray(np.hstack([shade(surface, view, half_width_angstrom, _SIDE_PX) for view in VIEWS.values()]))
+    pen, font = ImageDraw.Draw(image), label_font(_SIDE_PX // 24)
+    for column, words in enumerate(VIEWS):
+        pen.text((column * _SIDE_PX + _SIDE_PX // 24, _SIDE_PX // 40), words, fill=_INK, font=font)
+    _scale_bar(pen, font, 2 * half_width_angstrom)
+    return image
+
+
+def _png(rows: Sequence[Image.Image]) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(np.vstack([np.asarray(row) for row in rows])).save(stream, format="png")
+    return stream.getvalue()
+
+
 def _coarser(volume: Volume, pixel_size_angstrom: float) -> tuple[NDArray[np.float32], float]:
     """Cut a map's transform so that it has no more voxels than the interactive surface can move."""
     size = len(volume)
@@ -98,10 +153,11 @@ def _coarser(volume: Volume, pixel_size_angstrom: float) -> tuple[NDArray[np.flo
     return coarse.astype(np.float32), pixel_size_angstrom * size / small
 
 
-def _scale_bar(pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, side_px: int, width_angstrom: float) -> None:
+def _scale_bar(pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, width_angstrom: float) -> None:
+    """Draw a bar of a round length into the lower right corner; the width is that of one of three views."""
     length = max((nice for nice in _NICE_ANGSTROM if nice <= width_angstrom / 3.5), default=_NICE_ANGSTROM[0])
-    wide = length / width_angstrom * side_px
-    right, bottom = 3 * side_px - side_px // 24, side_px - side_px // 24
-    pen.line((right - wide, bottom, right, bottom), fill=_INK, width=max(2, side_px // 120))
+    wide, margin = length / width_angstrom * _SIDE_PX, _SIDE_PX // 24
+    right, bottom = 3 * _SIDE_PX - margin, _SIDE_PX - margin
+    pen.line((right - wide, bottom, right, bottom), fill=_INK, width=max(2, _SIDE_PX // 120))
     words = f"{length / 10:g} nm" if length >= 100 else f"{length:g} Å"
-    pen.text((right - wide / 2, bottom - side_px // 60), words, fill=_INK, font=font, anchor="mb")
+    pen.text((right - wide / 2, bottom - _SIDE_PX // 60), words, fill=_INK, font=font, anchor="mb")
