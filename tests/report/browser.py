@@ -16,6 +16,13 @@ from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE_SECONDS = 60.0
+WORDS_OUTSIDE_CHARTS = """[...document.querySelectorAll('svg.chart')].flatMap(chart => {
+    const frame = chart.getBoundingClientRect();
+    return [...chart.querySelectorAll('text')].filter(text => {
+        const box = text.getBoundingClientRect();
+        return box.left < frame.left - 1 || box.right > frame.right + 1 || box.bottom > frame.bottom + 1;
+    }).map(text => text.textContent)})"""
+"""Script that lists words of charts that are cut off."""
 
 
 def find_browser() -> str | None:

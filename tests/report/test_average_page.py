@@ -17,7 +17,7 @@ from subtomo.model.resolution import ResolutionCurves
 from subtomo.physics.window import centre_distance, soft_disc
 from subtomo.report.average import AverageFacts, write_average_page
 from subtomo.report.verdict import resolution_notes, resolution_words
-from tests.report.browser import Browser, browser, find_browser
+from tests.report.browser import WORDS_OUTSIDE_CHARTS, Browser, browser, find_browser
 
 PIXEL, SIZE = 5.0, 48
 needs_browser = pytest.mark.skipif(find_browser() is None, reason="no Chromium is installed to look at pages with")
@@ -140,6 +140,7 @@ def test_the_page_fits_works_from_a_file_and_asks_for_nothing(
     chromium.open(page, width=width, dark=dark)
     assert chromium.evaluate("document.querySelector('.surface-viewer').dataset.state") == "ready"
     assert chromium.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert chromium.evaluate(WORDS_OUTSIDE_CHARTS) == []
     assert [url for url in chromium.requests() if not url.startswith("data:")] == [page.as_uri()]
     assert chromium.complaints() == []
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from subtomo.report.page import WrittenReport, write_report
-from tests.report.browser import Browser, browser, find_browser
+from tests.report.browser import WORDS_OUTSIDE_CHARTS, Browser, browser, find_browser
 
 pytestmark = pytest.mark.skipif(find_browser() is None, reason="no Chromium is installed to look at pages with")
 
@@ -57,15 +57,9 @@ def test_charts_have_the_colours_of_light_and_dark_pages(chromium: Browser, page
 
 
 def test_words_in_charts_stay_inside_them(chromium: Browser, page: Path) -> None:
-    outside = """[...document.querySelectorAll('svg.chart')].flatMap(chart => {
-        const frame = chart.getBoundingClientRect();
-        return [...chart.querySelectorAll('text')].filter(text => {
-            const box = text.getBoundingClientRect();
-            return box.left < frame.left - 1 || box.right > frame.right + 1 || box.bottom > frame.bottom + 1;
-        }).map(text => text.textContent)})"""
     for width in (390, 1400):
         chromium.open(page, width=width)
-        assert chromium.evaluate(outside) == []
+        assert chromium.evaluate(WORDS_OUTSIDE_CHARTS) == []
 
 
 def test_a_click_on_a_picture_makes_it_large_and_another_one_small_again(chromium: Browser, page: Path) -> None:

@@ -15,7 +15,7 @@ Float = NDArray[np.float64]
 
 WIDTH, HEIGHT = 520, 350
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 32, 50
-_LETTER = 7.0
+_LETTER = 7.8
 """Width of a letter of a legend, about."""
 _MINUS = "\u2212"
 

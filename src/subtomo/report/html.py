@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from subtomo.io.atomic import atomic_write
-from subtomo.report.style import CHART_CSS, Picture, colour_variables
+from subtomo.report.style import CHART_STYLE, Picture, colour_variables, static_text
 
 PAGE_SCRIPT, SURFACE_SCRIPT = "page.js", "surface.js"
 
@@ -27,9 +26,9 @@ PAGE_SCRIPT, SURFACE_SCRIPT = "page.js", "surface.js"
 def write_page(path: Path, template: str, context: Mapping[str, Any], scripts: Sequence[str] = (PAGE_SCRIPT,)) -> None:
     """Fill in a template and write the page, which holds its scripts and asks for nothing outside itself."""
     shared = {
-        "scripts": [_script(name) for name in scripts],
+        "scripts": [static_text(name) for name in scripts],
         "colours": [colour_variables(dark) for dark in (0, 1)],
-        "chart_css": CHART_CSS,
+        "chart_css": Markup(static_text(CHART_STYLE)),
         "made": time.strftime("%Y-%m-%d %H:%M %Z"),
         "versions": versions(),
     }
@@ -78,11 +77,6 @@ def versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
-
-
-@cache
-def _script(name: str) -> str:
-    return (files("subtomo.report") / "static" / name).read_text(encoding="utf-8")
 
 
 def _sources(scripts: Sequence[str]) -> str:

@@ -54,7 +54,9 @@ def orientation_charts(data: ReportData) -> list[Picture]:
 
 def _directions(x: Float, y: Float) -> Chart:
     """Draw points of the map, or how densely they lie."""
-    drawn = Chart(Axis("", -_HALF_WIDTH, _HALF_WIDTH), Axis("", -1.05 * _HALF_HEIGHT, 1.05 * _HALF_HEIGHT), True)
+    drawn = Chart(
+        Axis("", -_HALF_WIDTH, _HALF_WIDTH), Axis("", -1.05 * _HALF_HEIGHT, 1.05 * _HALF_HEIGHT), is_equal=True
+    )
     n = len(x)
     if n > _DOTS_AT_MOST:
         cells = 2 * int(np.clip(np.sqrt(n) / 4, 10, 24))

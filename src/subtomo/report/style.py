@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from typing import Any
 
 import matplotlib
@@ -36,6 +37,7 @@ COLOURS = {
 images, too; the others are curves of something else. Told apart by colour-blind readers (after Okabe and Ito)."""
 KEPT, LEFT_OUT = (dark for _, dark in (COLOURS["kept"], COLOURS["out"]))
 """Of particles on tilt images, which are grey."""
+CHART_STYLE = "chart.css"
 _SCALE = "cividis"
 # Names of tomograms and particles may hold a dollar sign, which is no formula.
 _TYPE: Any = {"text.parse_math": False, "font.size": 9.5, "axes.titlesize": 10, "font.family": "DejaVu Sans"}
@@ -80,15 +82,14 @@ def chart_style() -> str:
     """Give the style of a chart that stands alone."""
     return (
         f"<style>svg{{{colour_variables(0)}font:13px system-ui,sans-serif}}"
-        f"@media(prefers-color-scheme:dark){{svg{{{colour_variables(1)}}}}}{CHART_CSS}</style>"
+        f"@media(prefers-color-scheme:dark){{svg{{{colour_variables(1)}}}}}{static_text(CHART_STYLE)}</style>"
     )
 
 
-CHART_CSS = (
-    ".chart text{fill:var(--ink)}.chart .s{font-size:12px}.chart .g{stroke:var(--line);fill:none}"
-    ".chart .a{stroke:var(--muted);fill:none}"
-    "@media(max-width:500px){.chart text{font-size:15px}.chart .s{font-size:13.5px}}"
-)
+@cache
+def static_text(name: str) -> str:
+    """Read a style sheet or a script of the pages."""
+    return (files("subtomo.report") / "static" / name).read_text(encoding="utf-8")
 
 
 def chart(name: str, alt: str, caption: str, drawn: Chart, *, framed: bool = True) -> Picture:
