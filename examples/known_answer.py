@@ -24,8 +24,9 @@ from subtomo.io.mrc_read import read_volume
 from subtomo.io.mrc_write import write_mrc
 from subtomo.io.star import format_floats, format_ints, write_tables
 from subtomo.model.table import Table, text_array
-from subtomo.physics.fsc import first_shell_below, shell_correlation
+from subtomo.physics.fsc import filter_shells, first_shell_below, shell_correlation
 from subtomo.report.sections import draw_volumes
+from subtomo.report.surface_pictures import draw_surfaces
 from subtomo.simulation.particle import GaussianParticle, random_particle
 from subtomo.simulation.scene import MICROSCOPE, TILT_AXIS_DEG, Slab, lowest_tilts_first, random_angles_deg, slab_images
 
@@ -141,6 +142,10 @@ def draw(folder: Path, curves: dict[str, Float]) -> None:
     figure.savefig(folder / "fsc.png", metadata={"Software": None})
     maps = {"truth": true_map(), "average\n(filtered)": read_volume(folder / "Average/filtered.mrc")[0]}
     draw_volumes(folder / "maps.png", maps, PIXEL_ANGSTROM, "A known structure and its average")
+    # at the same resolution, and so that both enclose the same volume: a fifth of a ball as wide as the structure
+    kept = np.arange(CROP // 2 + 1) < first_shell_below(curves["half maps"], 0.143)
+    surfaces = {"truth": filter_shells(true_map(), kept.astype(np.float64)), "average": maps["average\n(filtered)"]}
+    draw_surfaces(folder / "surfaces.png", surfaces, PIXEL_ANGSTROM, 0.2 * np.pi / 6 * 128.0**3)
 
 
 def _write_tomograms(folder: Path, slab: Slab) -> None:

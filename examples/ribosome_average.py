@@ -1,9 +1,9 @@
-"""Average extracted ribosomes from Python, and draw one particle beside the average.
+"""Average extracted ribosomes from Python, draw one particle beside the average, and the average as a surface.
 
 Run it after ``subtomo extract … --o OUT``:  python ribosome_average.py OUT
 
 It does what ``subtomo average --p OUT/particles.star --o OUT/average/ --particle_diameter 320`` does, without
-the pictures of the curves.
+the page and the pictures of the curves.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from subtomo.jobs.average import AverageJob, run_average
 from subtomo.jobs.cores import available_cores
 from subtomo.jobs.progress import Silent
 from subtomo.report.sections import draw_volumes
+from subtomo.report.surface_pictures import draw_surfaces
 
 
 def main(folder: Path) -> None:
-    """Write half maps, merged map and fsc.star into OUT/average, and OUT/average.png."""
+    """Write half maps, merged map and fsc.star into OUT/average, and OUT/average.png and OUT/surface.png."""
     job = AverageJob(
         output_dir=f"{folder / 'average'}",
         settings=AverageSettings(mask_diameter_angstrom=320.0),
@@ -41,11 +42,12 @@ def main(folder: Path) -> None:
         pixel_size,
         f"{count} ribosomes of Mycoplasma pneumoniae, EMPIAR-10499, {pixel_size:g} Å per voxel",
     )
+    draw_surfaces(folder / "surface.png", {"average": result.maps["filtered"]}, pixel_size)
     print(
         f"{count} particles averaged in {result.seconds:.1f} s\n"
         f"resolution     {result.curves.resolution_angstrom(0.143):.1f} Å (half maps, FSC 0.143)\n"
         f"average map    {result.folder}merged.mrc\n"
-        f"picture of it  {folder / 'average.png'}\n"
+        f"pictures       {folder / 'average.png'}, {folder / 'surface.png'}\n"
         f"for RELION     {folder / 'optimisation_set.star'}"
     )
 

@@ -143,7 +143,10 @@ def test_particles_without_half_sets_are_shared_out_and_that_is_said(own: Path, 
 
 def test_the_command_leaves_maps_curves_and_pictures_and_tells_where(own: Path, capsys: Capture) -> None:
     assert main((*FILES, "--sym", "c1", "--SNR", "10")) == 0
-    names = "filtered.mrc fsc.png fsc.star guinier.png half1.mrc half2.mrc maps.png mask.mrc merged.mrc note.txt"
+    names = (
+        "average.html filtered.mrc fsc.png fsc.star guinier.png half1.mrc half2.mrc maps.png mask.mrc merged.mrc "
+        "note.txt sections.png surface.png"
+    )
     assert sorted(path.name for path in Path("out").iterdir()) == names.split()
     said = capsys.readouterr().out
     assert all(word in said for word in ("16 of 16 particles", "FSC 0.143", "C1", "24³ voxels of 10 Å", "out/fsc.star"))

@@ -58,6 +58,7 @@ def test_the_average_of_a_known_structure_agrees_with_the_truth_as_its_half_maps
     assert example.resolution(curves["truth"], 0.5) < 16.0
     assert_shows_something(tmp_path / "fsc.png")
     assert_shows_something(tmp_path / "maps.png")
+    assert_shows_something(tmp_path / "surfaces.png")
 
 
 def test_the_notebook_runs_from_reading_to_writing(
@@ -92,6 +93,7 @@ def test_ribosomes_that_were_extracted_are_averaged_and_drawn(
     halves = [read_volume(tmp_path / "average" / f"half{half}.mrc")[0] for half in (1, 2)]
     assert shell_correlation(*halves)[1:4].min() > 0.6
     assert_shows_something(tmp_path / "average.png")
+    assert_shows_something(tmp_path / "surface.png")
 
 
 def test_a_pose_search_gets_nearer_to_the_truth(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:

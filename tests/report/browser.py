@@ -16,6 +16,13 @@ from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE_SECONDS = 60.0
+WORDS_OUTSIDE_CHARTS = """[...document.querySelectorAll('svg.chart')].flatMap(chart => {
+    const frame = chart.getBoundingClientRect();
+    return [...chart.querySelectorAll('text')].filter(text => {
+        const box = text.getBoundingClientRect();
+        return box.left < frame.left - 1 || box.right > frame.right + 1 || box.bottom > frame.bottom + 1;
+    }).map(text => text.textContent)})"""
+"""Script that lists words of charts that are cut off."""
 
 
 def find_browser() -> str | None:
@@ -74,14 +81,45 @@ class Browser:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
+    def place(self, selector: str) -> tuple[float, float]:
+        """Give the middle of an element in the window, in pixels."""
+        box = f"document.querySelector({selector!r}).getBoundingClientRect()"
+        script = f"(box => [box.x + box.width / 2, box.y + box.height / 2])({box})"
+        x, y = self.evaluate(script)
+        return x, y
+
+    def mouse(self, kind: str, x: float, y: float, **more: Any) -> None:
+        """Move, press (with `buttons`) or release the mouse at a place in the window."""
+        names = {"move": "mouseMoved", "press": "mousePressed", "release": "mouseReleased", "wheel": "mouseWheel"}
+        button = "left" if kind in ("press", "release") or more.get("buttons") else "none"
+        clicks = 1 if kind in ("press", "release") else 0
+        self.call("Input.dispatchMouseEvent", type=names[kind], x=x, y=y, button=button, clickCount=clicks, **more)
+
+    def click(self, selector: str) -> None:
+        """Click on the middle of an element, which must be in sight."""
+        x, y = self.place(selector)
+        self.mouse("press", x, y)
+        self.mouse("release", x, y)
+
+    def drag(self, selector: str, across: float, down: float, *, steps: int = 8) -> None:
+        """Press in the middle of an element, which must be in sight, and move the mouse before releasing it."""
+        x, y = self.place(selector)
+        self.mouse("move", x, y)
+        self.mouse("press", x, y, buttons=1)
+        for step in range(1, steps + 1):
+            self.mouse("move", x + across * step / steps, y + down * step / steps, buttons=1)
+            self.evaluate("new Promise(requestAnimationFrame)")
+        self.mouse("release", x + across, y + down)
+
     def requests(self) -> list[str]:
         """List what the page asked for, as addresses."""
         return [e["params"]["request"]["url"] for e in self.events if e.get("method") == "Network.requestWillBeSent"]
 
     def complaints(self) -> list[str]:
-        """List errors and warnings in the browser's log."""
+        """List errors and warnings in the browser's log, but for those of its own drawing by the processor."""
         entries = [event["params"]["entry"] for event in self.events if event.get("method") == "Log.entryAdded"]
-        return [entry["text"] for entry in entries if entry["level"] in ("error", "warning")]
+        texts = [entry["text"] for entry in entries if entry["level"] in ("error", "warning")]
+        return [text for text in texts if "GL Driver Message" not in text and "software WebGL" not in text]
 
     def screenshot(self, path: Path) -> None:
         """Save a picture of the whole page as PNG."""
@@ -100,13 +138,14 @@ class Browser:
 
 
 @contextmanager
-def browser(folder: Path) -> Iterator[Browser]:
-    """Start a browser with a profile of its own in a folder, and end it."""
+def browser(folder: Path, *, webgl: bool = True) -> Iterator[Browser]:
+    """Start a browser with a profile of its own in a folder, and end it; `webgl` is drawn by the processor."""
     program = find_browser()
     assert program is not None
     read_end, to_browser = os.pipe()
     from_browser, write_end = os.pipe()
-    options = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
+    gl = ("--enable-unsafe-swiftshader",) if webgl else ("--disable-3d-apis",)
+    options = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--no-first-run", *gl)
     # The browser reads from descriptor 3 and writes to 4.
     script = f'exec "$@" 3<&{read_end} 4>&{write_end}'
     command = ("bash", "-c", script, "bash", program, *options, "--remote-debugging-pipe", f"--user-data-dir={folder}")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import shutil
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -14,7 +18,8 @@ from subtomo.cli import main
 from subtomo.errors import InputError
 from subtomo.io.star import read_tables, write_tables
 from subtomo.model.table import text_array
-from subtomo.report.page import WrittenReport, command_lines, write_report
+from subtomo.report.html import command_lines
+from subtomo.report.page import WrittenReport, write_report
 from tests.report.conftest import WORDS, make_project
 
 Capture = pytest.CaptureFixture[str]
@@ -22,6 +27,7 @@ CHARTS = {
     "visible-tilts", "seen-by-tilt", "side-view", "tilt-weights", "summed-weights", "defocus", "directions",
     "polar-angles",
 }  # fmt: skip
+PHOTOS = {"picks-1", "picks-2", "particle-1", "particle-2", "particle-3"}
 HOSTILE = "T<b>$x_1$&\"'"
 
 
@@ -46,9 +52,14 @@ def test_the_report_has_all_pictures_inside_the_page_and_beside_it(project: Path
     assert written.notes == ()
     assert written.page == project / "out" / "report.html"
     names = {path.stem for path in written.pictures}
-    assert names == CHARTS | {"picks-1", "picks-2", "particle-1", "particle-2", "particle-3"}
+    assert names == CHARTS | PHOTOS
     assert {path.stem for path in (project / "out" / "report").iterdir()} == names
     for path in written.pictures:
+        assert path.suffix == (".svg" if path.stem in CHARTS else ".png")
+        if path.stem in CHARTS:
+            chart = ElementTree.parse(path).getroot()
+            assert len(list(chart.iter("{http://www.w3.org/2000/svg}path"))) > 1
+            continue
         pixels = np.asarray(Image.open(path).convert("L"))
         assert pixels.std() > 1  # something is drawn
     assert sum(path.stat().st_size for path in written.pictures) + written.page.stat().st_size < 5e6
@@ -72,13 +83,47 @@ def test_the_page_tells_counts_settings_command_and_why_particles_were_left_out(
 def test_the_page_asks_for_nothing_outside_itself(page: str) -> None:
     assert not re.search(r"""(src|href|srcset)=["'](?!data:)""", page)
     assert "url(" not in page
-    assert "<script" not in page
+    assert not re.search(r"<script[^>]*\ssrc|import\(|fetch\(|XMLHttpRequest", page)
+    assert "default-src 'none'" in page
+
+
+def test_the_page_runs_its_own_scripts_only_named_by_their_hashes(page: str) -> None:
+    policy = re.search(r"script-src ([^;\"]+)", page)
+    assert policy is not None
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
+    assert policy.group(1).split() == [f"'sha256-{each}'" for each in hashes]
 
 
 def test_every_picture_has_a_text_that_stands_for_it(page: str) -> None:
     images = re.findall(r"<img [^>]*>", page)
-    assert len(images) == len(CHARTS) + 5
+    charts = re.findall(r'<svg [^>]*class="chart"[^>]*>', page)
+    assert (len(images), len(charts)) == (len(PHOTOS), len(CHARTS))
     assert all(re.search(r'alt="[^"]{20,}"', image) for image in images)
+    assert all(re.search(r'aria-label="[^"]{20,}"', chart) for chart in charts)
+
+
+def test_the_title_is_the_name_of_the_job(page: str) -> None:
+    assert "<title>out · subtomo report</title>" in page
+    assert "<h1>out</h1>" in page
+
+
+def test_a_star_file_of_what_was_left_out_is_named_if_it_is_there(project: Path, tmp_path: Path) -> None:
+    shutil.copytree(project, tmp_path / "copy")
+    assert "left_out.star" not in page_of(tmp_path / "copy" / "out")
+    (tmp_path / "copy" / "out" / "left_out.star").touch()
+    assert "All of them stand in left_out.star" in page_of(tmp_path / "copy" / "out")
+
+
+def test_a_package_without_metadata_makes_a_page_all_the_same(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_metadata(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("subtomo.report.html.version", no_metadata)
+    shutil.copytree(project, tmp_path / "copy")
+    assert "Report:" in page_of(tmp_path / "copy" / "out")
 
 
 @pytest.mark.parametrize(

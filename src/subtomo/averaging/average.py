@@ -36,7 +36,7 @@ class AverageSettings:
     snr: float | None = None
     """Signal-to-noise ratio of a Wiener filter; None for RELION's heuristic (see `subtomo.averaging.division`)."""
     mask_diameter_angstrom: float | None = None
-    """Of the soft spherical mask, edge included; None for nine tenths of the box."""
+    """Of the soft spherical mask, edge included; None to estimate it from the half maps."""
     mask_edge_px: float = 5.0
     seed: int = 0
     """Of the half sets of particles that have none, and of random phases."""

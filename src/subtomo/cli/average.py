@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from subtomo.cli.arguments import command_line
@@ -19,11 +19,15 @@ from subtomo.errors import SettingsError
 from subtomo.model.settings import CircleCrop, DataTerm, ExtractionSettings
 
 if TYPE_CHECKING:
-    from subtomo.jobs.average import AverageResult
+    from subtomo.jobs.average import AverageJob, AverageResult
 
 __all__ = ["GROUPS", "average"]
 
 _LEFT_OUT_SHOWN = 3
+_MASK_NOTE = (
+    "The half maps do not tell how large the particle is, so the mask is nine tenths of the box; give the diameter "
+    "of the particle, for a loose mask makes the resolution worse than it is."
+)
 
 
 def average(
@@ -65,7 +69,7 @@ def average(
         command=("subtomo", *command_line.get()),
     )
     result = run_average(job, listener("averaging"))
-    _draw(result, settings.symmetry)
+    _draw(result, job)
     _print_account(result, settings.symmetry)
     return 0
 
@@ -101,14 +105,14 @@ def _source(tilts: TiltOptions) -> tuple[ExtractionSettings | None, DataTerm | N
     return settings, settings.data_term
 
 
-def _draw(result: AverageResult, symmetry: str) -> None:
+def _draw(result: AverageResult, job: AverageJob) -> None:
+    """Draw the pictures and the page; whatever goes wrong is but a warning, for the maps are whole."""
+    from subtomo.report.average import AverageFacts, write_average_page
     from subtomo.report.curves import draw_fsc, draw_guinier
     from subtomo.report.sections import draw_volumes
 
-    pixel = result.curves.pixel_size_angstrom
-    title = f"{sum(result.counts)} particles, {symmetry.upper()}, {pixel:g} Å per voxel"
-    draw_fsc(result.folder + "fsc.png", result.curves, title)
-    draw_guinier(result.folder + "guinier.png", result.guinier, title)
+    pixel, symmetry = result.curves.pixel_size_angstrom, job.settings.symmetry.upper()
+    title = f"{sum(result.counts)} particles, {symmetry}, {pixel:g} Å per voxel"
     first, second = result.counts
     shown = {
         f"half map 1\n({first} particles)": result.maps["half1"],
@@ -116,11 +120,48 @@ def _draw(result: AverageResult, symmetry: str) -> None:
         "merged": result.maps["merged"],
         "merged, filtered\nby FSC and masked": result.maps["filtered"],
     }
-    draw_volumes(result.folder + "maps.png", shown, pixel, title)
+    facts = AverageFacts(
+        folder=Path(result.folder),
+        title=result.folder.rstrip("/"),
+        maps=result.maps,
+        curves=result.curves,
+        guinier=result.guinier,
+        counts=result.counts,
+        n_particles=result.n_particles,
+        left_out=result.left_out,
+        symmetry=symmetry,
+        mask=result.mask,
+        settings=_setting_rows(job),
+        command=job.command,
+        notes=[_MASK_NOTE] if result.is_mask_guessed else [],
+        seconds=result.seconds,
+    )
+    try:
+        write_average_page(facts)
+        draw_fsc(result.folder + "fsc.png", result.curves, title)
+        draw_guinier(result.folder + "guinier.png", result.guinier, title)
+        draw_volumes(result.folder + "maps.png", shown, pixel, title)
+    except Exception as error:
+        warn(f"the pictures could not be drawn ({type(error).__name__}: {error}); the maps are whole")
+
+
+def _setting_rows(job: AverageJob) -> list[tuple[str, str]]:
+    """Put the settings into words."""
+    settings, term = job.settings, job.data_term
+    return [
+        ("Particles", "built from the tilt images" if job.from_tilts else "read from files"),
+        ("Data term", "as recorded by the extraction" if term is None else term.name.lower()),
+        ("Symmetry", settings.symmetry.upper()),
+        ("Division by CTF²", "weights clamped" if settings.snr is None else f"Wiener, SNR {settings.snr:g}"),
+        ("Soft edge of the mask", f"{settings.mask_edge_px:g} voxels"),
+        ("Random seed", f"{settings.seed}"),
+    ]
 
 
 def _print_account(result: AverageResult, symmetry: str) -> None:
     """Tell on stdout what was averaged, how good it is, and where to look."""
+    from subtomo.report.verdict import resolution_words
+
     curves, (first, second), folder = result.curves, result.counts, result.folder
     size = len(result.maps["merged"])
     print(
@@ -129,18 +170,17 @@ def _print_account(result: AverageResult, symmetry: str) -> None:
     )
     if result.left_out:
         print(f"  {len(result.left_out)} left out: {'; '.join(result.left_out[:_LEFT_OUT_SHOWN])}")
+    print(f"mask           {result.mask}")
+    if result.is_mask_guessed:
+        warn(_MASK_NOTE[0].lower() + _MASK_NOTE[1:].rstrip("."))
     for threshold in (0.143, 0.5):
-        masked, plain = (_resolution(curves.resolution_angstrom(threshold, masked=flag)) for flag in (True, False))
+        masked, plain = (resolution_words(curves, threshold, masked=flag) for flag in (True, False))
         print(f"resolution at FSC {threshold:<5}  {masked} under the mask, {plain} without")
     if curves.reaches_nyquist(0.143):
         warn("the FSC stays above 0.143 up to the last shell: the pixel size limits the resolution, so bin less")
     print(
         f"merged map     {folder}merged.mrc\n"
-        f"to look at     {folder}filtered.mrc, {folder}maps.png\n"
+        f"to look at     {folder}average.html, {folder}filtered.mrc\n"
         f"half maps      {folder}half1.mrc, {folder}half2.mrc\n"
         f"curves         {folder}fsc.star, {folder}fsc.png, {folder}guinier.png"
     )
-
-
-def _resolution(angstrom: float) -> str:
-    return f"{angstrom:.1f} Å" if isfinite(angstrom) else "none"

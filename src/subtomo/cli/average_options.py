@@ -61,7 +61,7 @@ class MapOptions:
         float | None,
         option(
             "--particle_diameter --mask-diameter",
-            "Diameter of the soft spherical mask, edge included, Å; by default nine tenths of the box.",
+            "Diameter of the soft spherical mask, edge included, Å; by default estimated from the half maps.",
         ),
     ] = None
     mask_edge_px: Annotated[

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.averaging.average import HALVES, AverageSettings, AverageSums, assigned_halves, spherical_mask
+from subtomo.averaging.extent import particle_diameter_angstrom
 from subtomo.averaging.resolution import compare_halves, filtered_map, guinier_curves
 from subtomo.errors import InputError, SettingsError
 from subtomo.extraction.threads import run_in_order
@@ -32,7 +33,8 @@ from subtomo.physics.symmetry import rotation_group
 Float32 = NDArray[np.float32]
 
 MAPS = ("half1", "half2", "merged", "filtered", "mask")
-PICTURES = ("fsc.png", "guinier.png", "maps.png")
+PICTURES = ("fsc.png", "guinier.png", "maps.png", "surface.png", "sections.png", "average.html")
+_GUESSED = "soft sphere of nine tenths of the box"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,10 @@ class AverageResult:
     """In the particle set."""
     left_out: tuple[str, ...]
     seconds: float
+    mask: str = ""
+    """The mask in words."""
+    is_mask_guessed: bool = False
+    """Whether nothing said how large the particle is, neither the settings nor the half maps."""
 
 
 def run_average(job: AverageJob, progress: ProgressListener) -> AverageResult:
@@ -87,17 +93,20 @@ def run_average(job: AverageJob, progress: ProgressListener) -> AverageResult:
         folder = job.output_dir if job.output_dir.endswith("/") else job.output_dir + "/"
         outputs = [folder + name for name in (*(f"{name}.mrc" for name in MAPS), "fsc.star", *PICTURES)]
         protect_inputs(inputs, outputs)
-        mask = _mask(job, source)
+        mask = _given_mask(job, source)
         halves = _half_sets(particles, source, job.settings.seed, progress)
         _make_folder(folder, outputs)
         sums = _summed(source, halves, job.threads, progress)
-        maps, curves, guinier = _conclude(sums, mask, source.pixel_size_angstrom, job.settings)
+        maps, mask, words = _maps(sums, mask, source.pixel_size_angstrom, job)
+        curves, guinier = _conclude(maps, mask, source.pixel_size_angstrom, job.settings)
         _write(folder, maps, curves, guinier, job)
     finally:
         progress.stop()
     counts = sums[0].count, sums[1].count
     seconds = time.monotonic() - start
-    return AverageResult(folder, maps, curves, guinier, counts, len(particles), source.left_out, seconds)
+    return AverageResult(
+        folder, maps, curves, guinier, counts, len(particles), source.left_out, seconds, words, words == _GUESSED
+    )
 
 
 def _open(job: AverageJob, progress: ProgressListener) -> tuple[ParticleSet, ParticleSource, list[str | None]]:
@@ -146,22 +155,38 @@ def _summed(
     return sums[1], sums[2]
 
 
-def _conclude(
-    sums: tuple[AverageSums, AverageSums], mask: Float32, pixel_size_angstrom: float, settings: AverageSettings
-) -> tuple[dict[str, Float32], ResolutionCurves, GuinierCurves]:
-    """Turn sums into maps and compare the halves."""
+def _maps(
+    sums: tuple[AverageSums, AverageSums], mask: Float32 | None, pixel_size_angstrom: float, job: AverageJob
+) -> tuple[dict[str, Float32], Float32, str]:
+    """Turn sums into half maps and a merged one, and see how large the particle is if nobody said; mask in words."""
+    settings = job.settings
     group = rotation_group(settings.symmetry)
     first, second = (half.symmetrised(group) for half in sums)
     maps = {"half1": first.map(settings.snr), "half2": second.map(settings.snr)}
     maps["merged"] = (first + second).map(settings.snr)
+    if mask is not None:
+        given = settings.mask_diameter_angstrom
+        return maps, mask, job.mask_file or f"soft sphere of {given:g} Å"
+    found = particle_diameter_angstrom(maps["half1"], maps["half2"], pixel_size_angstrom)
+    settings = replace(settings, mask_diameter_angstrom=found)
+    sphere = spherical_mask(len(maps["half1"]), pixel_size_angstrom, settings).astype(np.float32)
+    return maps, sphere, _GUESSED if found is None else f"soft sphere of {found:g} Å, estimated from the half maps"
+
+
+def _conclude(
+    maps: dict[str, Float32], mask: Float32, pixel_size_angstrom: float, settings: AverageSettings
+) -> tuple[ResolutionCurves, GuinierCurves]:
+    """Compare the halves, and add the filtered map and the mask to the maps."""
     curves = compare_halves(maps["half1"], maps["half2"], mask, pixel_size_angstrom, settings.seed)
     maps["filtered"], maps["mask"] = filtered_map(maps["merged"], mask, curves), mask
-    return maps, curves, guinier_curves(maps["merged"], mask, curves)
+    return curves, guinier_curves(maps["merged"], mask, curves)
 
 
-def _mask(job: AverageJob, source: ParticleSource) -> Float32:
-    """Read the mask, or make a sphere."""
+def _given_mask(job: AverageJob, source: ParticleSource) -> Float32 | None:
+    """Read the mask, or make a sphere of the diameter that was given; None if neither was."""
     if job.mask_file is None:
+        if job.settings.mask_diameter_angstrom is None:
+            return None
         return spherical_mask(source.size, source.pixel_size_angstrom, job.settings).astype(np.float32)
     mask, _ = read_volume(job.mask_file)
     if mask.shape != (source.size,) * 3:

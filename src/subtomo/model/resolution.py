@@ -10,6 +10,20 @@ from numpy.typing import NDArray
 Float = NDArray[np.float64]
 
 
+DIP_SHELLS = 2
+"""A curve that is below a threshold for no more shells than this, and then above it for longer, has a dip."""
+
+
+@dataclass(frozen=True)
+class Dip:
+    """A few shells where a curve lies below a threshold, and beyond which it is above it again."""
+
+    at_angstrom: float
+    """Resolution of the lowest shell in it."""
+    beyond_angstrom: float
+    """Resolution of the last shell before the curve falls below the threshold and is not soon above it again."""
+
+
 @dataclass(frozen=True, eq=False)
 class ResolutionCurves:
     """Fourier shell correlations of two half maps, all (c // 2 + 1,): one value per shell."""
@@ -37,9 +51,39 @@ class ResolutionCurves:
         shell = int(below[0]) if below.size else len(curve) - 2
         return float(1.0 / self.frequency[shell]) if shell else float("inf")
 
+    def dip(self, threshold: float, *, masked: bool = True) -> Dip | None:
+        """Find a dip at the place where `resolution_angstrom` stops; None if the curve really ends there.
+
+        One shell with few voxels, or one where the CTF leaves nothing, says little about those beyond it.
+        """
+        curve = (self.corrected if masked else self.unmasked)[1:-1]
+        above = curve >= threshold
+        below = np.flatnonzero(~above)
+        if not below.size:
+            return None
+        first = end = int(below[0])
+        while (found := _end_of_dip(above, end)) is not None:
+            end = found
+        if end == first:
+            return None
+        lowest = first + int(np.argmin(curve[first:end]))
+        return Dip(float(1.0 / self.frequency[lowest + 1]), float(1.0 / self.frequency[end]))
+
     def reaches_nyquist(self, threshold: float) -> bool:
         """Tell whether the corrected curve never falls below a threshold, up to the last shell that holds data."""
         return bool((self.corrected[1:-1] >= threshold).all())
+
+
+def _end_of_dip(above: NDArray[np.bool_], start: int) -> int | None:
+    """Find where a curve that is below a threshold at a shell ends for the next time; None if it is no dip."""
+    if start >= len(above):
+        return None
+    length = int(np.argmax(above[start:])) if above[start:].any() else len(above)
+    if length > DIP_SHELLS:
+        return None
+    rest = above[start + length :]
+    again = len(rest) if rest.all() else int(np.argmin(rest))
+    return start + length + again if again > length else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from subtomo.model.plan import SeriesPlan
 from subtomo.model.tilt_series import TiltSeries
+from subtomo.report.chart import Chart, even_axis, span
 from subtomo.report.collect import ReportData
 from subtomo.report.sampling import even_sample
 from subtomo.report.style import (
@@ -19,10 +20,8 @@ from subtomo.report.style import (
     LEFT_OUT,
     OUTLINE,
     Picture,
-    Theme,
     chart,
     photo,
-    quiet_frame,
     scale_bar,
     write_inside,
 )
@@ -127,7 +126,7 @@ def _mark(axes: Any, kept: Float, out: Float, radius_px: float) -> None:
         _dots(axes, out, LEFT_OUT)
     elif len(out):
         axes.scatter(
-            out[:, 0], out[:, 1], s=30, marker="x", color=LEFT_OUT, linewidths=1.5, path_effects=OUTLINE, zorder=3
+            out[:, 0], out[:, 1], s=44, marker="x", color=LEFT_OUT, linewidths=2.0, path_effects=OUTLINE, zorder=3
         )
 
 
@@ -146,22 +145,22 @@ def _side_view(places: _Places) -> Picture:
             chosen = part.positions_px[even_sample(len(part), _DOTS_AT_MOST)]
             points[caption] = (chosen - tomogram.centre_px)[:, ::2] * nm
 
-    def draw(axes: Any, theme: Theme) -> None:
-        looks = {"extracted": (theme.first, "o"), "left out": (theme.second, "x")}
-        for caption, xz in points.items():
-            colour, marker = looks[caption]
-            axes.scatter(xz[:, 0], xz[:, 1], s=12, color=colour, marker=marker, linewidths=1, alpha=0.6, label=caption)
-        axes.set_aspect("equal", adjustable="datalim")
-        axes.set_xlabel("x from the tomogram's centre, nm")
-        axes.set_ylabel("z from the tomogram's centre, nm")
-        if len(points) > 1:
-            axes.legend(loc="upper right")
-        quiet_frame(axes, theme)
+    (x_low, x_high), (z_low, z_high) = (span([xz[:, i] for xz in points.values()]) for i in (0, 1))
+    drawn = Chart(
+        even_axis("x from the tomogram's centre, nm", x_low, x_high),
+        even_axis("z from the tomogram's centre, nm", z_low, z_high),
+        is_equal=True,
+    )
+    for caption, xz in points.items():
+        if caption == "extracted":
+            drawn.dots(xz[:, 0], xz[:, 1], "kept", caption)
+        else:
+            drawn.crosses(xz[:, 0], xz[:, 1], "out", caption)
 
     low, high = np.percentile(next(iter(points.values()))[:, 1], (5, 95))
     alt = f"Positions of the particles of {tomogram.name} seen along y, nine in ten within {high - low:.0f} nm of depth"
     caption = f"{tomogram.name} from the side, along y: nine in ten particles within {high - low:.0f} nm of depth."
-    return chart("side-view", alt, caption, draw)
+    return chart("side-view", alt, caption, drawn)
 
 
 def shrunk(image: NDArray[Any], factor: int) -> Float:

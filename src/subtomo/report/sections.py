@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,16 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from subtomo.report.style import Picture, label_font
 
 Volume = NDArray[np.floating]
 
 _VIEWS = ("section x y", "section x z", "section y z", "maximum along z")
 _NICE_LENGTHS_ANGSTROM = (10, 20, 50, 100, 200, 500, 1000, 2000)
 _PANEL_INCHES = 2.3
+_PANEL_PX, _GAP_PX = 240, 3
 
 
 def draw_volumes(path: str | Path, volumes: Mapping[str, Volume], pixel_size_angstrom: float, title: str) -> None:
@@ -42,6 +47,46 @@ def draw_volumes(path: str | Path, volumes: Mapping[str, Volume], pixel_size_ang
                 panel.set_ylabel(caption, fontsize=9)
         _scale_bar(axes[row, 3], volume.shape[-1], pixel_size_angstrom)
     figure.savefig(path, metadata={"Software": None})
+
+
+def section_picture(name: str, volumes: Mapping[str, Volume], pixel_size_angstrom: float) -> Picture:
+    """Draw three central sections and a maximum projection of each volume (c, c, c), one row per volume, for a page."""
+    columns = [[_grey(image, of_maxima=column == 3) for column, image in enumerate(_views(volume))]
+               for volume in volumes.values()]  # fmt: skip
+    side = max(_PANEL_PX, len(next(iter(volumes.values()))))
+    sheet = Image.new("L", (4 * side + 3 * _GAP_PX, len(columns) * (side + _GAP_PX) - _GAP_PX))
+    pen, font = ImageDraw.Draw(sheet), label_font(side // 15)
+    for row, images in enumerate(columns):
+        for column, image in enumerate(images):
+            corner = column * (side + _GAP_PX), row * (side + _GAP_PX)
+            panel = Image.fromarray(image[::-1]).resize((side, side), Image.Resampling.BICUBIC)
+            sheet.paste(panel, corner)
+            if row == 0:
+                _write(pen, font, (corner[0] + 5, corner[1] + side - 6), _VIEWS[column], "lb")
+        _write(pen, font, (5, row * (side + _GAP_PX) + 5), list(volumes)[row], "lt")
+    extent = len(next(iter(volumes.values()))) * pixel_size_angstrom
+    length = max((nice for nice in _NICE_LENGTHS_ANGSTROM if nice <= extent / 3), default=extent / 3)
+    right, bottom = sheet.width - 10, sheet.height - 10
+    pen.line((right - length / extent * side, bottom, right, bottom), fill=255, width=4)
+    _write(pen, font, (right, bottom - 6), f"{length:g} Å", "rb")
+    stream = io.BytesIO()
+    sheet.save(stream, format="png")
+    alt = f"Central sections and maximum along z of {', '.join(volumes)}; the bar is {length:g} Å long"
+    caption = f"Rows: {'; '.join(volumes)}. Columns: {', '.join(_VIEWS)}. The bar is {length:g} Å long."
+    return Picture(name, alt, caption, png=stream.getvalue())
+
+
+def _grey(image: Volume, *, of_maxima: bool) -> NDArray[np.uint8]:
+    """Turn an image (rows, columns) into greys with its own contrast."""
+    low, high = np.percentile(image, (20.0 if of_maxima else 1.0, 99.8))
+    return np.asarray(255 * np.clip((image - low) / max(high - low, 1e-12), 0, 1), np.uint8)
+
+
+def _write(pen: ImageDraw.ImageDraw, font: Any, place: tuple[float, float], words: str, anchor: str) -> None:
+    """Write on a dark plate, to be read over any grey."""
+    left, top, right, bottom = pen.textbbox(place, words, font=font, anchor=anchor)
+    pen.rectangle((left - 3, top - 2, right + 3, bottom + 2), fill=20)
+    pen.text(place, words, fill=255, font=font, anchor=anchor)
 
 
 def _views(volume: Volume) -> tuple[Volume, Volume, Volume, Volume]:

@@ -1,4 +1,4 @@
-"""How pictures of a report look: colours for light and dark pages, type, and PNG bytes."""
+"""How pictures of a report look: one colour per meaning, type, and bytes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from typing import Any
 
 import matplotlib
@@ -16,109 +17,109 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import MaxNLocator
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageFont
 
-CHART_INCHES = (5.2, 3.5)
-CHART_DPI = 120
+from subtomo.report.chart import Chart
+
 PHOTO_DPI = 100
-KEPT, LEFT_OUT = "#ffc20a", "#4fc3ff"
-"""Of particles on tilt images: told apart by colour-blind readers, and by their shapes."""
-_MARGINS = (0.125, 0.155, 0.975, 0.965)
-"""Left, bottom, right and top of charts; searching for tight ones would take half of the time."""
+COLOURS = {
+    "kept": ("#0072b2", "#56b4e9"),
+    "out": ("#d55e00", "#f0a04b"),
+    "first": ("#007f6e", "#3ccfb4"),
+    "second": ("#8a4fc4", "#c39bf0"),
+    "third": ("#b0446e", "#f08fb0"),
+    "ink": ("#1c2530", "#e6eaef"),
+    "muted": ("#5b6673", "#9aa5b1"),
+    "line": ("#dde2e8", "#2d3540"),
+}
+"""Of charts, on light and on dark pages. Blue is a particle that was extracted, orange one that was left out, on tilt
+images, too; the others are curves of something else. Told apart by colour-blind readers (after Okabe and Ito)."""
+KEPT, LEFT_OUT = (dark for _, dark in (COLOURS["kept"], COLOURS["out"]))
+"""Of particles on tilt images, which are grey."""
+CHART_STYLE = "chart.css"
+_SCALE = "cividis"
 # Names of tomograms and particles may hold a dollar sign, which is no formula.
 _TYPE: Any = {"text.parse_math": False, "font.size": 9.5, "axes.titlesize": 10, "font.family": "DejaVu Sans"}
 
-
-@dataclass(frozen=True)
-class Theme:
-    """The colours of charts on a page; first to third are told apart by colour-blind readers (Okabe and Ito)."""
-
-    face: str
-    ink: str
-    muted: str
-    grid: str
-    first: str
-    second: str
-    third: str
-
-
-LIGHT = Theme("#ffffff", "#1c2530", "#5b6673", "#e3e7ec", "#0072b2", "#d55e00", "#009e73")
-DARK = Theme("#171c23", "#e6eaef", "#9aa5b1", "#2d3540", "#56b4e9", "#f0a04b", "#2cc29a")
 _PLATE = {"facecolor": "black", "alpha": 0.55, "edgecolor": "none", "pad": 2.5}
 OUTLINE = [withStroke(linewidth=2.2, foreground="black", alpha=0.75)]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of the page, with all that is said of it."""
+    """A picture of the page, with all that is said of it: pixels as PNG, or a chart as SVG."""
 
     name: str
-    """Of the PNG file, without suffix."""
+    """Of the file, without suffix."""
     alt: str
     caption: str
-    light: bytes
-    dark: bytes | None = None
-    """PNG for dark pages; None if the light one serves both."""
+    png: bytes = b""
+    svg: str = ""
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height, pixels."""
-        return int.from_bytes(self.light[16:20], "big"), int.from_bytes(self.light[20:24], "big")
+        """Width and height of a PNG, pixels."""
+        return int.from_bytes(self.png[16:20], "big"), int.from_bytes(self.png[20:24], "big")
+
+    @property
+    def file_name(self) -> str:
+        """The name with its suffix."""
+        return self.name + (".svg" if self.svg else ".png")
+
+    @property
+    def content(self) -> bytes:
+        """Of the file; charts get the colours with them that the page would give them."""
+        return self.svg.replace(">", f">{chart_style()}", 1).encode() if self.svg else self.png
 
 
-def chart(name: str, alt: str, caption: str, draw: Callable[[Any, Theme], None]) -> Picture:
-    """Draw a chart for light and dark pages: `draw` gets axes and theme."""
-    return Picture(name, alt, caption, _chart(draw, LIGHT), _chart(draw, DARK))
+def colour_variables(dark: int) -> str:
+    """Give the colours of charts as CSS, for light (0) or dark (1) pages."""
+    return "".join(f"--{name}:{pair[dark]};" for name, pair in COLOURS.items())
 
 
-def _chart(draw: Callable[[Any, Theme], None], theme: Theme) -> bytes:
-    with _drawing():
-        figure = Figure(figsize=CHART_INCHES, dpi=CHART_DPI, facecolor=theme.face)
-        canvas = FigureCanvasAgg(figure)
-        axes: Any = figure.subplots()
-        figure.subplots_adjust(*_MARGINS)
-        axes.set_facecolor(theme.face)
-        axes.set_axisbelow(True)
-        draw(axes, theme)
-        for each in figure.axes:
-            _colour_axes(each, theme)
-        return _png(canvas)
+def chart_style() -> str:
+    """Give the style of a chart that stands alone."""
+    return (
+        f"<style>svg{{{colour_variables(0)}font:13px system-ui,sans-serif}}"
+        f"@media(prefers-color-scheme:dark){{svg{{{colour_variables(1)}}}}}{static_text(CHART_STYLE)}</style>"
+    )
+
+
+@cache
+def static_text(name: str) -> str:
+    """Read a style sheet or a script of the pages."""
+    return (files("subtomo.report") / "static" / name).read_text(encoding="utf-8")
+
+
+def chart(name: str, alt: str, caption: str, drawn: Chart, *, framed: bool = True) -> Picture:
+    """Make a picture of a chart."""
+    return Picture(name, alt, caption, svg=drawn.svg(alt, framed=framed))
+
+
+def colour_map(values: NDArray[np.floating], highest: float) -> bytes:
+    """Turn values (rows, columns) from zero to the highest into colours, as PNG; what is not finite is transparent."""
+    finite = np.isfinite(values)
+    index = np.clip(np.where(finite, values, 0) / max(highest, 1e-30) * 254, 0, 254).round().astype(np.uint8)
+    image = Image.fromarray(np.where(finite, index, 255).astype(np.uint8), "P")
+    palette = (255 * matplotlib.colormaps[_SCALE](np.linspace(0, 1, 255))[:, :3]).round().astype(np.uint8)
+    image.putpalette(palette.tobytes() + b"\0\0\0")
+    stream = io.BytesIO()
+    image.save(stream, format="png", transparency=255)
+    return stream.getvalue()
+
+
+def colour_column() -> bytes:
+    """Give the colours of `colour_map` as a column of pixels, the highest value on top, as PNG."""
+    return colour_map(np.linspace(1, 0, 64)[:, None], 1.0)
 
 
 @contextmanager
 def _drawing() -> Iterator[None]:
-    """Set the fonts; glyphs that they lack show as boxes, without a warning."""
+    """Set the type, and be silent on names in a script that the font lacks, which show as boxes."""
     with matplotlib.rc_context(_TYPE), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def _colour_axes(axes: Any, theme: Theme) -> None:
-    """Put ink on whatever text and lines the axes have."""
-    axes.tick_params(colors=theme.muted, labelcolor=theme.ink, labelsize=8.5, length=3)
-    for spine in axes.spines.values():
-        spine.set_color(theme.muted)
-        spine.set_linewidth(0.7)
-    for text in (axes.xaxis.label, axes.yaxis.label, axes.title, *axes.texts):
-        text.set_color(theme.ink)
-    legend = axes.get_legend()
-    if legend is not None:
-        legend.get_frame().set(facecolor=theme.face, edgecolor="none", alpha=0.85)
-        for text in legend.get_texts():
-            text.set_color(theme.ink)
-
-
-def quiet_frame(axes: Any, theme: Theme) -> None:
-    """Keep only the sides of the frame that carry numbers, over a faint grid."""
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(visible=True, color=theme.grid, linewidth=0.8)
-
-
-def whole_numbers(*axis: Any) -> None:
-    """Put ticks at whole numbers only, for what is counted."""
-    for each in axis:
-        each.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def photo(panels: int, inches: float, draw: Callable[[list[Any]], None], *, shape: float = 1.0) -> bytes:
@@ -163,6 +164,12 @@ def scale_bar(axes: Any, width_px: float, pixel_size_angstrom: float, *, size: f
     axes.plot([0.98 - share, 0.98], [0.03, 0.03], transform=axes.transAxes, color="white", lw=3.0, path_effects=OUTLINE)
 
 
+@cache
+def label_font(size_px: int) -> ImageFont.FreeTypeFont:
+    """Load the font of words in pictures."""
+    return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", size_px)
+
+
 def _png(canvas: Any, palette: Image.Image | None = None) -> bytes:
     """Render a figure as PNG with at most 256 colours, which is a third of the bytes."""
     canvas.draw()
@@ -177,7 +184,7 @@ def _png(canvas: Any, palette: Image.Image | None = None) -> bytes:
 def _photo_palette() -> Image.Image:
     """Share 256 colours among greys, weights and marks: if the image chose them, greys would be tinted."""
     greys = np.repeat(np.linspace(0, 255, 144).round()[:, None], 3, axis=1)
-    weights = 255 * matplotlib.colormaps["cividis"](np.linspace(0, 1, 64))[:, :3]
+    weights = 255 * matplotlib.colormaps[_SCALE](np.linspace(0, 1, 64))[:, :3]
     marks = [np.linspace(dark, to_rgb(colour), 24) * 255 for colour in (KEPT, LEFT_OUT) for dark in (0.25,)]
     colours = np.concatenate([greys, weights, *marks]).round().astype(np.uint8)
     image = Image.new("P", (1, 1))

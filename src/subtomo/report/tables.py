@@ -14,7 +14,7 @@ from subtomo.report.collect import ReportData
 from subtomo.report.tilts import tilt_angles_deg
 
 MOST_TOMOGRAMS_LISTED = 300
-MOST_LEFT_OUT_LISTED = 200
+MOST_LEFT_OUT_LISTED = 5000
 _KINDS = {
     Output.PSEUDO_SUBTOMOGRAM: "3-D pseudo-subtomograms",
     Output.STACK_2D: "2-D stacks of CTF-weighted images",

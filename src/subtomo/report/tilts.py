@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +12,9 @@ from subtomo.model.settings import Output
 from subtomo.model.tilt_series import TiltSeries
 from subtomo.physics.ctf import ctf_terms, ctf_values
 from subtomo.physics.dose import dose_weights
+from subtomo.report.chart import Axis, Chart, even_axis, resolution_axis, span
 from subtomo.report.collect import ReportData
-from subtomo.report.style import Picture, Theme, chart, quiet_frame, whole_numbers
+from subtomo.report.style import Picture, chart, colour_column, colour_map
 
 _FREQUENCIES = 128
 _LINES = 300
@@ -41,31 +41,25 @@ def visibility_charts(data: ReportData) -> list[Picture]:
     alt = f"Histogram of the number of tilts that see a particle: {lowest} to {highest} of at most {most}"
     caption = f"Visible tilts per particle: {lowest} to {highest} of {most}, median {np.median(counts):g}."
 
-    def histogram(axes: Any, theme: Theme) -> None:
-        step = max(1, int(np.ceil((most + 1) / 45)))
-        edges = np.arange(-0.5, most + step + 0.5, step)
-        each = data.account.n_extracted / len(counts)  # more than one particle if these are a sample
-        series = [(counts, np.full(len(counts), each)), (out, np.ones(len(out)))][: 1 + bool(len(out))]
-        colours, labels = [theme.first, theme.second][: len(series)], ["extracted", "left out"][: len(series)]
-        values, weights = [part[0] for part in series], [part[1] for part in series]
-        axes.hist(values, edges, weights=weights, stacked=True, color=colours, label=labels)
-        if len(out):
-            axes.legend(loc="upper left", bbox_to_anchor=(0.02, 1.0))
-        axes.set_xlim(-0.5, most + 0.5)
-        whole_numbers(axes.xaxis, axes.yaxis)
-        axes.set_xlabel("tilts in which the particle's box lies inside the image")
-        axes.set_ylabel("particles")
-        quiet_frame(axes, theme)
+    step = max(1, int(np.ceil((most + 1) / 45)))
+    edges = np.arange(-0.5, most + step + 0.5, step)
+    # a particle stands for more than one if these are a sample
+    kept = np.histogram(counts, edges)[0] * data.account.n_extracted / len(counts)
+    lost = np.histogram(out, edges)[0] if len(out) else np.zeros(len(kept))
+    histogram = Chart(
+        even_axis("tilts in which the particle's box lies inside the image", -0.5, most + 0.5, whole=True),
+        even_axis("particles", 0, 1.05 * float((kept + lost).max()), whole=True),
+    )
+    gap = 0.06 * step
+    histogram.bars(edges[:-1] + gap, edges[1:] - gap, kept, "kept", "extracted")
+    if len(out):
+        histogram.stacked_bars(edges[:-1] + gap, edges[1:] - gap, kept, kept + lost, "out", "left out")
 
     angle, share = _share_by_angle(data.plan.series)
 
-    def by_angle(axes: Any, theme: Theme) -> None:
-        width = 0.85 * float(np.min(np.diff(angle))) if len(angle) > 1 else 1.0
-        axes.bar(angle, 100 * share, width, color=theme.first)
-        axes.set_ylim(0, 103)
-        axes.set_xlabel("tilt, °")
-        axes.set_ylabel("particles seen, %")
-        quiet_frame(axes, theme)
+    half = 0.42 * float(np.min(np.diff(angle))) if len(angle) > 1 else 0.5
+    by_angle = Chart(even_axis("tilt, °", *span([angle])), even_axis("particles seen, %", 0, 103))
+    by_angle.bars(angle - half, angle + half, 100 * share, "kept")
 
     least = int(np.argmin(share))
     told = f"Particles seen at each tilt: {100 * share[least]:.0f} % at {angle[least]:.0f}°, the least."
@@ -135,25 +129,22 @@ def _tilt_chart(weights: _Weights) -> Picture:
     beyond = weights.dose[order] <= weights.cutoff
     ends = np.where(beyond.any(axis=1), frequency[np.argmax(beyond, axis=1)], np.nan)
 
-    def draw(axes: Any, theme: Theme) -> None:
-        image = np.where(weights.used[order, None], weights.squared[order], np.nan)
-        extent = (0, highest, n - 0.5, -0.5)
-        drawn = axes.imshow(image, aspect="auto", extent=extent, cmap="cividis", vmin=0, vmax=1)
-        axes.step(ends, np.arange(n), where="mid", color="#ff6f61", linewidth=1.4)
-        ticks = np.unique(np.linspace(0, n - 1, min(7, n)).astype(int))
-        axes.set_yticks(ticks, [f"{tomogram.tilts.dose_e_per_a2[order[i]]:g}" for i in ticks])
-        axes.set_ylabel("dose before the tilt, e/Å²")
-        _resolution_axis(axes, highest)
-        bar = axes.figure.colorbar(drawn, ax=axes, pad=0.02)
-        bar.outline.set_visible(False)
-        bar.ax.set_ylabel(weights.what)
+    ticks = np.unique(np.linspace(0, n - 1, min(7, n)).astype(int)).tolist()
+    doses = tuple((float(i), f"{tomogram.tilts.dose_e_per_a2[order[i]]:g}") for i in ticks)
+    drawn = Chart(resolution_axis(highest), Axis("dose before the tilt, e/Å²", n - 0.5, -0.5, doses))
+    drawn.colour_bar(colour_column(), weights.what, ("0", "1"))
+    image = np.where(weights.used[order, None], weights.squared[order], np.nan)
+    drawn.image(colour_map(image, 1.0), (0, highest, n - 0.5, -0.5))
+    # a step for each row, from its upper to its lower edge
+    rows = np.repeat(np.arange(n), 2) + np.tile([-0.5, 0.5], n)
+    drawn.line(np.repeat(np.nan_to_num(ends), 2), np.where(np.isnan(np.repeat(ends, 2)), np.nan, rows), "out")
 
     alt = f"Map of {weights.what} over tilts in order of dose and frequency, for {tomogram.name}"
-    cut = " The red line is where the dose cutoff ends a tilt." if beyond.any() else ""
+    cut = " The orange line is where the dose cutoff ends a tilt." if beyond.any() else ""
     caption = (
         f"Weight of each tilt, {tomogram.name}, at the tomogram's centre, along x. Rows are tilts in order of dose."
     )
-    return chart("tilt-weights", alt, caption + cut, draw)
+    return chart("tilt-weights", alt, caption + cut, drawn)
 
 
 def _sum_chart(weights: _Weights) -> Picture:
@@ -161,19 +152,14 @@ def _sum_chart(weights: _Weights) -> Picture:
     name, frequency, used = weights.tomogram.name, weights.frequency, weights.used
     total, of_dose = weights.squared[used].sum(axis=0), (weights.dose[used] ** 2).sum(axis=0)
 
-    def draw(axes: Any, theme: Theme) -> None:
-        axes.fill_between(frequency, 0, total, color=theme.first, alpha=0.25, linewidth=0)
-        axes.plot(frequency, total, color=theme.first, label=weights.what)
-        axes.plot(frequency, of_dose, "--", color=theme.second, label="dose weight² alone")
-        axes.set_ylim(0, 1.2 * max(float(used.sum()), 1.0))
-        axes.set_ylabel("sum over tilts")
-        _resolution_axis(axes, frequency[-1])
-        axes.legend(loc="upper right", ncols=2)
-        quiet_frame(axes, theme)
+    drawn = Chart(resolution_axis(frequency[-1]), even_axis("sum over tilts", 0, 1.1 * max(float(used.sum()), 1.0)))
+    drawn.area(frequency, total, "first")
+    drawn.line(frequency, total, "first", weights.what)
+    drawn.line(frequency, of_dose, "second", "dose weight² alone", dashed=True)
 
     alt = f"Curves of the weights of all tilts of {name} added up, over frequency"
     caption = f"Weights of all tilts of {name} added up, at its centre: where this is low, there is little signal."
-    return chart("summed-weights", alt, caption, draw)
+    return chart("summed-weights", alt, caption, drawn)
 
 
 def _defocus_chart(tomogram: TiltSeries) -> Picture:
@@ -181,16 +167,14 @@ def _defocus_chart(tomogram: TiltSeries) -> Picture:
     order = np.argsort(angle)
     u, v = tilts.defocus_u_angstrom[order] / 1e4, tilts.defocus_v_angstrom[order] / 1e4
 
-    def draw(axes: Any, theme: Theme) -> None:
-        axes.plot(angle[order], u, "o-", color=theme.first, markersize=3.5, linewidth=1.2, label="U")
-        axes.plot(angle[order], v, "s--", color=theme.second, markersize=3, linewidth=1.0, label="V")
-        axes.set_xlabel("tilt, °")
-        axes.set_ylabel("underfocus, µm")
-        axes.legend(loc="best")
-        quiet_frame(axes, theme)
+    drawn = Chart(even_axis("tilt, °", *span([angle])), even_axis("underfocus, µm", *span([u, v], margin=0.1)))
+    drawn.line(angle[order], u, "first", "U")
+    drawn.dots(angle[order], u, "first", size=5)
+    drawn.line(angle[order], v, "second", "V", dashed=True)
+    drawn.dots(angle[order], v, "second", size=5)
 
     alt = f"Defocus of {tomogram.name} over the tilt, {min(u.min(), v.min()):.2f} to {max(u.max(), v.max()):.2f} µm"
-    return chart("defocus", alt, f"Defocus along both axes of astigmatism, {tomogram.name}.", draw)
+    return chart("defocus", alt, f"Defocus along both axes of astigmatism, {tomogram.name}.", drawn)
 
 
 def _typical(data: ReportData) -> TiltSeries | None:
@@ -217,11 +201,3 @@ def _weights(tomogram: TiltSeries, binning: float) -> tuple[Float, Float, Float]
     )
     ctf = ctf_values(terms, fine[None, :], np.zeros((1, 1)))[:, 0]
     return fine, np.stack([np.interp(fine, frequency, row) for row in dose]), ctf
-
-
-def _resolution_axis(axes: Any, highest: float) -> None:
-    """Write resolutions in Å at even steps of frequency, up to Nyquist."""
-    ticks = np.linspace(0, highest, 6)
-    axes.set_xlim(0, highest)
-    axes.set_xticks(ticks, ["∞", *(f"{1 / tick:.3g}" for tick in ticks[1:])])
-    axes.set_xlabel("resolution, Å (even steps of 1/Å)")

@@ -1,5 +1,6 @@
 """RELION's STAR files: the only folder that knows an "rln" label."""
 
+from subtomo.io.relion.left_out import write_left_out
 from subtomo.io.relion.optimisation_set import OptimisationSet, read_optimisation_set, write_optimisation_set
 from subtomo.io.relion.output import ParticleFiles, write_particles
 from subtomo.io.relion.particles import read_particles
@@ -12,6 +13,7 @@ __all__ = [
     "read_optimisation_set",
     "read_particles",
     "read_tomograms",
+    "write_left_out",
     "write_optimisation_set",
     "write_particles",
     "write_trajectories",
