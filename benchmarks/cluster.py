@@ -11,8 +11,9 @@ import numpy as np
 
 from subtomo import ExtractionSettings, read_particles, read_tomograms
 from subtomo.extraction.plan import plan_extraction
-from subtomo.jobs.batches import divide, subset
+from subtomo.jobs.batches import subset
 from subtomo.jobs.cluster import connect
+from subtomo.output.batching import divide
 
 N_TASKS = 4000
 EXAMPLE = "examples/empiar-10499"
@@ -43,9 +44,9 @@ def sizes() -> None:
     particles = read_particles("particles.star", tomograms)
     for box, crop in ((96, 48), (256, 128)):
         settings = ExtractionSettings(box_size=box, crop_size=crop)
-        entry = plan_extraction(tomograms, particles, settings).series[0]
-        ranges = divide(entry, settings)
-        part = subset(entry, particles, np.arange(ranges[0].start, ranges[0].stop))
+        plan = plan_extraction(tomograms, particles, settings)
+        ranges = divide(plan.series[0], settings)
+        part = subset(plan, plan.series[0], np.arange(ranges[0].start, ranges[0].stop))
         print(f"box {box}, crop {crop}: {len(ranges[0])} particles per batch, {len(pickle.dumps(part)) / 1e3:.0f} kB")
 
 

@@ -25,9 +25,9 @@ from subtomo.extraction.extractor import new_backend
 from subtomo.extraction.extractors import make_extractor
 from subtomo.extraction.plan import plan_extraction
 from subtomo.io.relion import read_particles, read_tomograms
-from subtomo.model.settings import ExtractionSettings, Output, OutputSettings
+from subtomo.model.settings import ExtractionSettings, OutputSettings
 from subtomo.output.layout import OutputLayout
-from subtomo.output.write import ParticleWriter
+from subtomo.output.written import ParticleWriter
 
 VERBS = ("crop", "transform", "modulate", "to_images", "circle_crop", "to_slices", "insert", "finish")
 MEANING = {
@@ -71,7 +71,7 @@ def profile(particles_star: str, settings: ExtractionSettings, output_dir: str) 
     plan = plan_extraction(tomograms, read_particles(particles_star, tomograms), settings)
     extractor = make_extractor(plan.series[0], plan.particles, settings)
     layout = OutputLayout.of(plan, output_dir)
-    writer = ParticleWriter(layout, Output.PSEUDO_SUBTOMOGRAM, OutputSettings())
+    writer = ParticleWriter(layout, settings, OutputSettings())
     backend: Any = TimedBackend(new_backend(settings))
     extracting = writing = 0.0
     for index in range(len(plan)):

@@ -1,7 +1,7 @@
 """Pseudo-subtomograms for cryo-electron tomography, as RELION makes them, and on demand.
 
 The public names, and the modules that they come from, are listed in ``__init__.pyi``. Each is imported when it is first
-used, so that ``subtomo --help`` answers at once.
+used, so that the help of the command answers at once.
 """
 
 import lazy_loader

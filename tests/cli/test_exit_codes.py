@@ -64,7 +64,7 @@ def raising(problem: BaseException) -> Any:
 def test_an_interrupt_is_130_without_a_traceback(
     extract: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    monkeypatch.setattr("subtomo.jobs.extraction_job.run_job", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("subtomo.jobs.extract.run_job", raising(KeyboardInterrupt()))
     assert main((*extract, *CONTROL)) == 130
     assert capsys.readouterr().err.splitlines() == ["error: interrupted"]
     assert endings() == {"FAILURE"}
@@ -74,7 +74,7 @@ def test_trouble_with_the_disk_is_1_and_one_line(
     extract: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     full = OSError(28, "No space left on device", "out/x_data.mrc")
-    monkeypatch.setattr("subtomo.jobs.extraction_job.run_job", raising(full))
+    monkeypatch.setattr("subtomo.jobs.extract.run_job", raising(full))
     assert main(extract) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
@@ -91,7 +91,7 @@ def test_a_folder_that_cannot_be_written_is_1_and_one_line(extract: tuple[str, .
 def test_a_mistake_of_the_program_itself_is_not_hidden(
     extract: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("subtomo.jobs.extraction_job.run_job", raising(ZeroDivisionError("a bug")))
+    monkeypatch.setattr("subtomo.jobs.extract.run_job", raising(ZeroDivisionError("a bug")))
     with pytest.raises(ZeroDivisionError, match="a bug"):
         main(extract)
 

@@ -185,7 +185,7 @@ def test_dask_is_imported_only_when_it_is_asked_for() -> None:
 
 
 def test_an_extraction_whose_worker_is_killed_loses_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("subtomo.jobs.batches.MOST_PARTICLES", 1)
+    monkeypatch.setattr("subtomo.output.batching.MOST_PARTICLES", 1)
     tomograms, particles = read_project(project)
     settings, output = ExtractionSettings(box_size=32, crop_size=24), OutputSettings(write_sums=True)
     extract(tomograms, particles, settings, "serial", output=output, context=RunContext(threads=1))

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
 from subtomo.cli import app
 from subtomo.cli.field_names import explained, option_names, options_by_field
-from subtomo.errors import SubtomoError
+from subtomo.errors import SettingsError, SubtomoError
 
 
 def on_the_command_line(problem: SubtomoError, command: str = "extract") -> str:
@@ -14,3 +20,12 @@ def on_the_command_line(problem: SubtomoError, command: str = "extract") -> str:
         return explained(problem)
     finally:
         option_names.reset(token)
+
+
+@contextmanager
+def refused(pattern: str, command: str = "extract") -> Iterator[None]:
+    """Expect a SettingsError whose message on the command line matches a pattern."""
+    with pytest.raises(SettingsError) as caught:
+        yield
+    text = on_the_command_line(caught.value, command)
+    assert re.search(pattern, text), text

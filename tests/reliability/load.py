@@ -44,7 +44,7 @@ def finish_all(plan: ExtractionPlan, layout: OutputLayout) -> float:
     for entry in plan.series:
         Path(layout.root(entry.series.name, f"{entry.series.name}/1")).parent.mkdir(parents=True, exist_ok=True)
         for index in range(len(entry)):
-            for path, size in ledger.files.expected(entry, plan.particles, index):
+            for path, size in ledger.files.expected(entry, index, str(plan.particles.names[entry.particles[index]])):
                 with open(path, "wb") as stream:
                     stream.truncate(size)
             ledger.add(entry, index, is_synced=True)

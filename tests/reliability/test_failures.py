@@ -155,7 +155,7 @@ def test_an_output_folder_that_vanishes_stops_the_run_and_its_return_lets_it_fin
             Path("out").rename("away")
 
     with pytest.raises((InputError, OSError), match="out"):
-        extract(*read_project(small), SETTINGS, "out", context=RunContext(threads=1, before_tomogram=unmount))
+        extract(*read_project(small), SETTINGS, "out", context=RunContext(threads=1, before_series=unmount))
     Path("away").rename("out")
     assert not list(Path("out").glob("*.star"))
     summary = extract(*read_project(small), SETTINGS, "out", context=RunContext(threads=1, resume=True))
@@ -169,7 +169,7 @@ def test_images_that_vanish_cost_the_particles_that_need_them(small: Path) -> No
 
     tomograms, particles = read_project(small)
     calls = iter([unmount, lambda name: None])
-    context = RunContext(threads=1, before_tomogram=lambda name: next(calls)(name))
+    context = RunContext(threads=1, before_series=lambda name: next(calls)(name))
     summary = extract(tomograms, particles, SETTINGS, "out", context=context)
     assert [failure.particle for failure in summary.failures] == ["TS_2/3", "TS_2/4"]
     assert "TS_2.mrcs: cannot be read (No such file or directory)" in summary.failures[0].error

@@ -56,7 +56,7 @@ def test_two_runs_in_one_process_are_told_apart_too(tmp_path: Path, monkeypatch:
         extract(*read_project(tmp_path), SETTINGS, "out")
 
     with pytest.raises(InputError, match=f"process number {os.getpid()}"):
-        extract(*read_project(tmp_path), SETTINGS, "out", context=RunContext(before_tomogram=again))
+        extract(*read_project(tmp_path), SETTINGS, "out", context=RunContext(before_series=again))
 
 
 def test_the_lock_of_a_dead_run_stops_nobody_even_if_its_number_is_in_use_again(lock_file: Path) -> None:

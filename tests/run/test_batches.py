@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from subtomo.extraction.plan import plan_extraction
-from subtomo.jobs import batches
-from subtomo.jobs.batches import Batch, divide, extract_batch
+from subtomo.jobs.batches import Batch, extract_batch
 from subtomo.jobs.extract import RunContext, extract
 from subtomo.model.settings import ExtractionSettings, ExtraFile, OutputSettings
+from subtomo.output import batching as batches
+from subtomo.output.batching import divide
 from tests.helpers.builders import SETTINGS, particle_set, tomogram, tomogram_set
 from tests.helpers.project import read_project
 

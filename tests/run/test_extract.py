@@ -15,14 +15,14 @@ from subtomo.extraction.plan import plan_extraction
 from subtomo.extraction.sequence import PseudoSubtomograms
 from subtomo.io.relion import OptimisationSet
 from subtomo.io.star import find_table, read_tables
-from subtomo.jobs.extract import RunContext, extract
-from subtomo.jobs.extraction_job import ExtractionJob, run_job
+from subtomo.jobs.extract import ExtractionJob, RunContext, extract, run_job
 from subtomo.jobs.progress import Silent
 from subtomo.model.settings import ExtraFile, Output, OutputSettings
 from subtomo.model.subtomogram import PseudoSubtomogram
 from subtomo.output.layout import OutputLayout
 from subtomo.output.summary import ExtractionSummary
 from tests.helpers.builders import SETTINGS
+from tests.helpers.options import refused
 from tests.helpers.project import edit, read_project, write_project
 
 EVERYTHING = OutputSettings(
@@ -126,7 +126,7 @@ def test_an_earlier_runs_star_files_are_gone_when_a_new_one_is_stopped(project: 
         raise InputError("enough")
 
     with pytest.raises(InputError, match="enough"):
-        extract(*read_project(project), SETTINGS, "out", context=RunContext(before_tomogram=stop))
+        extract(*read_project(project), SETTINGS, "out", context=RunContext(before_series=stop))
     assert [path.name for path in out.iterdir() if path.is_file()] == []
 
 
@@ -191,7 +191,7 @@ def test_sums_alone_write_no_particles(project: Path) -> None:
 def test_sums_of_stacks_are_refused(project: Path) -> None:
     tomograms, particles = read_project(project)
     stacks = replace(SETTINGS, output=Output.STACK_2D)
-    with pytest.raises(SettingsError, match="--sum"):
+    with refused("--sum"):
         extract(tomograms, particles, stacks, "out", output=OutputSettings(write_sums=True))
 
 
@@ -210,7 +210,7 @@ def test_a_run_that_is_stopped_before_a_tomogram_leaves_no_star_files(project: P
 
     tomograms, particles = read_project(project)
     with pytest.raises(InputError, match="enough"):
-        extract(tomograms, particles, SETTINGS, "out", context=RunContext(threads=2, before_tomogram=stop_at_second))
+        extract(tomograms, particles, SETTINGS, "out", context=RunContext(threads=2, before_series=stop_at_second))
     assert not list((project / "out").glob("*.star"))
 
 

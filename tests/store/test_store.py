@@ -18,13 +18,13 @@ from subtomo.extraction.sequence import PseudoSubtomograms
 from subtomo.io import zarr_store
 from subtomo.io.zarr_read import StoredSubtomograms
 from subtomo.jobs.context import RunContext
-from subtomo.jobs.store import store_particles
+from subtomo.jobs.extract import store_particles
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import ExtraFile, Output, OutputSettings, Weighting
 from subtomo.model.subtomogram import PseudoSubtomogram
 from subtomo.model.tilt_series import TomogramSet
 from tests.helpers.builders import SETTINGS, particle_set, tilt_images, tomogram, tomogram_set
-from tests.helpers.options import on_the_command_line
+from tests.helpers.options import on_the_command_line, refused
 
 RESUMED = RunContext(resume=True, threads=1)
 
@@ -118,7 +118,7 @@ def test_a_stopped_run_leaves_an_incomplete_store_that_resumes_with_whole_shards
     first = Images()
     with pytest.raises(AbortedError):
         store_particles(
-            *inputs(first, Images(4)), SETTINGS, str(tmp_path), context=RunContext(before_tomogram=stop, threads=1)
+            *inputs(first, Images(4)), SETTINGS, str(tmp_path), context=RunContext(before_series=stop, threads=1)
         )
     halted = StoredSubtomograms(tmp_path / "particles.zarr")
     assert not halted.is_complete
@@ -199,14 +199,14 @@ def test_a_run_without_particles_gives_an_empty_store(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_store_cannot_hold_is_refused(tmp_path: Path, output: OutputSettings, reason: str) -> None:
-    with pytest.raises(SettingsError, match=reason):
+    with refused(reason):
         store_particles(*inputs(), SETTINGS, str(tmp_path), output=output)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("output", [Output.STACK_2D, Output.PROJECTIONS])
 def test_stacks_are_refused(tmp_path: Path, output: Output) -> None:
-    with pytest.raises(SettingsError, match="--stack2d and --real_subtomo"):
+    with refused("--stack2d and --real_subtomo"):
         store_particles(*inputs(), replace(SETTINGS, output=output), str(tmp_path))
 
 

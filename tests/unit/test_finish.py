@@ -10,11 +10,22 @@ from subtomo.averaging.division import centred_full, divide
 from subtomo.backends.protocol import FourierVolume
 from subtomo.errors import SettingsError
 from subtomo.extraction.cone import damp_cone
-from subtomo.model.settings import Cone, ExtraFile, OutputSettings
+from subtomo.model.settings import Cone, ExtractionSettings, ExtraFile, OutputSettings
 from subtomo.model.subtomogram import PseudoSubtomogram
-from subtomo.output.extra_volumes import extra_volumes, taper
+from subtomo.output.extra_volumes import taper
+from subtomo.output.particle_files import Role, Spacing, file_parts, files_written
 
 C = 12
+SIZES = ExtractionSettings(box_size=C)
+
+
+def extra_volumes(given: PseudoSubtomogram, output: OutputSettings) -> dict[str, tuple[NDArray[np.float32], bool]]:
+    """Compute the extra files of a particle: suffix to volume and whether that is in Fourier space."""
+    return {
+        file.suffix.removesuffix(".mrc"): (file_parts(file, given, SIZES, output)[0], file.spacing is Spacing.FOURIER)
+        for file in files_written(SIZES, output)
+        if file.role is Role.EXTRA
+    }
 
 
 def volume(seed: int) -> NDArray[np.float64]:

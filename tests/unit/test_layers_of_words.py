@@ -16,17 +16,10 @@ OPTIONS_OF_OTHERS = ("--export=ALL",)
 """Of SLURM."""
 NOT_YET_OPTIONS: frozenset[str] = frozenset(
     {
-        "jobs/average.py",
-        "jobs/extract.py",
-        "jobs/extraction_job.py",
-        "jobs/store.py",
-        "output/layout.py",
-        "output/lock.py",
-        "output/resume.py",
         "report/account.py",
     }
 )
-NOT_YET_LABELS: frozenset[str] = frozenset({"jobs/average.py", "jobs/average_sources.py"})
+NOT_YET_LABELS: frozenset[str] = frozenset()
 
 
 def texts(tree: ast.AST) -> Iterator[str]:

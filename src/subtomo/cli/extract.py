@@ -46,7 +46,7 @@ def extract(
     """
     from subtomo.cli.progress import listener, print_account
     from subtomo.jobs.cluster import parse_options, slurm_script
-    from subtomo.jobs.extraction_job import ExtractionJob, run_job
+    from subtomo.jobs.extract import ExtractionJob, run_job
 
     computing = computing or ComputingOptions()
     dask_options = parse_options([computing.dask_option or ""])

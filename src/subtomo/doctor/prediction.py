@@ -16,16 +16,15 @@ import numpy as np
 from subtomo.doctor.case import Request
 from subtomo.doctor.findings import Finding, error, info
 from subtomo.doctor.places import Placed
-from subtomo.extraction.extractor import new_backend
-from subtomo.extraction.extractors import make_extractor
 from subtomo.extraction.plan import plan_extraction
-from subtomo.extraction.projector import projection_size
-from subtomo.io.mrc_header import HEADER_BYTES
+from subtomo.extraction.stream import ParticleStream
 from subtomo.jobs.cores import available_cores
-from subtomo.model.settings import ExtractionSettings, ExtraFile, Output, OutputSettings
+from subtomo.model.settings import Output
 from subtomo.model.tilt_series import TomogramSet
 from subtomo.output.layout import OutputLayout
-from subtomo.output.write import ParticleWriter
+from subtomo.output.particle_files import file_bytes, files_written
+from subtomo.output.sums import sums_bytes
+from subtomo.output.written import ParticleWriter
 
 TIMED_PARTICLES, TIMED_TOMOGRAMS = 6, 2
 
@@ -49,39 +48,16 @@ def predict(placed: Sequence[Placed], request: Request) -> Prediction:
     """Count files and bytes of all particles that are kept."""
     settings, output = request.settings, request.output
     assert settings is not None
-    n = sum(int(one.kept.sum()) for one in placed)
-    if settings.output is Output.PSEUDO_SUBTOMOGRAM:
-        sizes = _volume_sizes(settings, output) if output.write_particles else []
-        files, total = n * len(sizes), n * sum(sizes)
-        if output.write_sums and n:
-            files, total = files + 3, total + 3 * (HEADER_BYTES + 4 * settings.crop**3)
-        return Prediction(n, files, total)
-    value = 2 if output.float16 else 4
-    images = sum(int(one.plan.visible[one.kept].sum()) * _side(one, settings) ** 2 for one in placed)
-    return Prediction(n, n, n * HEADER_BYTES + value * images)
-
-
-def _volume_sizes(settings: ExtractionSettings, output: OutputSettings) -> list[int]:
-    """Give the bytes of every file of a 3-D particle."""
-    c, value = settings.crop, 2 if output.float16 else 4
-    voxels = [c**3]
-    if output.write_weights:
-        slabs = 1 if settings.is_whitened else 2
-        voxels.append((c // 2 + 1) * c * c * slabs)
-    volumes_of = {ExtraFile.CTF2: 1, ExtraFile.MULTIPLICITY: 1, ExtraFile.DIVIDED: 1, ExtraFile.NORMALISED: 2}
-    for kind, volumes in volumes_of.items():
-        voxels += [c**3] * (volumes if kind in output.extra_files else 0)
-    return [HEADER_BYTES + value * count for count in voxels]
-
-
-def _side(one: Placed, settings: ExtractionSettings) -> int:
-    """Give the side of a particle's images."""
-    if settings.output is Output.STACK_2D:
-        return settings.crop
-    reconstruction, pixel = one.tomogram.reconstruction, one.tomogram.pixel_size_angstrom
-    if reconstruction is None:
-        return 0
-    return projection_size(settings.crop * settings.binning * pixel / (pixel * reconstruction.binning))
+    n, sizes = 0, list[int]()
+    for one in placed:
+        visible = one.plan.visible[one.kept].sum(axis=1).tolist()
+        n += len(visible)
+        for file in files_written(settings, output):
+            each = {count: file_bytes(file, settings, output, one.tomogram, count) for count in set(visible)}
+            sizes += [each[count] for count in visible]
+    if output.write_sums and n:
+        sizes += sums_bytes(settings)
+    return Prediction(n, len(sizes), sum(sizes))
 
 
 def timed(prediction: Prediction, placed: Sequence[Placed], request: Request) -> Prediction:
@@ -109,23 +85,26 @@ def _time(one: Placed, request: Request) -> tuple[float, list[float]]:
     settings = request.settings
     assert settings is not None
     particles = one.particles.take(np.flatnonzero(one.kept))
-    plan = plan_extraction(TomogramSet((one.tomogram,)), particles, settings).series[0]
-    start = time.perf_counter()
-    extractor = make_extractor(plan, particles, settings)
-    preparation, backend = time.perf_counter() - start, new_backend(settings)
+    plan = plan_extraction(TomogramSet((one.tomogram,)), particles, settings)
+    # the first one fills caches and may compile loops, so it does not count
     count = min(max(1, TIMED_PARTICLES // TIMED_TOMOGRAMS), len(plan))
-    seconds = list[float]()
+    chosen = [0, *np.linspace(0, len(plan) - 1, count).astype(int).tolist()]
+    entry = plan.series[0].take(np.array(chosen, np.int64))
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "Subtomograms").mkdir()
-        writer = ParticleWriter(OutputLayout(folder + "/", separate_tomograms=False), settings.output, request.output)
-        # the first one fills caches and may compile loops, so it does not count
-        for index in (0, *np.linspace(0, len(plan) - 1, count).astype(int).tolist()):
-            start = time.perf_counter()
-            particle = extractor.extract(index, backend)
-            if request.output.write_particles:
-                writer.write(replace(particle, name="timed"), one.tomogram.name)
-            seconds.append(time.perf_counter() - start)
-    return preparation, seconds[1:]
+        writer = ParticleWriter(OutputLayout(folder + "/", separate_tomograms=False), settings, request.output)
+        ends = [time.perf_counter()]
+        stream = ParticleStream(
+            replace(plan, series=(entry,)),
+            lambda particle, entry: writer.write(replace(particle, name="timed"), entry.series.name),
+            before_series=lambda name: ends.append(time.perf_counter()),
+        )
+        for outcome in stream.outcomes():
+            if outcome.error is not None:
+                raise outcome.error
+            ends.append(time.perf_counter())
+    preparation, _, *seconds = np.diff(ends).tolist()
+    return preparation, seconds
 
 
 def check_prediction(prediction: Prediction, request: Request) -> Iterator[Finding]:

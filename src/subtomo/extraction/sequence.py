@@ -9,10 +9,9 @@ from typing import Any, overload
 
 import numpy as np
 
-from subtomo.backends.protocol import Backend
-from subtomo.extraction.extractor import new_backend
-from subtomo.extraction.extractors import Extractor, make_extractor
+from subtomo.extraction.extractors import Extractor
 from subtomo.extraction.plan import plan_extraction
+from subtomo.extraction.stream import ParticleMaker, ParticleStream
 from subtomo.io.zarr_read import StoredSubtomograms
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import ExtractionPlan
@@ -42,9 +41,9 @@ class PseudoSubtomograms(Sequence[Extracted]):
         self, tomograms: TomogramSet, particles: ParticleSet, settings: ExtractionSettings, *, backend: str = "cpu"
     ) -> None:
         self.plan: ExtractionPlan = plan_extraction(tomograms, particles, settings)
-        self._starts = np.cumsum([0, *(len(tomogram) for tomogram in self.plan.series)])
-        self._backend_name = backend
-        self._local = threading.local()
+        self._starts = np.cumsum([0, *map(len, self.plan.series)])
+        self._backend = backend
+        self._begin()
 
     @staticmethod
     def open(path: str | os.PathLike[str]) -> StoredSubtomograms:
@@ -70,27 +69,28 @@ class PseudoSubtomograms(Sequence[Extracted]):
         position = index + len(self) if index < 0 else index
         if not 0 <= position < len(self):
             raise IndexError(f"item {index} of {len(self)} pseudo-subtomograms")
-        tomogram = int(np.searchsorted(self._starts, position, side="right")) - 1
-        extractor, backend = self._extractor(tomogram)
-        return extractor.extract(position - int(self._starts[tomogram]), backend)
+        number = int(np.searchsorted(self._starts, position, side="right")) - 1
+        return self._maker.make(self._extractor(number), position - int(self._starts[number]))
 
     def __iter__(self) -> Iterator[Extracted]:
-        return (self[i] for i in range(len(self)))
+        stream = ParticleStream(self.plan, lambda particle, _: particle, backend=self._backend, reads_ahead=False)
+        return (outcome.value for outcome in stream.outcomes())
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if key != "_local"}
+        return {key: value for key, value in vars(self).items() if key not in ("_local", "_maker")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _local=threading.local())
+        vars(self).update(state)
+        self._begin()
 
-    def _extractor(self, tomogram: int) -> tuple[Extractor, Backend]:
-        """Keep the filters of the latest tomogram and the buffers, per thread."""
+    def _begin(self) -> None:
+        """Start without buffers or filters; threads do not share them, and pickles do not carry them."""
+        self._maker, self._local = ParticleMaker(self.plan, self._backend), threading.local()
+
+    def _extractor(self, number: int) -> Extractor:
+        """Keep the filters of the latest tilt series, per thread."""
         local = self._local
-        if not hasattr(local, "backend"):
-            local.backend, local.tomogram = new_backend(self.plan.settings, self._backend_name), -1
-        if local.tomogram != tomogram:
-            local.extractor = make_extractor(self.plan.series[tomogram], self.plan.particles, self.plan.settings)
-            local.tomogram = tomogram
+        if getattr(local, "number", None) != number:
+            local.extractor, local.number = self._maker.open_series(self.plan.series[number]), number
         extractor: Extractor = local.extractor
-        backend: Backend = local.backend
-        return extractor, backend
+        return extractor

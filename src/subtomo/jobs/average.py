@@ -13,10 +13,9 @@ from subtomo.averaging.average import HALVES, AverageSettings, AverageSums, assi
 from subtomo.averaging.extent import particle_diameter_angstrom
 from subtomo.averaging.resolution import compare_halves, filtered_map, guinier_curves
 from subtomo.errors import InputError, SettingsError
-from subtomo.extraction.threads import run_in_order
 from subtomo.io.mrc_read import read_volume
 from subtomo.io.mrc_write import write_mrc
-from subtomo.io.relion import OptimisationSet, read_particles, read_tomograms
+from subtomo.io.relion import OptimisationSet, labels, read_particles, read_tomograms
 from subtomo.io.relion.fsc import MapFiles, write_fsc
 from subtomo.io.relion.volumes import read_half_sets, require_orientations
 from subtomo.jobs.average_sources import ExtractedParticles, ParticleSource, TiltParticles
@@ -26,6 +25,7 @@ from subtomo.jobs.progress import ProgressListener
 from subtomo.model.particles import ParticleSet
 from subtomo.model.resolution import GuinierCurves, ResolutionCurves
 from subtomo.model.settings import DataTerm, ExtractionSettings
+from subtomo.output.folders import make_folder
 from subtomo.output.layout import SUMMARY_NAME
 from subtomo.output.summary import recorded_data_term
 from subtomo.physics.symmetry import rotation_group
@@ -88,7 +88,9 @@ def run_average(job: AverageJob, progress: ProgressListener) -> AverageResult:
     start = time.monotonic()
     try:
         if job.threads < 1:
-            raise SettingsError(f"number of threads (--j) is {job.threads}, but must be at least 1")
+            raise SettingsError(
+                f"number of threads (threads) is {job.threads}, but must be at least 1", field="threads"
+            )
         particles, source, inputs = _open(job, progress)
         folder = job.output_dir if job.output_dir.endswith("/") else job.output_dir + "/"
         outputs = [folder + name for name in (*(f"{name}.mrc" for name in MAPS), "fsc.star", *PICTURES)]
@@ -121,7 +123,7 @@ def _open(job: AverageJob, progress: ProgressListener) -> tuple[ParticleSet, Par
         tomograms = read_tomograms(tomograms_file)
         particles = read_particles(particles_file, tomograms, trajectories=files.trajectories)
     if not require_orientations(particles):
-        progress.note(f"{particles_file}: no rlnAngleRot, so the average is in the frame of the subtomograms")
+        progress.note(f"{particles_file}: no {labels.ROT}, so the average is in the frame of the subtomograms")
     if job.from_tilts is None:
         term = job.data_term or recorded_data_term(str(Path(particles_file).with_name(SUMMARY_NAME)))
         return particles, ExtractedParticles(particles, term), inputs
@@ -137,8 +139,8 @@ def _half_sets(particles: ParticleSet, source: ParticleSource, seed: int, progre
         raise InputError(f"{particles.source}: no particle can be averaged{reason}")
     if missing:
         progress.note(
-            f"{missing} of {len(given)} particles have no half set (rlnRandomSubset); they are shared out at random "
-            f"(--seed {seed}). If they were refined together, the resolution will look better than it is"
+            f"{missing} of {len(given)} particles have no half set ({labels.HALF_SET}); they are shared out at random "
+            f"(seed={seed}). If they were refined together, the resolution will look better than it is"
         )
     halves = assigned_halves(given, seed)
     return dict(zip(source.indices.tolist(), halves.tolist(), strict=True))
@@ -149,7 +151,7 @@ def _summed(
 ) -> tuple[AverageSums, AverageSums]:
     sums = {half: AverageSums(source.size) for half in HALVES}
     progress.start(len(halves))
-    for contribution in run_in_order(source.make, source.tasks(), threads):
+    for contribution in source.contributions(threads):
         sums[halves[contribution.particle]].add(contribution.spectrum, contribution.ctf2)
         progress.advance(contribution.name)
     return sums[1], sums[2]
@@ -203,12 +205,7 @@ def _given_mask(job: AverageJob, source: ParticleSource) -> Float32 | None:
 
 def _make_folder(folder: str, outputs: list[str]) -> None:
     """Make the output folder, and remove an earlier average, so that files of two never stand side by side."""
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(f"{folder}: cannot make this folder, a file is in its way; move it") from error
-    except OSError as error:
-        raise InputError(f"{folder}: cannot make this folder ({error.strerror}); choose another one (--o)") from error
+    make_folder(folder)
     for path in outputs:
         Path(path).unlink(missing_ok=True)
 

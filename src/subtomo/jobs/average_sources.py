@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.averaging.average import rotated_particle
-from subtomo.backends.protocol import Backend
 from subtomo.errors import InputError
-from subtomo.extraction.extractor import new_backend
-from subtomo.extraction.extractors import Extractor, make_extractor
 from subtomo.extraction.plan import plan_extraction
-from subtomo.extraction.threads import one_ahead
+from subtomo.extraction.stream import ParticleStream
+from subtomo.extraction.threads import run_in_order
 from subtomo.io.mrc import TiltImages
 from subtomo.io.mrc_read import read_volume
+from subtomo.io.relion import labels
 from subtomo.io.relion.volumes import read_volume_files
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import SeriesPlan
 from subtomo.model.settings import DataTerm, ExtractionSettings
-from subtomo.model.subtomogram import PseudoSubtomogram
+from subtomo.model.subtomogram import Extracted, PseudoSubtomogram
 from subtomo.model.tilt_series import TomogramSet
 from subtomo.physics.orientation import euler_to_matrix
 from subtomo.physics.window import insertion_envelope
@@ -44,25 +42,22 @@ class Contribution(NamedTuple):
 
 
 class ParticleSource(Protocol):
-    """Particles to be averaged; `make` may run in any thread."""
+    """Particles to be averaged."""
 
     size: int
     """Side of the volumes, voxels."""
     pixel_size_angstrom: float
     indices: NDArray[np.int64]
-    """Of the particles in the particle set, in the order of `tasks`."""
+    """Of the particles in the particle set, in the order of `contributions`."""
     left_out: tuple[str, ...]
     """Why the others are left out, one line each."""
 
-    def tasks(self) -> Iterator[Any]:
-        """List what is to be made."""
-
-    def make(self, task: Any) -> Contribution:
-        """Make one particle's contribution."""
+    def contributions(self, threads: int) -> Iterator[Contribution]:
+        """Make the particles' contributions in their order, so many at a time."""
 
 
 class ExtractedParticles:
-    """Volumes that an extraction wrote, turned by interpolating their transforms.
+    """Volumes that an extraction wrote, rotated by interpolating their transforms.
 
     Args:
         particles: The extraction's particle set.
@@ -81,16 +76,15 @@ class ExtractedParticles:
         self._matrices = euler_to_matrix(particles.angles_deg)
         self._check_files()
 
-    def tasks(self) -> Iterator[int]:
-        """List the particles in the order of the file."""
-        return iter(range(len(self._particles)))
+    def contributions(self, threads: int) -> Iterator[Contribution]:
+        """Read the particles in the order of the file, and rotate them."""
+        return run_in_order(self._contribution, range(len(self._particles)), threads)
 
-    def make(self, task: int) -> Contribution:
-        """Read a particle and turn it."""
-        data, ctf2 = self._terms(task)
-        offset = self._particles.origin_angstrom[task] / self.pixel_size_angstrom
-        spectrum, weights = rotated_particle(data, ctf2, self._matrices[task], offset, self._damping)
-        return Contribution(task, str(self._particles.names[task]), spectrum, weights)
+    def _contribution(self, index: int) -> Contribution:
+        data, ctf2 = self._terms(index)
+        offset = self._particles.origin_angstrom[index] / self.pixel_size_angstrom
+        spectrum, weights = rotated_particle(data, ctf2, self._matrices[index], offset, self._damping)
+        return Contribution(index, str(self._particles.names[index]), spectrum, weights)
 
     def _terms(self, index: int) -> tuple[Float32, Float32]:
         """Read data and CTF², (c, c, c) and (c, c, c // 2 + 1)."""
@@ -115,7 +109,7 @@ class ExtractedParticles:
             sizes = " or ".join(" x ".join(map(str, shape)) for shape in expected)
             raise InputError(
                 f"{path}: is {' x '.join(map(str, volume.shape))} voxels (z, y, x), but {self._particles.source} says "
-                f"rlnImageSize {self.size}, so {sizes} were expected; extract the particles again"
+                f"{labels.IMAGE_SIZE} {self.size}, so {sizes} were expected; extract the particles again"
             )
 
     def _check_files(self) -> None:
@@ -143,7 +137,6 @@ class TiltParticles:
 
     def __init__(self, tomograms: TomogramSet, particles: ParticleSet, settings: ExtractionSettings) -> None:
         self._plan = plan_extraction(tomograms, particles, settings)
-        self._local = threading.local()
         self.size = settings.crop
         self.indices = self._plan.indices
         self.left_out = tuple(f"{entry.name}: {entry.reason}" for entry in self._plan.left_out)
@@ -157,25 +150,15 @@ class TiltParticles:
             if isinstance(tomogram.images, TiltImages):
                 tomogram.images.check()
 
-    def tasks(self) -> Iterator[tuple[Extractor, int]]:
-        """List the particles, one tomogram after the other."""
-        for extractor in one_ahead(self._prepared, [plan for plan in self._plan.series if len(plan)]):
-            yield from ((extractor, index) for index in range(len(extractor.plan)))
+    def contributions(self, threads: int) -> Iterator[Contribution]:
+        """Build the particles from the tilt images, one tilt series after the other."""
+        stream = ParticleStream(self._plan, _centred_at_origin)
+        return (outcome.value for outcome in stream.outcomes(threads))
 
-    def make(self, task: tuple[Extractor, int]) -> Contribution:
-        """Build a particle."""
-        extractor, index = task
-        particle = extractor.extract(index, self._backend())
-        if not isinstance(particle, PseudoSubtomogram):
-            raise TypeError("only volumes can be averaged")
-        spectrum = np.fft.rfftn(np.fft.ifftshift(particle.data))
-        return Contribution(particle.particle, particle.name, spectrum, particle.ctf2)
 
-    def _prepared(self, plan: SeriesPlan) -> Extractor:
-        return make_extractor(plan, self._plan.particles, self._plan.settings)
-
-    def _backend(self) -> Backend:
-        if not hasattr(self._local, "backend"):
-            self._local.backend = new_backend(self._plan.settings)
-        backend: Backend = self._local.backend
-        return backend
+def _centred_at_origin(particle: Extracted, entry: SeriesPlan) -> Contribution:
+    """Transform a volume that is in the average's frame already."""
+    if not isinstance(particle, PseudoSubtomogram):
+        raise TypeError("only volumes can be averaged")
+    spectrum = np.fft.rfftn(np.fft.ifftshift(particle.data))
+    return Contribution(particle.particle, particle.name, spectrum, particle.ctf2)

@@ -1,51 +1,39 @@
-"""Work in pieces that can travel: some particles of one tomogram, with all that is needed to make and write them."""
+"""Work in pieces that can travel: some particles of one tilt series, with all that is needed to make and write them."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from subtomo.extraction.extractors import make_extractor
-from subtomo.extraction.patches import read_patches_ahead
-from subtomo.io.atomic import sync_files
-from subtomo.jobs.particle import Made, ParticleMaker, explained
+from subtomo.errors import SubtomoError
+from subtomo.extraction.stream import Outcome, ParticleStream, explained
 from subtomo.model.particles import ParticleSet
-from subtomo.model.plan import SeriesPlan
-from subtomo.model.settings import ExtractionSettings, OutputSettings
-from subtomo.output.complete import ParticleFileList
-from subtomo.output.layout import OutputLayout
-from subtomo.output.summary import Failure
-from subtomo.output.sums import ParticleSums
-from subtomo.output.write import Written
+from subtomo.model.plan import ExtractionPlan, SeriesPlan
+from subtomo.model.subtomogram import Extracted
+from subtomo.output.batching import BatchNumbers
+from subtomo.output.sink import Sink, SinkPart
 
-BATCH_COST = 250_000_000
-"""Tilts times pixels of the box times particles that a batch may have: some ten seconds for one core."""
-MOST_PARTICLES = 256
-"""In a batch, however small they are: more would be lost with a worker."""
+Bool = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Some particles of one tomogram; small to pickle, and tilt images are opened where it is worked on."""
+    """Some particles of one tilt series; small to pickle, and tilt images are opened where it is worked on."""
 
     number: int
     """Its place among all batches, in the order of extraction."""
-    plan: SeriesPlan
-    particles: ParticleSet
-    """Those of the plan and no others, without their tables."""
-    settings: ExtractionSettings
-    output: OutputSettings
-    layout: OutputLayout
-    """Its folder must be the same everywhere, and exist."""
-    todo: NDArray[np.bool_]
-    """(n,) False for finished particles, which are here for the sums only."""
-    sums_file: str | None = None
-    """Where to leave the sums over the batch; None if they are not wanted."""
+    plan: ExtractionPlan
+    """Of these particles and no others, without their tables."""
+    done: Bool
+    """(n,) True for finished particles, which are here for the sake of sinks that want them, too."""
+    parts: tuple[SinkPart[Any], ...]
+    """What writes; folders are the same everywhere, and exist."""
+    reader: int | None = None
+    """Which of the parts reads finished particles."""
 
     def __len__(self) -> int:
         return len(self.plan)
@@ -53,12 +41,7 @@ class Batch:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of its particles."""
-        return tuple(self.particles.names.tolist())
-
-    @property
-    def names_todo(self) -> tuple[str, ...]:
-        """Names of the particles that it is to make."""
-        return tuple(self.particles.names[self.todo].tolist())
+        return tuple(self.plan.particles.names.tolist())
 
 
 @dataclass(frozen=True)
@@ -66,10 +49,10 @@ class BatchResult:
     """What became of a batch."""
 
     number: int
-    names: tuple[str, ...]
-    """Particles whose files are now whole and on the disk."""
-    written: Written
-    failures: tuple[Failure, ...] = ()
+    problems: Mapping[str, str]
+    """Name of each particle that could not be made to the reason."""
+    reports: tuple[Any, ...]
+    """Of the parts; the files of the other particles are whole and on the disk."""
 
 
 class BatchOutcome(Protocol):
@@ -95,76 +78,96 @@ class BatchExecutor(Protocol):
         """Yield a `BatchOutcome` per task."""
 
 
-def divide(entry: SeriesPlan, settings: ExtractionSettings) -> list[range]:
-    """Cut the particles of a tomogram into batches of nearly equal size; the same for every executor."""
-    n = len(entry)
-    cost = max(1, entry.series.n_tilts * settings.box_size**2)
-    size = min(MOST_PARTICLES, max(1, BATCH_COST // cost))
-    count = math.ceil(n / size)
-    return [range(n * i // count, n * (i + 1) // count) for i in range(count)]
-
-
-def subset(entry: SeriesPlan, particles: ParticleSet, indices: NDArray[np.int64]) -> tuple[SeriesPlan, ParticleSet]:
-    """Take some particles of a tomogram's plan, and their part of the set without what extraction does not need."""
-    members = entry.particles[indices]
-    few = particles.take(members, with_tables=False, with_trajectories=False)
-    return replace(part_of(entry, indices), particles=np.arange(len(indices))), few
-
-
-def part_of(entry: SeriesPlan, indices: NDArray[np.int64]) -> SeriesPlan:
-    """Take some particles of a tomogram's plan, given by their places in it."""
-    return replace(
-        entry,
-        particles=entry.particles[indices],
-        positions_px=entry.positions_px[indices],
-        image_positions_px=entry.image_positions_px[indices],
-        defocus_offset_angstrom=entry.defocus_offset_angstrom[indices],
-        orientations=entry.orientations[indices],
-        particle_frames=entry.particle_frames[indices],
-        visible=entry.visible[indices],
-    )
-
-
 def extract_batch(batch: Batch) -> BatchResult:
     """Make and write the particles of a batch; a second time does no harm.
 
     Raises:
-        InputError: A file cannot be made, or a finished particle cannot be read for the sums.
+        InputError: A file cannot be made, or a finished particle cannot be read.
         OSError: Writing failed, for instance on a full disk.
     """
-    maker = ParticleMaker(batch.settings, batch.output, batch.layout)
-    sums = ParticleSums(batch.settings.crop) if batch.sums_file else None
-    written, names, failures = Written(), list[str](), list[Failure]()
-    for todo, made in zip(batch.todo.tolist(), _particles(batch, maker), strict=True):
-        written += made.written
-        if made.failure is not None:
-            failures.append(made.failure)
-        elif todo:
-            names.append(made.name)
-        if sums is not None and made.volume is not None:
-            sums.add(made.volume)
-    if sums is not None and batch.sums_file is not None:
-        sums.save(batch.sums_file)
-    if maker.writes_particles:
-        files = ParticleFileList(batch.layout, batch.settings, batch.output)
-        failed = {failure.particle for failure in failures}
-        done = [i for i in np.flatnonzero(batch.todo).tolist() if batch.names[i] not in failed]
-        sync_files(path for i in done for path, _ in files.expected(batch.plan, batch.particles, i))
-    return BatchResult(batch.number, tuple(names), written, tuple(failures))
+    (entry,) = batch.plan.series
+    parts, names = batch.parts, batch.plan.particles.names
+
+    def write(particle: Extracted, entry: SeriesPlan) -> tuple[Any, ...]:
+        return tuple(part.write(particle, entry) for part in parts)
+
+    def reread(entry: SeriesPlan, index: int) -> tuple[Any, ...]:
+        assert batch.reader is not None
+        particle = parts[batch.reader].read(entry, index, str(names[entry.particles[index]]))
+        return tuple(None if i == batch.reader else part.write(particle, entry) for i, part in enumerate(parts))
+
+    read = None if batch.reader is None else reread
+    stream = ParticleStream(batch.plan, write, read, {entry.series.name: batch.done})
+    problems = dict[str, str]()
+    for outcome in stream.outcomes():
+        if outcome.error is not None:
+            problems[outcome.name] = explained(outcome.error)
+        for part, receipt in zip(parts, outcome.made or (None,) * len(parts), strict=True):
+            part.accept(outcome, receipt)
+    return BatchResult(batch.number, problems, tuple(part.report() for part in parts))
 
 
-def _particles(batch: Batch, maker: ParticleMaker) -> Iterator[Made]:
-    """Make the particles of a batch, or read them; what the tomogram lacks is held against all that need it."""
-    failure = ""
-    try:
-        read_patches_ahead(batch.plan, batch.settings, batch.todo)
-        extractor = make_extractor(batch.plan, batch.particles, batch.settings) if batch.todo.any() else None
-    except Exception as error:
-        extractor, failure = None, explained(error)
-    for index, (todo, name) in enumerate(zip(batch.todo.tolist(), batch.names, strict=True)):
-        if not todo:
-            yield maker.reread(batch.plan, batch.particles, index) if batch.sums_file else Made(name)
-        elif extractor is not None:
-            yield maker.write(maker.compute(extractor, index))
-        else:
-            yield Made(name, failure=Failure(name, batch.plan.series.name, failure))
+@dataclass(frozen=True, eq=False)
+class BatchedWork:
+    """The particles of a plan that are to be made elsewhere."""
+
+    plan: ExtractionPlan
+    sinks: Sequence[Sink[Any]]
+    done: Mapping[str, Bool]
+    """Tilt series to which of its planned particles are finished."""
+    reader: int | None
+    """Which of the sinks reads finished particles that others want; None if none does."""
+    before_series: Callable[[str], None]
+
+    def outcomes(self, executor: BatchExecutor) -> Generator[Outcome[None], None, None]:
+        """Yield an outcome per particle in the order in which batches come back."""
+        places: dict[int, tuple[SeriesPlan, list[int]]] = {}
+        for answer in executor.run(extract_batch, self._batches(places)):
+            batch: Batch = answer.task
+            entry, members = places.pop(batch.number)
+            result = answer.result
+            problems: Mapping[str, str]
+            if result is None:
+                text = explained(answer.error) if isinstance(answer.error, BaseException) else str(answer.error)
+                problems = dict.fromkeys(batch.names, text)
+                self._came_back(batch.number, None, is_lost=True)
+            else:
+                problems = result.problems
+                self._came_back(batch.number, result.reports)
+            for index, name, is_done in zip(members, batch.names, batch.done.tolist(), strict=True):
+                if not is_done:
+                    error = RemoteError(problems[name]) if name in problems else None
+                    yield Outcome(entry, index, name, error=error)
+
+    def _came_back(self, number: int, reports: Sequence[Any] | None, *, is_lost: bool = False) -> None:
+        for sink, report in zip(self.sinks, reports or (None,) * len(self.sinks), strict=True):
+            sink.came_back(number, report)
+            if is_lost:
+                sink.lost(number)
+
+    def _batches(self, places: dict[int, tuple[SeriesPlan, list[int]]]) -> Iterator[Batch]:
+        """Pack the work; what is not to be made or read is left out, but batches keep their bounds and numbers."""
+        numbers = BatchNumbers(self.plan)
+        for entry in self.plan.series:
+            self.before_series(entry.series.name)
+            done = self.done[entry.series.name]
+            wanted = np.ones_like(done) if self.reader is not None else ~done
+            for number, members in numbers.of_series(entry):
+                indices = np.array([i for i in members if wanted[i]], np.int64)
+                if not len(indices):
+                    self._came_back(number, None)
+                    continue
+                places[number] = entry, indices.tolist()
+                parts = tuple(sink.part(number) for sink in self.sinks)
+                yield Batch(number, subset(self.plan, entry, indices), done[indices], parts, self.reader)
+
+
+class RemoteError(SubtomoError):
+    """A particle could not be made on another machine; the message says why."""
+
+
+def subset(plan: ExtractionPlan, entry: SeriesPlan, indices: NDArray[np.int64]) -> ExtractionPlan:
+    """Take some particles of a tilt series as a plan of its own, without what extraction does not need."""
+    few: ParticleSet = plan.particles.take(entry.particles[indices], with_tables=False, with_trajectories=False)
+    part = replace(entry.take(indices), particles=np.arange(len(indices)))
+    return ExtractionPlan(plan.settings, few, (part,), ())

@@ -23,7 +23,7 @@ class RunContext:
     """Hears how far the run is."""
     inputs: tuple[str, ...] = ()
     """Further input files, which must not be overwritten."""
-    before_tomogram: Callable[[str], None] = lambda name: None
+    before_series: Callable[[str], None] = lambda name: None
     """Called before each tomogram; may raise to stop the run."""
     resume: bool = False
     """Keep particles that an earlier run finished with the same settings and inputs."""

@@ -22,6 +22,7 @@ from subtomo.jobs.note import write_note
 from subtomo.manifolds import sample_manifold as sample_surface
 from subtomo.model.manifold import Manifold, ManifoldSample, SamplingSettings
 from subtomo.model.tilt_series import TiltSeries, TomogramSet
+from subtomo.output.folders import make_folder
 from subtomo.output.layout import check_name, output_folder
 from subtomo.physics.orientation import euler_to_matrix
 
@@ -139,7 +140,7 @@ def _write(
     particles, optimisation_set = f"{folder}particles.star", f"{folder}optimisation_set.star"
     protect_inputs((*vars(files).values(), job.optimisation_set_file), (*meshes, particles, optimisation_set))
     for name in {os.path.dirname(path) for path in (*meshes, particles)}:
-        _make_folder(name)
+        make_folder(name)
     write_note(folder, job.command)
     for mesh, tomogram, of_tomogram in zip(meshes, tomograms, samples, strict=True):
         _write_mesh(mesh, tomogram, of_tomogram, job.spacing_angstrom)
@@ -193,12 +194,3 @@ def _warnings(
             f"{', '.join(others[:5])} differ, so extraction will refuse these particles; use centred output"
         )
     return warnings
-
-
-def _make_folder(name: str) -> None:
-    try:
-        os.makedirs(name, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{name}: cannot make this folder ({error.strerror}); choose another one (output_dir)", field="output_dir"
-        ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,19 @@ class SeriesPlan:
 
     def __len__(self) -> int:
         return len(self.particles)
+
+    def take(self, indices: NDArray[np.int64]) -> SeriesPlan:
+        """Take some particles, given by their places in this plan (m,)."""
+        return replace(
+            self,
+            particles=self.particles[indices],
+            positions_px=self.positions_px[indices],
+            image_positions_px=self.image_positions_px[indices],
+            defocus_offset_angstrom=self.defocus_offset_angstrom[indices],
+            orientations=self.orientations[indices],
+            particle_frames=self.particle_frames[indices],
+            visible=self.visible[indices],
+        )
 
 
 @dataclass(frozen=True)

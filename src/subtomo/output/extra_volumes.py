@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from subtomo.averaging.division import centred_full, data_term, divide
-from subtomo.model.settings import ExtraFile, OutputSettings
+from subtomo.averaging.division import data_term, divide
+from subtomo.model.settings import OutputSettings
 from subtomo.model.subtomogram import PseudoSubtomogram
 from subtomo.physics.window import centre_distance, soft_disc
 
@@ -14,27 +14,20 @@ Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
 
-def extra_volumes(particle: PseudoSubtomogram, output: OutputSettings) -> dict[str, tuple[Float32, bool]]:
-    """Compute the extra files of a particle.
+def divided(particle: PseudoSubtomogram, output: OutputSettings) -> Float32:
+    """Compute data divided by CTF², with a soft edge, (c, c, c)."""
+    return taper(divide(data_term(particle), particle.ctf2, output.snr), output).astype(np.float32)
 
-    Returns:
-        Suffix of the file name to a (c, c, c) volume and whether that is in Fourier space.
-    """
-    wanted, volumes = output.extra_files, dict[str, tuple[Float | Float32, bool]]()
-    if ExtraFile.CTF2 in wanted:
-        volumes["_CTF2"] = centred_full(particle.ctf2), True
-    if ExtraFile.MULTIPLICITY in wanted:
-        volumes["_multi"] = centred_full(particle.multiplicity), True
-    if ExtraFile.DIVIDED in wanted:
-        volumes["_div"] = taper(divide(data_term(particle), particle.ctf2, output.snr), output), False
-    if ExtraFile.NORMALISED in wanted:
-        share = np.divide(
-            1.0, particle.multiplicity, where=particle.multiplicity > 0, out=np.zeros(particle.ctf2.shape)
-        )
-        normalised = np.fft.irfftn(np.fft.rfftn(particle.data) * share, s=particle.data.shape, axes=(0, 1, 2))
-        volumes["_data_nrm"] = normalised, False
-        volumes["_CTF2_nrm"] = centred_full(particle.ctf2 * share), True
-    return {suffix: (volume.astype(np.float32), fourier) for suffix, (volume, fourier) in volumes.items()}
+
+def normalised_data(particle: PseudoSubtomogram) -> Float32:
+    """Compute data divided by the multiplicity where there is any, (c, c, c)."""
+    spectrum = np.fft.rfftn(particle.data) * _share(particle)
+    return np.fft.irfftn(spectrum, s=particle.data.shape, axes=(0, 1, 2)).astype(np.float32)
+
+
+def normalised_ctf2(particle: PseudoSubtomogram) -> Float:
+    """Compute CTF² divided by the multiplicity where there is any, (c, c, c // 2 + 1)."""
+    return particle.ctf2 * _share(particle)
 
 
 def taper(volume: Float, output: OutputSettings) -> Float:
@@ -44,3 +37,9 @@ def taper(volume: Float, output: OutputSettings) -> Float:
     mean = float((mask * volume).sum() / mask.sum()) if output.subtract_mean else 0.0
     tapered: Float = mask * (volume - mean)
     return tapered
+
+
+def _share(particle: PseudoSubtomogram) -> Float:
+    """Give one over the multiplicity, zero where no slice touched a voxel."""
+    multiplicity = particle.multiplicity
+    return np.divide(1.0, multiplicity, where=multiplicity > 0, out=np.zeros(multiplicity.shape))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from subtomo.errors import InputError, SettingsError
 from subtomo.model.plan import ExtractionPlan
-from subtomo.model.settings import Output
 
 SUMMARY_NAME = "extraction_summary.json"
 """Of the account, beside the particles."""
@@ -47,6 +47,10 @@ class OutputLayout:
             for particle in tomogram.particles:
                 check_name(str(particles.names[particle]), f"{particles.source}, row {particle + 1}: particle")
         return layout
+
+    def absolute(self) -> OutputLayout:
+        """Give the same names for processes whose current folder is another one."""
+        return replace(self, folder=os.path.join(os.path.abspath(self.folder), ""))
 
     @property
     def particles(self) -> str:
@@ -101,15 +105,6 @@ class OutputLayout:
         inner = f"{tomogram}/{particle}" if self.separate_tomograms else particle
         return f"{self.folder}Subtomograms/{inner}"
 
-    def image(self, tomogram: str, particle: str, output: Output) -> str:
-        """Name the main image file of a particle."""
-        suffix = "_stack2d.mrcs" if output is Output.STACK_2D else "_data.mrc"
-        return self.root(tomogram, particle) + suffix
-
-    def weights(self, tomogram: str, particle: str) -> str:
-        """Name the file of CTF² and multiplicity of a particle."""
-        return self.root(tomogram, particle) + "_weights.mrc"
-
 
 def output_folder(name: str) -> str:
     """Give the output folder with a slash at its end.
@@ -118,7 +113,9 @@ def output_folder(name: str) -> str:
         SettingsError: It has no name, which would make it the root of the file system.
     """
     if not name:
-        raise SettingsError("the output folder (--o) has no name; give one, or . for the present folder")
+        raise SettingsError(
+            "the output folder (output_dir) has no name; give one, or . for the present folder", field="output_dir"
+        )
     return name if name.endswith("/") else name + "/"
 
 

@@ -166,5 +166,6 @@ def _named(owner: Mapping[str, str | int]) -> str:
 def _refusal(path: Path, owner: Mapping[str, str | int], state: str) -> InputError:
     return InputError(
         f"{path.parent.parent}: {_named(owner)} writes to this folder and {state}; wait for its end, end it, or choose "
-        f"another output folder (--o). If it is certain that no such run exists, remove {path}"
+        f"another output folder (output_dir). If it is certain that no such run exists, remove {path}",
+        field="output_dir",
     )

@@ -19,6 +19,7 @@ from subtomo.io.relion import (
 from subtomo.model.plan import ExtractionPlan
 from subtomo.model.settings import Output
 from subtomo.output.layout import OutputLayout
+from subtomo.output.particle_files import Role, suffix_of
 
 _BINNING_TOLERANCE = 0.01
 
@@ -86,15 +87,16 @@ def require_nominal_tilts(plan: ExtractionPlan) -> None:
 
 def _particle_files(plan: ExtractionPlan, layout: OutputLayout) -> ParticleFiles:
     settings, names = plan.settings, list(planned_names(plan))
-    images = [layout.image(*name, settings.output) for name in names]
+    roots = [layout.root(*name) for name in names]
+    image, weights = (suffix_of(role, settings.output) for role in (Role.IMAGE, Role.WEIGHTS))
     size, binning = settings.crop, settings.binning
     if settings.output is Output.PROJECTIONS:
         binning = reconstruction_binning(plan)
         # rounded from another expression than the size of the files (quirk 15)
         size = projection_size(settings.crop * settings.binning / binning)
     # the weights are named even where they are not written (quirk 9)
-    weights = None if settings.output is Output.STACK_2D else [layout.weights(*name) for name in names]
-    return ParticleFiles(images, weights, size, binning)
+    ctf_images = None if weights is None else [root + weights for root in roots]
+    return ParticleFiles([f"{root}{image}" for root in roots], ctf_images, size, binning)
 
 
 def _central_sections(plan: ExtractionPlan, layout: OutputLayout) -> Iterator[str]:
@@ -105,5 +107,5 @@ def _central_sections(plan: ExtractionPlan, layout: OutputLayout) -> Iterator[st
             continue  # refused by `require_nominal_tilts`
         for particle, visible in zip(entry.particles, entry.visible, strict=True):
             section = 1 + int(np.argmin(np.abs(nominal[visible])))
-            name = layout.image(entry.series.name, str(plan.particles.names[particle]), plan.settings.output)
-            yield f"{section}@{name}"
+            root = layout.root(entry.series.name, str(plan.particles.names[particle]))
+            yield f"{section}@{root}{suffix_of(Role.IMAGE, plan.settings.output)}"

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from subtomo.errors import SettingsError
 from subtomo.model.plan import ExtractionPlan, SeriesPlan
 from subtomo.model.settings import ExtractionSettings, ExtraFile, OutputSettings
-from subtomo.output.complete import ParticleFileList
 from subtomo.output.journal import Journal, Recorded, read_journal
 from subtomo.output.keys import particle_keys
 from subtomo.output.layout import OutputLayout
 from subtomo.output.summary import plain_settings
+from subtomo.output.written import ParticleWriter
 
 Bool = NDArray[np.bool_]
 
@@ -26,32 +26,6 @@ NUMERICS = 2
 """To be raised when the same input and settings give other voxels than before."""
 TRUSTED = "trusted"
 """Stands for the key of a particle that another program made."""
-
-_OPTIONS = {
-    "box_size": "--b",
-    "crop_size": "--crop",
-    "binning": "--bin",
-    "output": "--stack2d, --real_subtomo",
-    "apply_ctf": "--no_ctf",
-    "invert_contrast": "--no_ic",
-    "circle_crop": "--no_circle_crop, --circle_precrop",
-    "apply_offsets": "--dont_apply_offsets",
-    "apply_orientations": "--apply_orientations",
-    "max_dose_e_per_a2": "--max_dose",
-    "min_tilts": "--min_frames",
-    "dose_cutoff": "--cutoff_fract",
-    "whiten": "--whiten",
-    "gridding_precorrection": "--grid_precorr",
-    "cone": "--cone_weight, --cone_angle, --cone_sig0",
-    "weighting": "--weighting",
-    "data_term": "--data-term",
-    "float16": "--float16",
-    "extra_files": "--ctf, --multi, --nrm, --div",
-    "write_weights": "--no_comb",
-    "snr": "--SNR",
-    "taper_px": "--taper",
-    "subtract_mean": "--no_center",
-}
 
 
 class Ledger:
@@ -78,7 +52,7 @@ class Ledger:
         note: Callable[[str], None],
     ) -> None:
         self._plan, self._layout, self._output, self._note = plan, layout, output, note
-        self.files = ParticleFileList(layout, plan.settings, output)
+        self.files = ParticleWriter(layout, plan.settings, output)
         settings = journal_settings(plan.settings, output)
         recorded = read_journal(layout.journal)
         keeps = resume or output.skip_existing
@@ -92,12 +66,12 @@ class Ledger:
         if recorded is not None and recorded.keys and not keeps:
             note(
                 f"{layout.folder} holds {len(recorded.keys)} finished particle(s) of an earlier run, which are made "
-                "again; --resume would keep them"
+                "again; resume=True would keep them"
             )
         elif resume and recorded is None and os.path.exists(layout.particles):
             note(
                 f"{layout.folder} has no record of how its particles were made, so all are made again; "
-                "--only_do_unfinished would trust whole files"
+                "skip_existing=True would trust whole files"
             )
         self._journal = Journal(layout.journal, settings, self._finished)
 
@@ -110,7 +84,7 @@ class Ledger:
         """Take down that the particle at ``index`` of a tomogram's plan is finished."""
         name, key = str(self._plan.particles.names[entry.particles[index]]), self._keys[entry.series.name][index]
         self._finished[name] = key
-        files = () if is_synced else self.files.expected(entry, self._plan.particles, index)
+        files = () if is_synced else self.files.expected(entry, index, name)
         self._journal.add(name, key, (path for path, _ in files))
 
     def close(self) -> None:
@@ -141,7 +115,7 @@ class Ledger:
                 if old != key and not foreign:
                     changed += old != TRUSTED
                     foreign_before += old == TRUSTED
-                elif not self.files.are_whole(entry, self._plan.particles, index):
+                elif not self.files.are_whole(entry, index, name):
                     broken += recorded is not None
                 else:
                     done[entry.series.name][index] = True
@@ -166,16 +140,16 @@ class Ledger:
     def _require_equal(self, recorded: Recorded, settings: Mapping[str, Any]) -> None:
         """Raise SettingsError that names every setting in which finished particles differ from the wanted ones."""
         old = {**_defaults(), **recorded.settings}
-        differences = [
-            f"{name}{f' ({_OPTIONS[name]})' if name in _OPTIONS else ''} was {_shown(old[name])}, now {_shown(value)}"
-            for name, value in settings.items()
-            if name in old and old[name] != value
-        ]
-        if differences:
+        changed = {name: value for name, value in settings.items() if name in old and old[name] != value}
+        if changed:
+            differences = (
+                f"{name} ({name}) was {_shown(old[name])}, now {_shown(new)}" for name, new in changed.items()
+            )
             raise SettingsError(
                 f"{self._layout.folder} holds {len(recorded.keys)} finished particle(s) that were made with other "
-                f"settings: {'; '.join(differences)}. Choose another output folder (--o), or remove "
-                f"{self._layout.folder}, or leave out --resume and --only_do_unfinished to make all particles again"
+                f"settings: {'; '.join(differences)}. Choose another output folder (output_dir), or remove "
+                f"{self._layout.folder}, or leave out resume=True and skip_existing=True to make all particles again",
+                field=("output_dir", "resume", "skip_existing", *changed),
             )
 
 

@@ -1,0 +1,175 @@
+"""RELION's tree of files: a folder of particles, and the STAR files that name them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from subtomo.extraction.stream import Outcome
+from subtomo.io.atomic import remove_leftovers, sync_files
+from subtomo.io.mrc_read import read_volume
+from subtomo.io.relion import OptimisationSet
+from subtomo.model.plan import ExtractionPlan, SeriesPlan
+from subtomo.model.settings import Output, OutputSettings
+from subtomo.model.subtomogram import Extracted, PseudoSubtomogram
+from subtomo.output.folders import make_folder
+from subtomo.output.layout import OutputLayout
+from subtomo.output.particle_files import Role, suffix_of, writes_particles
+from subtomo.output.records import planned_names, reconstruction_binning, require_nominal_tilts, write_records
+from subtomo.output.resume import Bool, Ledger
+from subtomo.output.sink import Opening, Sink, SinkPart
+from subtomo.output.written import ParticleWriter, Written
+
+
+class RelionTree(Sink[Written]):
+    """Writes each particle's files under RELION's names; STAR files come last, when all that they name exists.
+
+    Args:
+        plan: What will be extracted.
+        layout: Where.
+        output: What to write, and how.
+        files: Input files that the optimisation set goes on naming.
+
+    Raises:
+        SettingsError: Such files cannot hold what the settings make.
+    """
+
+    can_travel = True
+
+    def __init__(
+        self, plan: ExtractionPlan, layout: OutputLayout, output: OutputSettings, files: OptimisationSet
+    ) -> None:
+        super().__init__()
+        self._plan, self._layout, self._output, self._files = plan, layout, output, files
+        self._writer = ParticleWriter(layout, plan.settings, output)
+        self._ledger: Ledger | None = None
+
+    @property
+    def hidden(self) -> str:
+        """The folder of lock and journal."""
+        return self._layout.hidden
+
+    @property
+    def result(self) -> str:
+        """The particle set."""
+        return self._layout.particles
+
+    @property
+    def done(self) -> Mapping[str, Bool] | None:
+        """Which particles are finished, by tilt series."""
+        return None if self._ledger is None else self._ledger.done
+
+    @property
+    def can_read(self) -> bool:
+        """Whether files hold exactly what was computed."""
+        whole = self._output.write_weights and not self._output.float16 and not self._plan.settings.is_whitened
+        return whole and writes_particles(self._plan.settings, self._output)
+
+    def refuse(self, plan: ExtractionPlan) -> None:
+        """Refuse projections where the set does not say enough of the tomograms to name them."""
+        self._output.check_with(plan.settings)
+        if plan.settings.output is Output.PROJECTIONS:
+            reconstruction_binning(plan)
+            require_nominal_tilts(plan)
+
+    def open(self, opening: Opening) -> None:
+        """See what the folder holds, make folders, and remove STAR files of an earlier run."""
+        plan, layout = opening.plan, self._layout
+        folders = {os.path.dirname(layout.root(*name)) for name in planned_names(plan)}
+        leftovers = sum(map(remove_leftovers, (layout.folder, layout.hidden, *folders)))
+        if leftovers:
+            opening.note(f"removed {leftovers} temporary file(s) that a killed run left in {layout.folder}")
+        if writes_particles(plan.settings, self._output):
+            self._ledger = Ledger(plan, layout, self._output, resume=opening.resume, note=opening.note)
+        for folder in sorted(folders):
+            make_folder(folder)
+        for path in layout.records:
+            Path(path).unlink(missing_ok=True)
+
+    def write(self, particle: Extracted, entry: SeriesPlan) -> Written:
+        """Write the files of a particle."""
+        return self._writer.write(particle, entry.series.name)
+
+    def read(self, entry: SeriesPlan, index: int, name: str) -> Extracted:
+        """Read a particle's files back."""
+        return read_particle(self._writer, entry, index, name)
+
+    def accept(self, outcome: Outcome[Any], receipt: Written | None) -> None:
+        """Record that a particle is finished; files without a receipt were forced to the disk elsewhere."""
+        self.written += receipt or Written()
+        if self._ledger is not None and outcome.error is None and outcome.is_new:
+            self._ledger.add(outcome.entry, outcome.index, is_synced=receipt is None)
+
+    def part(self, number: int) -> TreePart:
+        """Give what writes the particles of a batch elsewhere."""
+        return TreePart(replace(self._writer, layout=self._layout.absolute()))
+
+    def came_back(self, number: int, report: Any) -> None:
+        """Count what was written elsewhere."""
+        self.written += report or Written()
+
+    def conclude(self, plan: ExtractionPlan) -> tuple[str, ...]:
+        """Close the journal and write the STAR files, the optimisation set last."""
+        if self._ledger is not None:
+            self._ledger.conclude()
+        write_records(plan, self._layout, self._files)
+        overflows = self.written.overflows
+        return (f"{overflows} value(s) were too large for half precision and became ±65504",) if overflows else ()
+
+    def close(self) -> None:
+        """Write what the journal still holds back."""
+        if self._ledger is not None:
+            self._ledger.close()
+
+
+class TreePart(SinkPart[Written]):
+    """Writes the particles of one batch, elsewhere."""
+
+    def __init__(self, writer: ParticleWriter) -> None:
+        self._writer, self._written = writer, Written()
+        self._files: list[str] = []
+
+    def write(self, particle: Extracted, entry: SeriesPlan) -> Written:
+        """Write the files of a particle."""
+        return self._writer.write(particle, entry.series.name)
+
+    def read(self, entry: SeriesPlan, index: int, name: str) -> Extracted:
+        """Read a particle's files back."""
+        return read_particle(self._writer, entry, index, name)
+
+    def accept(self, outcome: Outcome[Any], receipt: Written | None) -> None:
+        """Remember the files of a particle."""
+        self._written += receipt or Written()
+        if receipt is not None:
+            self._files += [path for path, _ in self._writer.expected(outcome.entry, outcome.index, outcome.name)]
+
+    def report(self) -> Written:
+        """Force the files to the disk."""
+        sync_files(self._files)
+        return self._written
+
+
+def read_particle(writer: ParticleWriter, entry: SeriesPlan, index: int, name: str) -> PseudoSubtomogram:
+    """Read the files of a 3-D particle that is not whitened.
+
+    Raises:
+        InputError: A file is missing or damaged.
+    """
+    root = writer.layout.root(entry.series.name, name)
+    image, weights = (suffix_of(role, Output.PSEUDO_SUBTOMOGRAM) for role in (Role.IMAGE, Role.WEIGHTS))
+    data, _ = read_volume(f"{root}{image}")
+    both, _ = read_volume(f"{root}{weights}")
+    size = len(data)
+    return PseudoSubtomogram(
+        name=name,
+        particle=int(entry.particles[index]),
+        data=data,
+        ctf2=both[:size],
+        multiplicity=both[size:],
+        pixel_size_angstrom=writer.settings.binning * entry.series.pixel_size_angstrom,
+        visible=entry.visible[index],
+        orientation=entry.orientations[index],
+    )

@@ -1,0 +1,141 @@
+"""The way out: where the particles of an extraction go."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subtomo.errors import SettingsError
+from subtomo.extraction.stream import Outcome
+from subtomo.model.plan import ExtractionPlan, SeriesPlan
+from subtomo.model.subtomogram import Extracted
+from subtomo.output.written import Written
+
+Bool = NDArray[np.bool_]
+Receipt = TypeVar("Receipt")
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How a job opens its sinks."""
+
+    plan: ExtractionPlan
+    resume: bool = False
+    """Keep what an earlier run made with the same settings and inputs."""
+    note: Callable[[str], None] = lambda message: None
+    """Hears what is kept and what is not."""
+
+
+class Sink(ABC, Generic[Receipt]):
+    """Takes the particles of an extraction.
+
+    A job calls `refuse`, then `open`, then `write` from several threads and `accept` from one, in the order of the
+    plan; at last `conclude`, and `close` whatever happened. Where batches of particles are made on other machines, a
+    `part` of the sink travels with each of them, and `came_back` takes what that part says at the end.
+    """
+
+    can_travel: ClassVar[bool] = False
+    """Whether batches for this sink can be made on other machines."""
+
+    def __init__(self) -> None:
+        self.written = Written()
+        """How much this run has written."""
+
+    @property
+    def hidden(self) -> str | None:
+        """The folder, with a slash, of what a run keeps for itself, the lock among it; None if nothing is on disk."""
+        return None
+
+    @property
+    def result(self) -> str:
+        """The file that leads to all others."""
+        return ""
+
+    @property
+    def done(self) -> Mapping[str, Bool] | None:
+        """Tilt series to (n,) which of its planned particles need not be made; None if the sink keeps nothing."""
+        return None
+
+    @property
+    def n_found(self) -> int:
+        """How many particles an earlier run has left finished."""
+        return 0 if self.done is None else sum(int(done.sum()) for done in self.done.values())
+
+    @property
+    def takes_finished(self) -> bool:
+        """Whether this sink wants particles, too, that another one has kept from an earlier run."""
+        return False
+
+    @property
+    def can_read(self) -> bool:
+        """Whether `read` gives back what was written, with all its bits."""
+        return False
+
+    def refuse(self, plan: ExtractionPlan) -> None:
+        """Raise SettingsError or InputError if the sink cannot hold what the plan makes; nothing is touched yet."""
+
+    def open(self, opening: Opening) -> None:
+        """Make what must be there before the first particle, and see what an earlier run has left.
+
+        Raises:
+            InputError: Something is in the way, or damaged.
+            SettingsError: What is to be kept was made with other settings.
+        """
+
+    @abstractmethod
+    def write(self, particle: Extracted, entry: SeriesPlan) -> Receipt:
+        """Take a particle, in any thread; what needs an order is left to `accept`."""
+
+    def read(self, entry: SeriesPlan, index: int, name: str) -> Extracted:
+        """Read a finished particle back, in any thread."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def accept(self, outcome: Outcome[Any], receipt: Receipt | None) -> None:
+        """Take down what became of a particle; no receipt if it failed, or was made on another machine."""
+
+    def part(self, number: int) -> SinkPart[Any]:
+        """Give what writes a batch on another machine."""
+        raise SettingsError(f"{type(self).__name__} cannot be written on other machines")
+
+    def came_back(self, number: int, report: Any) -> None:
+        """Take what the part of a batch reported; None if the batch failed as a whole or had nothing to do."""
+
+    def lost(self, number: int) -> None:
+        """Hear that a batch failed as a whole."""
+
+    def conclude(self, plan: ExtractionPlan) -> tuple[str, ...]:
+        """Complete the output, which holds the particles of the plan, and give warnings.
+
+        Raises:
+            OSError: Something could not be written.
+        """
+        return ()
+
+    def close(self) -> None:
+        """Let go of files and threads; what is finished stays."""
+
+
+class SinkPart(ABC, Generic[Receipt]):
+    """What a sink sends along with a batch: pickled there, and its report pickled back."""
+
+    @abstractmethod
+    def write(self, particle: Extracted, entry: SeriesPlan) -> Receipt:
+        """Take a particle."""
+
+    def read(self, entry: SeriesPlan, index: int, name: str) -> Extracted:
+        """Read a finished particle back, if the sink can."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def accept(self, outcome: Outcome[Any], receipt: Receipt | None) -> None:
+        """Take down what became of a particle, in their order."""
+
+    @abstractmethod
+    def report(self) -> Any:
+        """Force everything to the disk, and give what `Sink.came_back` takes."""

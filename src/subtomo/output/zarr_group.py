@@ -1,0 +1,240 @@
+"""One Zarr group instead of RELION's tree of files: few files, compressed, each particle readable on its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subtomo.errors import SettingsError
+from subtomo.extraction.stream import Outcome
+from subtomo.io.zarr_store import TERMS, StoredParticles, StoreWriter, open_group, term_shapes, zarr_module
+from subtomo.model.plan import ExtractionPlan, SeriesPlan
+from subtomo.model.settings import Output, OutputSettings
+from subtomo.model.subtomogram import Extracted, PseudoSubtomogram
+from subtomo.model.table import text_array
+from subtomo.output.keys import particle_keys
+from subtomo.output.layout import OutputLayout
+from subtomo.output.resume import NUMERICS, Bool
+from subtomo.output.sink import Opening, Sink
+from subtomo.output.summary import plain_settings
+from subtomo.output.written import Written
+
+STORE_NAME = "particles.zarr"
+
+
+class ZarrGroup(Sink[PseudoSubtomogram]):
+    """Collects particles into shards; each is written and forced to the disk, and only then marked as done.
+
+    Args:
+        layout: Where.
+        output: Nothing but the default has a meaning here.
+
+    Raises:
+        SettingsError: zarr is not installed.
+    """
+
+    def __init__(self, layout: OutputLayout, output: OutputSettings) -> None:
+        super().__init__()
+        zarr_module()
+        self._layout, self._output = layout, output
+        self._path = layout.folder + STORE_NAME
+        self._done: dict[str, Bool] = {}
+        self._n_found = 0
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._writing: Future[int] | None = None
+        self._shard = -1
+
+    @property
+    def hidden(self) -> str:
+        """The folder of the lock."""
+        return self._layout.hidden
+
+    @property
+    def result(self) -> str:
+        """The group."""
+        return self._path
+
+    @property
+    def done(self) -> Mapping[str, Bool]:
+        """Particles of shards that lack none: a shard is made as a whole."""
+        return self._done
+
+    @property
+    def n_found(self) -> int:
+        """How many particles an earlier run has left finished, those of incomplete shards included."""
+        return self._n_found
+
+    def refuse(self, plan: ExtractionPlan) -> None:
+        """Refuse what a store cannot hold."""
+        if plan.settings.output is not Output.PSEUDO_SUBTOMOGRAM:
+            raise SettingsError(
+                'a Zarr store (store="zarr") holds 3-D pseudo-subtomograms in arrays of one shape, and stacks have as '
+                'many images as visible tilts; leave out output="stack_2d" and output="projections", or store="zarr"',
+                field=("output", "store"),
+            )
+        output, default = self._output, OutputSettings()
+        refused = {
+            "write_sums=True": ("makes files that RELION reads, beside RELION's tree only", output.write_sums),
+            "float16=True": ("rounds, and the store compresses without loss", output.float16),
+            "write_weights=False": ("leaves out the weights, which belong to every item", not output.write_weights),
+            "write_particles=False": ("would leave the store empty", not output.write_particles),
+            "skip_existing=True": (
+                "trusts others' files; resume=True finishes a store",
+                output.skip_existing,
+            ),
+            "extra_files (extra_files)": (
+                "names files; the store has CTF² and multiplicity anyway",
+                output.extra_files is not default.extra_files,
+            ),
+        }
+        for setting, (reason, is_wanted) in refused.items():
+            if is_wanted:
+                raise SettingsError(
+                    f'not with store="zarr": {setting} {reason}; leave one of them out',
+                    field=("store", setting.partition("=")[0].partition(" ")[0], "resume"),
+                )
+
+    def open(self, opening: Opening) -> None:
+        """Make the store, or open that of an earlier run that is to be resumed."""
+        plan = opening.plan
+        self._crop, self._writer = plan.settings.crop, self._opened(opening)
+        done, size = self._writer.done, self._writer.shard_size
+        self._n_found = int(done.sum())
+        shard = np.arange(len(done)) // size
+        kept = ~np.isin(shard, shard[~done])
+        self._starts: dict[str, int] = {}
+        start = 0
+        for entry in plan.series:
+            self._starts[entry.series.name] = start
+            self._done[entry.series.name] = kept[start : start + len(entry)]
+            start += len(entry)
+
+    def write(self, particle: Extracted, entry: SeriesPlan) -> PseudoSubtomogram:
+        """Pass the particle on: shards are filled in order."""
+        if not isinstance(particle, PseudoSubtomogram):
+            raise TypeError(f"a store holds pseudo-subtomograms, not {type(particle).__name__}")
+        return particle
+
+    def accept(self, outcome: Outcome[Any], receipt: PseudoSubtomogram | None) -> None:
+        """Put a particle into its shard; a full one is written on a thread of its own while the next is made."""
+        place = self._starts[outcome.entry.series.name] + outcome.index
+        number, offset = divmod(place, self._writer.shard_size)
+        if number != self._shard:
+            self._write_shard()
+            self._shard = number
+            self._terms, self._made = self._empty(number)
+        if receipt is not None:
+            self._made[offset] = True
+            for term in TERMS:
+                self._terms[term][offset] = getattr(receipt, term)
+
+    def conclude(self, plan: ExtractionPlan) -> tuple[str, ...]:
+        """Write the last shard, and say whether all particles are there."""
+        self._write_shard()
+        self._wait()
+        self._writer.conclude()
+        return ()
+
+    def close(self) -> None:
+        """End the writing thread."""
+        self._pool.shutdown()
+
+    def _write_shard(self) -> None:
+        """Hand the present shard to the writing thread, after the one before."""
+        self._wait()
+        if self._shard >= 0:
+            self._writing = self._pool.submit(self._writer.write, self._shard, self._terms, self._made)
+
+    def _wait(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            self.written += Written(len(TERMS), writing.result())
+
+    def _empty(self, number: int) -> tuple[dict[str, NDArray[np.float32]], Bool]:
+        """Make the arrays of a shard, NaN where nothing will be put."""
+        where = self._writer.shard(number)
+        n = where.stop - where.start
+        shapes = term_shapes(self._crop)
+        return {term: np.full((n, *shape), np.nan, np.float32) for term, shape in shapes.items()}, np.zeros(n, bool)
+
+    def _opened(self, opening: Opening) -> StoreWriter:
+        particles = particle_metadata(opening.plan)
+        if os.path.lexists(self._path):
+            # refuses to touch what another program made
+            open_group(self._path, "r")
+            if opening.resume:
+                return self._resumed(opening.plan, particles)
+            opening.note(f"{self._path} of an earlier run is being replaced; resume=True would keep it")
+            shutil.rmtree(self._path)
+        return StoreWriter.create(self._path, particles)
+
+    def _resumed(self, plan: ExtractionPlan, particles: StoredParticles) -> StoreWriter:
+        """Open the store of an earlier run, and keep what was made from the same input."""
+        writer = StoreWriter(self._path)
+        names, keys = particles.texts["name"].tolist(), particles.texts["key"].tolist()
+        old, new = writer.attributes["settings"], json.loads(json.dumps(plain_settings(plan.settings)))
+        for name in new:
+            if old.get(name) != new[name]:
+                raise SettingsError(
+                    f"{self._path} was made with {name} {old.get(name)}, but now it is {new[name]}; resume=True needs "
+                    "the same settings: take the old value, another folder, or leave out resume=True",
+                    field="resume",
+                )
+        if writer.texts("name") != names:
+            raise SettingsError(
+                f"{self._path} holds {len(writer.done)} other particles than the {len(names)} of this run, or in "
+                "another order; resume=True needs the same ones: take another folder, or leave it out",
+                field="resume",
+            )
+        same = np.array([a == b for a, b in zip(writer.texts("key"), keys, strict=True)], bool)
+        writer.begin(same, text_array(keys))
+        return writer
+
+
+def particle_metadata(plan: ExtractionPlan) -> StoredParticles:
+    """Collect what a store says of its particles besides their voxels."""
+    particles, settings, indices = plan.particles, plan.settings, plan.indices
+    visible = np.zeros((len(plan), max((entry.series.n_tilts for entry in plan.series), default=0)), bool)
+    start = 0
+    for entry in plan.series:
+        visible[start : start + len(entry), : entry.series.n_tilts] = entry.visible
+        start += len(entry)
+    counts = [len(entry) for entry in plan.series]
+    arrays = {
+        "particle": indices,
+        "orientation": np.concatenate([np.zeros((0, 3, 3)), *(entry.orientations for entry in plan.series)]),
+        "position_px": np.concatenate([np.zeros((0, 3)), *(entry.positions_px for entry in plan.series)]),
+        "visible": visible,
+        "n_tilts": np.repeat(np.array([entry.series.n_tilts for entry in plan.series], np.int64), counts),
+        "pixel_size_angstrom": settings.binning
+        * np.repeat(np.array([entry.series.pixel_size_angstrom for entry in plan.series], np.float64), counts),
+    }
+    keys = [key for entry in plan.series for key in particle_keys(entry, particles, settings.output)]
+    optics = particles.optics_table
+    return StoredParticles(
+        table=particles.table.take(indices),
+        arrays=arrays,
+        texts={
+            "name": particles.names[indices],
+            "tomogram": particles.tomogram_names[indices],
+            "key": text_array(keys),
+        },
+        crop_size=settings.crop,
+        attributes={
+            "program": f"subtomo {version('subtomo')}",
+            "numerics": NUMERICS,
+            "settings": json.loads(json.dumps(plain_settings(settings))),
+            "is_whitened": settings.is_whitened,
+            "crop_size": settings.crop,
+            "particles_file": particles.source,
+            "optics": {label: optics.text(label).tolist() for label in optics.labels},
+        },
+    )
