@@ -197,6 +197,7 @@ class _Run:
             warnings=tuple(self._warnings),
             failures=tuple(self._failures),
             n_found=self._n_found,
+            noise=worker.noise,
         )
 
     def _done(self, maker: ParticleMaker) -> dict[str, Bool]:

@@ -11,7 +11,9 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.errors import InputError
 from subtomo.extraction.extractors import Extractor, make_extractor
+from subtomo.extraction.noise import with_noise
 from subtomo.extraction.patches import read_patches_ahead
 from subtomo.extraction.threads import one_ahead, run_in_two_steps
 from subtomo.jobs.batches import Batch, BatchExecutor, divide, extract_batch, subset
@@ -76,6 +78,8 @@ class Worker:
         self._first = {entry.series.name: n for entry, n in zip(work.plan.series, numbers, strict=False)}
         self.written = Written()
         self.sums = ParticleSums(work.plan.settings.crop) if work.output.write_sums else None
+        self.noise: dict[str, tuple[float, ...]] = {}
+        """Tilt series to the noise power per shell of its whitened particles, as far as it was measured."""
         self.batches_without_sums = 0
         """Batches that failed as a whole, so that the sums lack what is finished of them, too."""
 
@@ -97,8 +101,8 @@ class Worker:
     def elsewhere(self, executor: BatchExecutor) -> Generator[Finished, None, None]:
         """Make particles in batches on an executor, in the order in which these come back."""
         places: dict[int, tuple[SeriesPlan, list[int]]] = {}
-        sums = _SumsInOrder(self)
-        for outcome in executor.run(extract_batch, self._batches(places, sums)):
+        sums, unmeasured = _SumsInOrder(self), list[tuple[SeriesPlan, str]]()
+        for outcome in executor.run(extract_batch, self._batches(places, sums, unmeasured)):
             batch: Batch = outcome.task
             entry, members = places.pop(batch.number)
             result, failures = outcome.result, dict[str, Failure]()
@@ -113,6 +117,10 @@ class Worker:
             for index, name, todo in zip(members, batch.names, batch.todo.tolist(), strict=True):
                 if todo:
                     yield Finished(entry, index, name, failures.get(name), is_synced=True)
+        for entry, text in unmeasured:
+            for index in np.flatnonzero(self._work.todo(entry)).tolist():
+                name = str(self._work.plan.particles.names[entry.particles[index]])
+                yield Finished(entry, index, name, Failure(name, entry.series.name, text), is_synced=True)
 
     def merge_file(self, path: str) -> None:
         """Add the sums over a batch, and remove their file."""
@@ -144,9 +152,15 @@ class Worker:
             return entry, None
         try:
             read_patches_ahead(entry, self._work.plan.settings, todo)
-            return entry, make_extractor(entry, self._work.plan.particles, self._work.plan.settings)
+            extractor = make_extractor(entry, self._work.plan.particles, self._work.plan.settings)
+            self._note_noise(extractor.plan)
+            return entry, extractor
         except Exception as error:
             return entry, explained(error)
+
+    def _note_noise(self, measured: SeriesPlan) -> None:
+        if measured.noise is not None:
+            self.noise[measured.series.name] = tuple(float(f"{power:.4g}") for power in measured.noise.spectrum)
 
     def _step(self, entry: SeriesPlan, index: int, extractor: Extractor | str | None) -> Callable[[], Computed | Made]:
         particles = self._work.plan.particles
@@ -157,14 +171,29 @@ class Worker:
             return partial(Made, name, failure=Failure(name, entry.series.name, extractor))
         return partial(self._maker.compute, extractor, index)
 
-    def _batches(self, places: dict[int, tuple[SeriesPlan, list[int]]], sums: _SumsInOrder) -> Iterator[Batch]:
-        """Pack the work; what is not to be made or read is left out, but batches keep their bounds and numbers."""
+    def _batches(
+        self,
+        places: dict[int, tuple[SeriesPlan, list[int]]],
+        sums: _SumsInOrder,
+        unmeasured: list[tuple[SeriesPlan, str]],
+    ) -> Iterator[Batch]:
+        """Pack the work; what is not to be made or read is left out, but batches keep their bounds and numbers.
+
+        The noise of a series is measured here, on all of its particles, since batches see only some.
+        """
         work, plan = self._work, self._work.plan
         # a worker may have another working folder
         layout = replace(work.layout, folder=os.path.join(os.path.abspath(work.layout.folder), ""))
         for entry in plan.series:
             self._before(entry.series.name)
             wanted, todo = work.wanted(entry), work.todo(entry)
+            measured = entry
+            try:
+                measured = with_noise(entry, plan.particles, plan.settings) if todo.any() else entry
+                self._note_noise(measured)
+            except InputError as error:
+                unmeasured.append((entry, explained(error)))
+                wanted = wanted & ~todo
             for number, members in self._batches_of(entry):
                 indices = np.array([i for i in members if wanted[i]], np.int64)
                 if not len(indices):
@@ -172,7 +201,7 @@ class Worker:
                     continue
                 places[number] = entry, indices.tolist()
                 file = layout.partial_sum(number) if self.sums is not None else None
-                part, particles = subset(entry, plan.particles, indices)
+                part, particles = subset(measured, plan.particles, indices)
                 yield Batch(number, part, particles, plan.settings, work.output, layout, todo[indices], file)
 
     def _batches_of(self, entry: SeriesPlan) -> Iterator[tuple[int, range]]:

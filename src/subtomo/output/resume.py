@@ -45,6 +45,7 @@ _OPTIONS = {
     "cone": "--cone_weight, --cone_angle, --cone_sig0",
     "weighting": "--weighting",
     "data_term": "--data-term",
+    "complete_noise": "--complete-noise",
     "float16": "--float16",
     "extra_files": "--ctf, --multi, --nrm, --div",
     "write_weights": "--no_comb",
