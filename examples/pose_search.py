@@ -17,10 +17,12 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 from scipy.stats import wilcoxon
 
+from subtomo.alignment.cost import VolumeCost
 from subtomo.alignment.poses import Pose
 from subtomo.alignment.search import PoseError, pose_error, search_pose
 from subtomo.jobs.cores import available_cores
 from subtomo.jobs.cost_errors import KINDS, STACKS, kinds_of_costs
+from subtomo.model.settings import Weighting
 from subtomo.simulation.conditions import Conditions
 from subtomo.simulation.particle import random_particle
 from subtomo.simulation.simulation import simulate
@@ -46,7 +48,9 @@ def align(number: int, snr: float) -> dict[str, PoseError]:
         Rotation.from_rotvec(np.deg2rad(START_ANGLE_DEG) * direction(rng)).as_matrix(), START_SHIFT_PX * direction(rng)
     )
     errors = {"start": pose_error(start)}
-    for kind, cost in kinds_of_costs(simulation, truth, conditions, CHOSEN).items():
+    for kind, found in kinds_of_costs(simulation, truth, conditions, CHOSEN).items():
+        is_white = isinstance(found, VolumeCost) and KINDS[kind][0] is Weighting.WHITENED
+        cost = found.knowing_noise() if is_white else found
         errors[kind] = pose_error(search_pose(cost, truth, start))
     return errors
 

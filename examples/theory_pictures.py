@@ -13,6 +13,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from subtomo import DataTerm, PseudoSubtomograms
+from subtomo.jobs.noise_power import noise_power
+from subtomo.report.fidelity import draw_noise_power
 from subtomo.simulation.conditions import Conditions
 from subtomo.simulation.particle import GaussianParticle, random_particle
 from subtomo.simulation.simulation import simulate
@@ -82,7 +84,18 @@ def draw_weights(folder: Path) -> None:
     figure.savefig(folder / "theory-weights.png")
 
 
+def draw_noise(folder: Path, n_particles: int = 16) -> None:
+    """Draw what relion_refine finds for the noise of exact whitened files, before and after completion."""
+    particle = random_particle(500, 12.0, 0.8, np.random.default_rng(0))
+    powers = noise_power(particle, CONDITIONS, n_particles, seed=0)
+    draw_noise_power(str(folder / "theory-noise.png"), powers)
+    for kind, power in powers.items():
+        shells = ", ".join(f"{shell}: {power[shell]:.2f}" for shell in (2, 4, 6, 8, 10, 14, 18, 22, 26, 30))
+        print(f"mean power over that of the noise, {kind}: {shells}; farthest beyond 8: {abs(power[9:] - 1).max():.3f}")
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
     draw_damping(target)
     draw_weights(target)
+    draw_noise(target)

@@ -52,6 +52,25 @@ WEIGHT_FLOOR = 3e-4
 """Corrected and exact terms have no CTF² below this fraction of the particle's largest: their data reach a little
 beyond the slices, and divided by the root of this their noise stays below that of all other voxels."""
 
+REACH_SHARE = 0.15
+"""Share of a weight that its neighbours along each axis get where the reach of noise beyond the slices is wanted."""
+
+RAISED_SHARE = 0.35
+"""Completed particles have no CTF² below this share of the weights so spread: what exact data hold beside the slices
+is then divided by a root that fits its noise. More would spoil the quadratic term of the cost."""
+
+COMPLETED_LOW_SHELLS = 4
+"""Up to this shell the particle's own strong signal, not noise, is what data hold beside the slices."""
+
+COMPLETED_BELOW_LOW = 0.4
+"""In these shells voxels are completed whose CTF² is not above this share of their shell's mean."""
+
+COMPLETED_BELOW = (0.01, 0.3)
+"""In all others the share is the least between these two for which noise power is not above that of good voxels."""
+
+FILLED_ABOVE = 0.03
+"""Voxels whose CTF² is above this fraction of their shell's largest tell the noise of a tilt series."""
+
 DATA_SCALE_TOLERANCE = 1e-4
 """A data scale nearer to one than this is not applied (§7.3)."""
 

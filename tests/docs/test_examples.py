@@ -16,8 +16,8 @@ from subtomo.io.mrc_read import read_volume
 from subtomo.physics.fsc import shell_correlation
 from tests.docs import check_site
 
-TESTED_ELSEWHERE = {"vesicle"}
-"""By tests/examples."""
+TESTED_ELSEWHERE = {"vesicle", "refine_with_relion"}
+"""By tests/examples and tests/acceptance."""
 
 
 def load(repository: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
@@ -115,7 +115,10 @@ def test_the_pictures_of_the_theory_show_what_its_page_says(
     example.draw_weights(tmp_path)
     found = [float(line.split()[-1]) for line in capsys.readouterr().out.splitlines()]
     assert found == [pytest.approx(0.81, abs=0.005), pytest.approx(1.0, abs=0.005), pytest.approx(1.0, abs=0.005)]
-    for name in ("damping", "weights"):
+    example.draw_noise(tmp_path, n_particles=4)
+    before, after = (float(line.split()[-1]) for line in capsys.readouterr().out.splitlines())
+    assert after < 0.2 < 0.6 < before
+    for name in ("damping", "weights", "noise"):
         assert_shows_something(tmp_path / f"theory-{name}.png")
 
 

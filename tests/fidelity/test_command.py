@@ -27,8 +27,9 @@ def test_a_table_numbers_and_pictures_are_made(tmp_path: Path, capsys: pytest.Ca
         assert kind in printed
     account = json.loads((tmp_path / "out" / "fidelity.json").read_text())
     assert account["study"]["conditions"]["n_tilts"] == 5
+    assert len(account["points"][0]["noise_power"]["whitened, exact, completed"]) == 9
     assert set(account["points"][0]["errors_percent"]) >= {"RELION", "whitened, exact"}
-    for picture in ("errors.png", "costs.png"):
+    for picture in ("errors.png", "costs.png", "noise.png"):
         assert (tmp_path / "out" / picture).read_bytes().startswith(b"\x89PNG")
 
 

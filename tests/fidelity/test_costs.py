@@ -11,7 +11,7 @@ from subtomo import PseudoSubtomograms, SettingsError
 from subtomo.alignment.cost import ImageCost, VolumeCost, half_plane, half_space
 from subtomo.alignment.poses import LARGEST_ANGLE_DEG, LARGEST_SHIFT_PX, TRUE_POSE, Pose, random_poses
 from subtomo.alignment.search import pose_error, search_pose
-from subtomo.jobs.cost_errors import KINDS, STACKS, Comparison, kinds_of_costs, run_experiment
+from subtomo.jobs.cost_errors import COMPLETED, KINDS, STACKS, Comparison, kinds_of_costs, run_experiment
 from subtomo.model.settings import DataTerm, Weighting
 from subtomo.physics.orientation import euler_to_matrix
 from subtomo.simulation.conditions import Conditions
@@ -21,7 +21,7 @@ from tests.helpers.options import on_the_command_line
 
 SMALL = Conditions(box_size=48, crop_size=24, n_tilts=15, dose_per_tilt=5.0, defocus_angstrom=12_000.0, snr=0.05)
 N_POSES = 40, 20
-BOUNDS_PERCENT = {STACKS: 14.0, "whitened": 6.0, "whitened, corrected": 1.4, "whitened, exact": 0.5}
+BOUNDS_PERCENT = {STACKS: 14.0, "whitened": 6.0, "whitened, corrected": 1.4, "whitened, exact": 0.5, COMPLETED: 6.0}
 """Near the true pose, averaged over three particles: recorded, with some room."""
 
 
@@ -35,7 +35,12 @@ def comparisons() -> list[Comparison]:
 
 
 def local_error(comparisons: list[Comparison], kind: str) -> float:
-    return float(np.mean([comparison.errors_percent(kind)[1] for comparison in comparisons]))
+    """Of the terms alone: for whitened files with the true noise level."""
+    errors = [
+        one.errors_knowing_noise_percent(kind) if kind in one.knowing_noise else one.errors_percent(kind)
+        for one in comparisons
+    ]
+    return float(np.mean([near for _, near in errors]))
 
 
 @pytest.mark.parametrize("kind", BOUNDS_PERCENT)
@@ -128,6 +133,8 @@ def test_the_search_finds_the_true_pose_without_noise_by_exact_terms() -> None:
     simulation = simulate(truth, conditions, rng)
     start = Pose(euler_to_matrix(np.array([0.0, 3.0, 0.0])), np.array([0.8, -0.5, 0.3]))
     cost = kinds_of_costs(simulation, truth, conditions, ["whitened, exact"])["whitened, exact"]
+    assert isinstance(cost, VolumeCost)
+    cost = cost.knowing_noise()
     error = pose_error(search_pose(cost, truth, start))
     # a degree moves the rim of this particle by a tenth of a pixel
     assert error.angle_deg < 1.0
@@ -145,7 +152,15 @@ def test_whitened_costs_need_no_noise_level() -> None:
     simulation = simulate(truth, SMALL, rng)
     settings = replace(SMALL.settings, weighting=Weighting.WHITENED)
     item = PseudoSubtomograms(simulation.tomograms, simulation.particles, settings)[0]
-    assert (VolumeCost.of(item, truth).variance == 1.0).all()
+    assert (VolumeCost.of(item, truth).knowing_noise().variance == 1.0).all()
+
+
+def test_with_the_noise_that_relion_refine_finds_completion_divides_the_error_of_exact_files(
+    comparisons: list[Comparison],
+) -> None:
+    errors = {kind: np.mean([one.errors_percent(kind)[1] for one in comparisons]) for kind in comparisons[0].costs}
+    assert errors[COMPLETED] < 0.3 * errors["whitened, exact"]
+    assert errors[COMPLETED] < errors[STACKS] < errors["RELION"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,10 @@ def test_averages_over_whitened_particles_are_those_over_plain_ones(project: Pat
     assert np.abs(ours - expected).max() <= 1e-4 * np.abs(expected).max()
 
 
-def test_the_preset_is_whitened_and_exact(project: Path) -> None:
-    assert main([*OPTIONS, "--for-refine3d"]) == 0
-    expected = run(project, WHITENED, "expected")
+@pytest.mark.parametrize(("options", "is_completed"), [([], True), (["--no-complete-noise"], False)])
+def test_the_preset_is_whitened_exact_and_completed(project: Path, options: list[str], is_completed: bool) -> None:
+    assert main([*OPTIONS, "--for-refine3d", *options]) == 0
+    expected = run(project, replace(WHITENED, complete_noise=is_completed), "expected")
     for path in sorted((expected / "Subtomograms").rglob("*.mrc")):
         assert (project / "out" / path.relative_to(expected)).read_bytes() == path.read_bytes()
 

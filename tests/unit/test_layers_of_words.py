@@ -32,7 +32,7 @@ def texts(tree: ast.AST) -> Iterator[str]:
 def helps(tree: ast.AST) -> Iterator[str]:
     """List the strings by which options are declared."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("option", "whole_number"):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("option", "switch", "whole_number"):
             yield from texts(node)
 
 

@@ -5,7 +5,7 @@ All are up to a constant and a factor. ``V`` is the posed reference, evaluated e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -71,7 +71,7 @@ class ImageCost:
 
 @dataclass(frozen=True, eq=False)
 class VolumeCost:
-    """Σ |D − W V|² / σ² over voxels: LR of RELION's files, and L3 of whitened ones, for which σ² is one everywhere."""
+    """LR, Σ |D − W V|² / σ² over voxels, with one noise level per shell; L3 of whitened files where σ² is known."""
 
     data: Complex
     """(c, c, c // 2 + 1), the particle's centre at the origin."""
@@ -82,15 +82,17 @@ class VolumeCost:
 
     @classmethod
     def of(cls, particle: PseudoSubtomogram, truth: Reference) -> VolumeCost:
-        """Take a particle as relion_refine does: one noise level per shell, here that of the right pose."""
+        """Take a particle as relion_refine does: σ² is the mean over all voxels of a shell, here at the right pose."""
         size = len(particle.data)
         data = np.fft.rfftn(np.fft.ifftshift(particle.data.astype(np.float64))) / size**1.5
         weights = particle.weights.astype(np.float64)
         inside = half_space(size)
-        if particle.is_whitened:
-            return cls(data, weights, np.ones(weights.shape), inside)
         residual = np.abs(data - weights * truth.volume_values(size)) ** 2
         return cls(data, weights, _per_shell(residual), inside)
+
+    def knowing_noise(self) -> VolumeCost:
+        """Give L3: the cost of whitened data with σ² = 1, which the noise of white images truly has."""
+        return replace(self, variance=np.ones(self.variance.shape))
 
     def __call__(self, reference: Reference) -> float:
         """Compute the cost."""

@@ -82,6 +82,17 @@ class TiltFilters(NamedTuple):
     """(b, b // 2 + 1), multiplies every slice."""
 
 
+class Completion(NamedTuple):
+    """How one particle is completed; per shell (c // 2 + 1,)."""
+
+    thresholds: Float
+    """Of CTF² against its shell's mean: what is not above it is completed."""
+    fill: Float
+    """Noise power, of orthonormal transforms."""
+    seed: int
+    """Of the particle, 64 bits."""
+
+
 class FourierVolume(NamedTuple):
     """A finished particle: see `subtomo.model.subtomogram.PseudoSubtomogram`."""
 
@@ -157,7 +168,9 @@ class Backend(Protocol):
         axis are left out. Source: spec/cost.md.
         """
 
-    def finish(self, data_scale: float, *, term: str = "inserted", whiten: bool = False) -> FourierVolume:
+    def finish(
+        self, data_scale: float, *, term: str = "inserted", whiten: bool = False, completion: Completion | None = None
+    ) -> FourierVolume:
         """Transform the volume to real space (§7.3), give it away and start a new one; data are scaled.
 
         Args:
@@ -167,7 +180,12 @@ class Backend(Protocol):
                 a small share of its largest value; see `subtomo.conventions.WEIGHT_FLOOR`.
             whiten: Divide the data's transform by √CTF², and leave voxels without data zero in both; see
                 `subtomo.conventions.WHITENING_FLOOR`.
+            completion: Noise for voxels of whitened data that hold too little; see `physics.completion`. CTF² of
+                inserted slices is then raised only as far as `physics.weights.raised` does.
         """
+
+    def finish_plain(self, data_scale: float, *, term: str = "inserted") -> FourierVolume:
+        """Do what `finish` does, but leave CTF² as it was inserted."""
 
 
 def get_backend(name: str) -> type[Backend]:

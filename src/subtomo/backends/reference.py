@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.backends.nufft import volume_from_points
-from subtomo.backends.protocol import BoxGeometry, FourierVolume, TiltFilters
-from subtomo.conventions import WEIGHT_FLOOR, WEIGHT_KEPT, WEIGHT_SHARPENING, WHITENING_FLOOR
+from subtomo.backends.protocol import BoxGeometry, Completion, FourierVolume, TiltFilters
+from subtomo.conventions import WEIGHT_FLOOR, WHITENING_FLOOR
+from subtomo.physics.completion import Levels, completed
 from subtomo.physics.ctf import CtfTerms, ctf_values
 from subtomo.physics.frequency import half_frequency, half_index, wrapped_index
+from subtomo.physics.weights import even_last_plane, raised, sharpened
 from subtomo.physics.window import circle_crop_window, insertion_envelope, particle_sphere
 
 Float = NDArray[np.float64]
@@ -149,21 +151,36 @@ class ReferenceBackend:
             inside = (np.abs(points) < c / 2 + 1e-6).all(axis=1)
             self._exact += volume_from_points(points[inside] / c, scale * slice_[y, x][inside], c)
 
-    def finish(self, data_scale: float, *, term: str = "inserted", whiten: bool = False) -> FourierVolume:
+    def finish(
+        self, data_scale: float, *, term: str = "inserted", whiten: bool = False, completion: Completion | None = None
+    ) -> FourierVolume:
         """Transform the volume to real space (§7.3)."""
+        data, ctf2, multiplicity = self._real_space(data_scale, term), self._ctf2, self._multiplicity
+        if completion is not None and term != "inserted":
+            ctf2 = raised(ctf2) if term == "exact" else sharpened(ctf2)
+        elif term != "inserted":
+            ctf2 = np.maximum(sharpened(ctf2), WEIGHT_FLOOR * ctf2.max())
+        if whiten:
+            data, ctf2, multiplicity = _whitened(data, ctf2, multiplicity, completion)
+        return self._result(data, ctf2, multiplicity)
+
+    def finish_plain(self, data_scale: float, *, term: str = "inserted") -> FourierVolume:
+        """Leave the weights as they are."""
+        return self._result(self._real_space(data_scale, term), self._ctf2, self._multiplicity)
+
+    def _real_space(self, data_scale: float, term: str) -> Float:
         c = self.geometry.crop_size
+        if term == "exact":
+            exact: Float = self._exact * particle_sphere(c) * data_scale / np.sqrt(float(c) ** 3)
+            return exact
         index = np.arange(c)
         sign = (-1.0) ** (index[:, None, None] + index[:, None] + half_index(c))
-        data = np.fft.irfftn(self._data * sign * data_scale, s=(c, c, c), axes=(0, 1, 2)) * np.sqrt(float(c) ** 3)
-        if term == "exact":
-            data = self._exact * particle_sphere(c) * data_scale / np.sqrt(float(c) ** 3)
-        elif term == "corrected":
-            data = data / insertion_envelope(c)
-        ctf2, multiplicity = self._ctf2, self._multiplicity
-        if term != "inserted":
-            ctf2 = _sharpened(ctf2)
-        if whiten:
-            data, ctf2, multiplicity = _whitened(data, ctf2, multiplicity)
+        data: Float = np.fft.irfftn(self._data * sign * data_scale, s=(c, c, c), axes=(0, 1, 2)) * np.sqrt(
+            float(c) ** 3
+        )
+        return data / insertion_envelope(c) if term == "corrected" else data
+
+    def _result(self, data: Float, ctf2: Float, multiplicity: Float) -> FourierVolume:
         weights = np.concatenate([ctf2, multiplicity])
         self._clear()
         return FourierVolume(data.astype(np.float32), weights.astype(np.float32))
@@ -198,32 +215,18 @@ class ReferenceBackend:
         np.add.at(self._multiplicity, where, share)
 
 
-def _whitened(data: Float, ctf2: Float, multiplicity: Float) -> tuple[Float, Float, Float]:
-    """Divide data by √CTF² in Fourier space, and leave voxels without data zero in both."""
-    ctf2, multiplicity = _even(ctf2), _even(multiplicity)
+def _whitened(
+    data: Float, ctf2: Float, multiplicity: Float, completion: Completion | None
+) -> tuple[Float, Float, Float]:
+    """Divide data by √CTF² in Fourier space, and leave voxels without data zero in both, or complete them."""
+    ctf2, multiplicity = even_last_plane(ctf2), even_last_plane(multiplicity)
     ctf2[ctf2 <= WHITENING_FLOOR * ctf2.max()] = 0.0
     factor = np.divide(1.0, np.sqrt(ctf2), out=np.zeros(ctf2.shape), where=ctf2 > 0)
-    return np.fft.irfftn(np.fft.rfftn(data) * factor, s=data.shape, axes=(0, 1, 2)), ctf2, multiplicity
-
-
-def _sharpened(weight: Float) -> Float:
-    """Undo the blur of insertion along each axis as far as weights stay positive, and raise the least of them."""
-    c = len(weight)
-    mirror = -np.arange(c) % c
-    full = np.concatenate([weight, weight[mirror][:, mirror][:, :, c // 2 - 1 : 0 : -1]], axis=2)
-    for axis in (2, 1, 0):
-        difference = 2.0 * full - np.roll(full, 1, axis) - np.roll(full, -1, axis)
-        full = np.maximum(full + WEIGHT_SHARPENING * difference, WEIGHT_KEPT * full)
-    sharp: Float = np.maximum(full[:, :, : c // 2 + 1], WEIGHT_FLOOR * weight.max())
-    return sharp
-
-
-def _even(weight: Float) -> Float:
-    """Let the voxels of the plane x = c / 2 agree with their mirror images: in the real volume they are one number."""
-    weight = weight.copy()
-    last = weight[:, :, -1]
-    weight[:, :, -1] = (last + np.roll(last[::-1, ::-1], (1, 1), axis=(0, 1))) / 2.0
-    return weight
+    spectrum = np.fft.rfftn(data, norm="ortho") * factor
+    if completion is not None:
+        levels = Levels(completion.fill, completion.fill, completion.thresholds)
+        spectrum, ctf2 = completed(spectrum, ctf2, levels, completion.seed)
+    return np.fft.irfftn(spectrum, s=data.shape, axes=(0, 1, 2), norm="ortho"), ctf2, multiplicity
 
 
 def _masked(images: Float, mask: Float, background: NDArray[np.bool_]) -> Float:

@@ -9,7 +9,7 @@ from io import TextIOWrapper
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
-from subtomo.cli import average, compare, doctor, extract, fidelity, optimisation_set, report, sample_manifold
+from subtomo.cli import average, compare, doctor, export, extract, fidelity, optimisation_set, report, sample_manifold
 from subtomo.cli.arguments import command_line, known_options, last_of_each, value_of
 from subtomo.cli.field_names import explained, option_names, options_by_field
 from subtomo.cli.messages import error, explain, warn
@@ -32,6 +32,7 @@ app.command(average.average, name="average")
 app.command(fidelity.fidelity, name="fidelity")
 app.command(report.report, name="report")
 app.command(compare.compare, name="compare")
+app.command(export.export, name="export")
 app.command(optimisation_set.optimisation_set, name="optimisation-set")
 app.command(sample_manifold.sample_manifold, name="sample-manifold")
 
@@ -39,6 +40,7 @@ GROUPS: dict[str, tuple[type, ...]] = {
     "average": average.GROUPS,
     "compare": compare.GROUPS,
     "doctor": doctor.GROUPS,
+    "export": export.GROUPS,
     "extract": extract.GROUPS,
     "fidelity": fidelity.GROUPS,
     "optimisation-set": optimisation_set.GROUPS,

@@ -26,6 +26,11 @@ def option(names: str, help: str) -> Parameter:
     return Parameter(name=tuple(names.split()), help=help, show_default=False, negative="", validator=_check_finite)
 
 
+def switch(name: str, help: str) -> Parameter:
+    """Declare an option that is on, off (``--no-…``), or decided by others if it is not given."""
+    return Parameter(name=(f"--{name}",), help=help, show_default=False, negative=f"--no-{name}")
+
+
 def whole_number(names: str, help: str) -> Parameter:
     """Declare an option as `option` does, whose value must be a whole number."""
     return Parameter(name=tuple(names.split()), help=help, show_default=False, converter=_to_whole_number)

@@ -130,6 +130,7 @@ def extraction_settings(
         cone=Cone(processing.cone_angle, processing.cone_sigma) if processing.cone_weight else None,
         weighting=_term("--weighting", terms.weighting, terms, "whitened"),
         data_term=_term("--data-term", terms.data_term, terms, "exact"),
+        complete_noise=terms.for_refine3d if terms.complete_noise is None else terms.complete_noise,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 
-from subtomo.cli.arguments import option, whole_number
+from subtomo.cli.arguments import option, switch, whole_number
 
 
 @Parameter(name="*", group=Group("Input", sort_key=1))
@@ -184,8 +184,9 @@ class TermOptions:
         bool,
         option(
             "--for-refine3d",
-            "Recommended for refinement: --weighting whitened and --data-term exact. relion_refine then compares "
-            "particles with its reference as the tilt images themselves would be compared, and finds better poses.",
+            "Recommended for refinement: --weighting whitened, --data-term exact and --complete-noise. relion_refine "
+            "then compares particles with its reference as the tilt images themselves would be compared, and finds "
+            "better poses.",
         ),
     ] = False
     weighting: Annotated[
@@ -203,5 +204,14 @@ class TermOptions:
             "relion (default): trilinear insertion, which damps density away from the centre (by 21 % at half radius). "
             "corrected: the same, divided by that damping. exact: the adjoint of projection, computed by a non-uniform "
             "Fourier transform; takes up to half as long again.",
+        ),
+    ] = None
+    complete_noise: Annotated[
+        bool | None,
+        switch(
+            "complete-noise",
+            "Of whitened particles: give voxels that hold too little the noise of the others, with no weight, so that "
+            "relion_refine, which takes one noise level from all voxels of a shell, gets it right. Part of "
+            "--for-refine3d; --no-complete-noise leaves it out.",
         ),
     ] = None

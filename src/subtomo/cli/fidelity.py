@@ -88,9 +88,11 @@ def fidelity(
     )
     points = run_study(study, note)
     for point in points:
-        print(f"\n{point.caption:30s}      all poses   near the true one")
+        print(f"\n{point.caption:30s}      all poses   near the true one   with the true noise level")
         for kind, (everywhere, near) in point.errors_percent.items():
-            print(f"  {kind:30s}{everywhere:10.2f} %{near:15.2f} %")
+            known = point.knowing_noise_percent.get(kind)
+            ideal = "" if known is None else f"{known[1]:20.2f} %"
+            print(f"  {kind:30s}{everywhere:10.2f} %{near:15.2f} %{ideal}")
     folder = write_study(output.output_dir, study, points)
     from subtomo.report.fidelity import draw_study
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from subtomo.backends.protocol import Backend, BoxGeometry, TiltFilters, get_backend
+from subtomo.backends.protocol import Backend, BoxGeometry, Completion, FourierVolume, TiltFilters, get_backend
 from subtomo.conventions import DATA_SCALE_TOLERANCE
 from subtomo.errors import InputError
 from subtomo.extraction.cone import damp_cone
 from subtomo.extraction.filters import crop_limits, tilt_filters, with_aberrations
 from subtomo.extraction.patches import opened_anew
+from subtomo.model.noise import NoiseLevels
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import SeriesPlan
 from subtomo.model.settings import CircleCrop, DataTerm, ExtractionSettings, Output
@@ -69,6 +71,7 @@ class TomogramExtractor:
             int(group): with_aberrations(shared, particles.optics_groups[group], particles, settings)
             for group in np.unique(particles.optics_group[plan.particles])
         }
+        self._noise = plan.noise
 
     def extract(self, index: int, backend: Backend) -> Extracted:
         """Extract the particle at ``index`` of the plan, on a backend of the right geometry."""
@@ -76,22 +79,17 @@ class TomogramExtractor:
             return self._stack(index, backend)
         return self._subtomogram(index, backend)
 
+    def plain_terms(self, index: int, backend: Backend) -> FourierVolume:
+        """Give the data term of a particle in real space, and CTF² as it was inserted."""
+        self._accumulate(index, backend)
+        return backend.finish_plain(data_scale(self.settings), term=_TERMS[self.settings.data_term])
+
     def _subtomogram(self, index: int, backend: Backend) -> PseudoSubtomogram:
         settings, plan = self.settings, self.plan
-        orientation = plan.orientations[index]
-        axes = slice_axes(plan.series.tilts.projection, orientation, settings.relative_box)
-        filters = self._filters_of(index)
-        backend.begin()
-        for modulated, tilts in self._modulated(index, backend, filters):
-            if settings.data_term is DataTerm.EXACT:
-                backend.insert_weights(modulated, axes[tilts], filters.limits[tilts])
-                self._backproject(modulated, axes[tilts], tilts, filters.limits, backend)
-                continue
-            if CircleCrop.SLICE in settings.circle_crop or self._precorrection is not None:
-                images = self._windowed(backend.to_images(modulated), backend)
-                modulated = backend.to_slices(images, modulated)
-            backend.insert(modulated, axes[tilts], filters.limits[tilts])
-        volume = backend.finish(data_scale(settings), term=_TERMS[settings.data_term], whiten=settings.is_whitened)
+        completion = None if self._noise is None else completion_of(self._name(index), self._noise)
+        self._accumulate(index, backend)
+        term, whiten = _TERMS[settings.data_term], settings.is_whitened
+        volume = backend.finish(data_scale(settings), term=term, whiten=whiten, completion=completion)
         # one bad pixel spreads over all voxels, so one voxel tells
         if not np.isfinite(volume.data[0, 0, 0]):
             raise self._not_finite(index)
@@ -104,11 +102,27 @@ class TomogramExtractor:
             data=volume.data,
             ctf2=volume.weights[:crop],
             multiplicity=volume.weights[crop:],
-            pixel_size_angstrom=filters.pixel_size_angstrom,
+            pixel_size_angstrom=self._filters_of(index).pixel_size_angstrom,
             visible=plan.visible[index],
-            orientation=orientation,
+            orientation=plan.orientations[index],
             is_whitened=settings.is_whitened,
         )
+
+    def _accumulate(self, index: int, backend: Backend) -> None:
+        """Add up the slices of a particle."""
+        settings, plan = self.settings, self.plan
+        axes = slice_axes(plan.series.tilts.projection, plan.orientations[index], settings.relative_box)
+        filters = self._filters_of(index)
+        backend.begin()
+        for modulated, tilts in self._modulated(index, backend, filters):
+            if settings.data_term is DataTerm.EXACT:
+                backend.insert_weights(modulated, axes[tilts], filters.limits[tilts])
+                self._backproject(modulated, axes[tilts], tilts, filters.limits, backend)
+                continue
+            if CircleCrop.SLICE in settings.circle_crop or self._precorrection is not None:
+                images = self._windowed(backend.to_images(modulated), backend)
+                modulated = backend.to_slices(images, modulated)
+            backend.insert(modulated, axes[tilts], filters.limits[tilts])
 
     def _backproject(self, modulated: Any, axes: Float, tilts: Tilts, limits: Limits, backend: Backend) -> None:
         """Add slices to the exact data term.
@@ -208,6 +222,12 @@ class TomogramExtractor:
 def new_backend(settings: ExtractionSettings, name: str = "cpu") -> Backend:
     """Make a backend for one thread."""
     return get_backend(name)(box_geometry(settings))
+
+
+def completion_of(name: str, noise: NoiseLevels) -> Completion:
+    """Complete a particle with the noise of its tilt series; its name alone decides the random numbers."""
+    seed = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
+    return Completion(noise.thresholds, noise.fill, seed)
 
 
 def data_scale(settings: ExtractionSettings) -> float:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from subtomo.backends.protocol import Backend
 from subtomo.extraction.extractor import TomogramExtractor
+from subtomo.extraction.noise import with_noise
 from subtomo.extraction.projector import TomogramProjector
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import SeriesPlan
@@ -29,5 +30,6 @@ def make_extractor(plan: SeriesPlan, particles: ParticleSet, settings: Extractio
     Raises:
         InputError: The tomogram lacks the images, or the reconstruction, that the output is made from.
     """
-    maker = TomogramProjector if settings.output is Output.PROJECTIONS else TomogramExtractor
-    return maker(plan, particles, settings)
+    if settings.output is Output.PROJECTIONS:
+        return TomogramProjector(plan, particles, settings)
+    return TomogramExtractor(with_noise(plan, particles, settings), particles, settings)

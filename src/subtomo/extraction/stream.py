@@ -107,6 +107,8 @@ class ParticleStream(Generic[Made]):
     """Tilt series to (n,) which of its planned particles are finished; series that are not named have none."""
     before_series: Callable[[str], None] = lambda name: None
     """Called with the name of each tilt series before its first particle; may raise to end the stream."""
+    on_open: Callable[[SeriesPlan], None] = lambda entry: None
+    """Hears of each tilt series that was opened, with what was measured on it; in any thread."""
     backend: str = "cpu"
     reads_ahead: bool = True
     """Prepare a tilt series, and ask for its patches, while the particles of the one before it are made."""
@@ -147,7 +149,9 @@ class ParticleStream(Generic[Made]):
         try:
             if self.reads_ahead:
                 read_patches_ahead(entry, self.plan.settings, todo)
-            return entry, make_extractor(entry, self.plan.particles, self.plan.settings)
+            extractor = make_extractor(entry, self.plan.particles, self.plan.settings)
+            self.on_open(extractor.plan)
+            return entry, extractor
         except Exception as error:
             return entry, error
 

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from subtomo.errors import SubtomoError
+from subtomo.errors import InputError, SubtomoError
+from subtomo.extraction.noise import with_noise
 from subtomo.extraction.stream import Outcome, ParticleStream, explained
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import ExtractionPlan, SeriesPlan
@@ -118,11 +119,14 @@ class BatchedWork:
     reader: int | None
     """Which of the sinks reads finished particles that others want; None if none does."""
     before_series: Callable[[str], None]
+    on_open: Callable[[SeriesPlan], None]
+    """Hears of each tilt series with what was measured on it."""
 
     def outcomes(self, executor: BatchExecutor) -> Generator[Outcome[None], None, None]:
         """Yield an outcome per particle in the order in which batches come back."""
         places: dict[int, tuple[SeriesPlan, list[int]]] = {}
-        for answer in executor.run(extract_batch, self._batches(places)):
+        unmeasured = list[tuple[SeriesPlan, InputError]]()
+        for answer in executor.run(extract_batch, self._batches(places, unmeasured)):
             batch: Batch = answer.task
             entry, members = places.pop(batch.number)
             result = answer.result
@@ -138,6 +142,10 @@ class BatchedWork:
                 if not is_done:
                     error = RemoteError(problems[name]) if name in problems else None
                     yield Outcome(entry, index, name, error=error)
+        for entry, problem in unmeasured:
+            for index in np.flatnonzero(~self.done[entry.series.name]).tolist():
+                name = str(self.plan.particles.names[entry.particles[index]])
+                yield Outcome(entry, index, name, error=problem)
 
     def _came_back(self, number: int, reports: Sequence[Any] | None, *, is_lost: bool = False) -> None:
         for sink, report in zip(self.sinks, reports or (None,) * len(self.sinks), strict=True):
@@ -145,13 +153,26 @@ class BatchedWork:
             if is_lost:
                 sink.lost(number)
 
-    def _batches(self, places: dict[int, tuple[SeriesPlan, list[int]]]) -> Iterator[Batch]:
-        """Pack the work; what is not to be made or read is left out, but batches keep their bounds and numbers."""
+    def _batches(
+        self, places: dict[int, tuple[SeriesPlan, list[int]]], unmeasured: list[tuple[SeriesPlan, InputError]]
+    ) -> Iterator[Batch]:
+        """Pack the work; what is not to be made or read is left out, but batches keep their bounds and numbers.
+
+        The noise of a series is measured here, on all of its particles, since batches see only some.
+        """
         numbers = BatchNumbers(self.plan)
         for entry in self.plan.series:
             self.before_series(entry.series.name)
             done = self.done[entry.series.name]
             wanted = np.ones_like(done) if self.reader is not None else ~done
+            measured = entry
+            try:
+                if not done.all():
+                    measured = with_noise(entry, self.plan.particles, self.plan.settings)
+                    self.on_open(measured)
+            except InputError as error:
+                unmeasured.append((entry, error))
+                wanted = wanted & done
             for number, members in numbers.of_series(entry):
                 indices = np.array([i for i in members if wanted[i]], np.int64)
                 if not len(indices):
@@ -159,7 +180,7 @@ class BatchedWork:
                     continue
                 places[number] = entry, indices.tolist()
                 parts = tuple(sink.part(number) for sink in self.sinks)
-                yield Batch(number, subset(self.plan, entry, indices), done[indices], parts, self.reader)
+                yield Batch(number, subset(self.plan, measured, indices), done[indices], parts, self.reader)
 
 
 class RemoteError(SubtomoError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,12 +24,15 @@ from subtomo.simulation.simulation import Simulation, simulate
 Float = NDArray[np.float64]
 
 STACKS = "2-D stacks"
-KINDS: dict[str, tuple[Weighting, DataTerm]] = {
-    "RELION": (Weighting.RELION, DataTerm.RELION),
-    "exact": (Weighting.RELION, DataTerm.EXACT),
-    "whitened": (Weighting.WHITENED, DataTerm.RELION),
-    "whitened, corrected": (Weighting.WHITENED, DataTerm.CORRECTED),
-    "whitened, exact": (Weighting.WHITENED, DataTerm.EXACT),
+COMPLETED = "whitened, exact, completed"
+_PLAIN, _WHITE = Weighting.RELION, Weighting.WHITENED
+KINDS: dict[str, tuple[Weighting, DataTerm, bool]] = {
+    "RELION": (_PLAIN, DataTerm.RELION, False),
+    "exact": (_PLAIN, DataTerm.EXACT, False),
+    "whitened": (_WHITE, DataTerm.RELION, False),
+    "whitened, corrected": (_WHITE, DataTerm.CORRECTED, False),
+    "whitened, exact": (_WHITE, DataTerm.EXACT, False),
+    COMPLETED: (_WHITE, DataTerm.EXACT, True),
 }
 """Kinds of 3-D files by name; the first is what relion_tomo_subtomo writes."""
 
@@ -41,7 +44,9 @@ class Comparison:
     exact: Float
     """(n_poses,) by tilt images; the true pose first, then those near it, then others."""
     costs: dict[str, Float]
-    """Kind of file to (n_poses,) costs."""
+    """Kind of file to (n_poses,) costs as relion_refine takes them, with the noise it finds in the files."""
+    knowing_noise: dict[str, Float]
+    """Kind of whitened file to (n_poses,) costs with the true noise level."""
     n_local: int
     """How many poses, the true one included, are near the true one."""
 
@@ -50,7 +55,13 @@ class Comparison:
 
         That is what remains of a straight-line fit, in percent of the standard deviation of the exact cost.
         """
-        cost = self.costs[kind]
+        return self._errors(self.costs[kind])
+
+    def errors_knowing_noise_percent(self, kind: str) -> tuple[float, float]:
+        """Give the same of whitened files if relion_refine knew their noise level."""
+        return self._errors(self.knowing_noise[kind])
+
+    def _errors(self, cost: Float) -> tuple[float, float]:
         return _misfit(self.exact, cost), _misfit(self.exact[: self.n_local], cost[: self.n_local])
 
 
@@ -63,12 +74,17 @@ def kinds_of_costs(
         if kind == STACKS:
             costs[kind] = _stack_cost(simulation, truth, conditions)
             continue
-        weighting, term = KINDS[kind]
-        settings = replace(conditions.settings, weighting=weighting, data_term=term)
-        item = PseudoSubtomograms(simulation.tomograms, simulation.particles, settings)[0]
-        assert isinstance(item, PseudoSubtomogram)
-        costs[kind] = VolumeCost.of(item, truth)
+        costs[kind] = VolumeCost.of(extracted(simulation, conditions, kind), truth)
     return costs
+
+
+def extracted(simulation: Simulation, conditions: Conditions, kind: str) -> PseudoSubtomogram:
+    """Extract a simulated particle as one of `KINDS`."""
+    weighting, term, is_completed = KINDS[kind]
+    settings = replace(conditions.settings, weighting=weighting, data_term=term, complete_noise=is_completed)
+    item = PseudoSubtomograms(simulation.tomograms, simulation.particles, settings)[0]
+    assert isinstance(item, PseudoSubtomogram)
+    return item
 
 
 def compare_costs(
@@ -77,14 +93,21 @@ def compare_costs(
     """Evaluate all costs of one particle at all poses."""
     images = ImageCost.of(simulation.images, simulation.amplitude, simulation.axes)
     costs = kinds_of_costs(simulation, truth, conditions)
-    exact, found = [], {kind: list[float]() for kind in costs}
+    white = {
+        kind: cost.knowing_noise()
+        for kind, cost in costs.items()
+        if isinstance(cost, VolumeCost) and KINDS[kind][0] is Weighting.WHITENED
+    }
+    exact, found, knowing = list[float](), _lists(costs), _lists(white)
     for pose in poses:
         reference = truth.moved(pose.rotation, pose.shift_px)
         exact.append(images(reference))
         values = reference.volume_values(conditions.crop_size)
         for kind, cost in costs.items():
             found[kind].append(cost.of_transform(values) if isinstance(cost, VolumeCost) else cost(reference))
-    return Comparison(np.array(exact), {kind: np.array(values) for kind, values in found.items()}, n_local + 1)
+        for kind, ideal in white.items():
+            knowing[kind].append(ideal.of_transform(values))
+    return Comparison(np.array(exact), _arrays(found), _arrays(knowing), n_local + 1)
 
 
 def run_experiment(
@@ -132,6 +155,14 @@ def _stack_cost(simulation: Simulation, truth: GaussianParticle, conditions: Con
     dose = dose_weights(simulation.tomograms[0].tilts.dose_e_per_a2, 0.0, size, pixel_size)
     amplitude = ctf_values(simulation.ctf, *half_frequency(size, pixel_size)) * dose
     return StackCost.of(item, amplitude**2, simulation.axes, truth)
+
+
+def _lists(kinds: Iterable[str]) -> dict[str, list[float]]:
+    return {kind: [] for kind in kinds}
+
+
+def _arrays(found: dict[str, list[float]]) -> dict[str, Float]:
+    return {kind: np.array(values) for kind, values in found.items()}
 
 
 def _misfit(exact: Float, cost: Float) -> float:

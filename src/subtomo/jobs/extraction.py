@@ -46,6 +46,7 @@ class Extraction:
         self._failures: list[Failure] = []
         self._done: Mapping[str, Bool] = {}
         self._reader: int | None = None
+        self._noise: dict[str, tuple[float, ...]] = {}
 
     def run(self, tomograms: TomogramSet) -> ExtractionSummary:
         """Make all particles that are not finished, complete the output, and give an account.
@@ -139,13 +140,20 @@ class Extraction:
 
     def _made_here(self) -> Generator[Outcome[tuple[Any, ...]], None, None]:
         read = None if self._reader is None else self._read
-        stream = ParticleStream(self.plan, self._write, read, self._done, self.context.before_series)
+        stream = ParticleStream(self.plan, self._write, read, self._done, self.context.before_series, self._note_noise)
         return stream.outcomes(self.context.threads or available_cores(), writes_apart=True)
 
     def _made_elsewhere(self) -> Generator[Outcome[Any], None, None]:
         assert self.context.executor is not None
-        work = BatchedWork(self.plan, self.sinks, self._done, self._reader, self.context.before_series)
+        work = BatchedWork(
+            self.plan, self.sinks, self._done, self._reader, self.context.before_series, self._note_noise
+        )
         return work.outcomes(self.context.executor)
+
+    def _note_noise(self, measured: SeriesPlan) -> None:
+        """Keep the noise power per shell of a tilt series for the account."""
+        if measured.noise is not None:
+            self._noise[measured.series.name] = tuple(float(f"{power:.4g}") for power in measured.noise.spectrum)
 
     def _write(self, particle: Extracted, entry: SeriesPlan) -> tuple[Any, ...]:
         return tuple(sink.write(particle, entry) for sink in self.sinks)
@@ -177,6 +185,7 @@ class Extraction:
             warnings=tuple(self._warnings),
             failures=tuple(self._failures),
             n_found=self._n_found,
+            noise=dict(self._noise),
         )
 
     def _without_failures(self) -> ExtractionPlan:

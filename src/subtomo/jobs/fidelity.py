@@ -15,10 +15,12 @@ from subtomo.errors import SettingsError
 from subtomo.io.atomic import atomic_write
 from subtomo.io.atoms import read_atoms
 from subtomo.jobs.cost_errors import Comparison, run_experiment
+from subtomo.jobs.noise_power import noise_power
 from subtomo.simulation.conditions import Conditions
 from subtomo.simulation.particle import GaussianParticle, random_particle
 
 _SIGMA_PX = 0.8
+_NOISE_PARTICLES = 8
 _SCANNED = {
     "box": "box_size",
     "crop": "crop_size",
@@ -66,6 +68,10 @@ class StudyPoint:
     """Of what is scanned."""
     errors_percent: dict[str, tuple[float, float]]
     """Kind of file to the cost error over all poses and near the true one, averaged over particles."""
+    knowing_noise_percent: dict[str, tuple[float, float]]
+    """The same of whitened files with the true noise level."""
+    noise_power: dict[str, NDArray[np.float64]]
+    """Kind of whitened file to what relion_refine would find for the noise per shell, over what it is."""
     example: Comparison
     """The costs of the first particle."""
 
@@ -90,7 +96,11 @@ def run_study(study: Study, announce: Callable[[str], None]) -> list[StudyPoint]
         )
         kinds = found[0].costs
         errors = {kind: _mean([comparison.errors_percent(kind) for comparison in found]) for kind in kinds}
-        points.append(StudyPoint(caption, value, errors, found[0]))
+        white = found[0].knowing_noise
+        knowing = {kind: _mean([one.errors_knowing_noise_percent(kind) for one in found]) for kind in white}
+        particle = variant.particle(variant.conditions, np.random.default_rng(study.seed))
+        power = noise_power(particle, variant.conditions, _NOISE_PARTICLES, study.seed)
+        points.append(StudyPoint(caption, value, errors, knowing, power, found[0]))
     return points
 
 
@@ -100,7 +110,16 @@ def write_study(folder_name: str, study: Study, points: Sequence[StudyPoint]) ->
     folder.mkdir(parents=True, exist_ok=True)
     account = {
         "study": asdict(study),
-        "points": [{"caption": p.caption, "value": p.value, "errors_percent": p.errors_percent} for p in points],
+        "points": [
+            {
+                "caption": p.caption,
+                "value": p.value,
+                "errors_percent": p.errors_percent,
+                "errors_knowing_noise_percent": p.knowing_noise_percent,
+                "noise_power": {kind: np.round(power, 4).tolist() for kind, power in p.noise_power.items()},
+            }
+            for p in points
+        ],
     }
     with atomic_write(folder / "fidelity.json") as stream:
         stream.write((json.dumps(account, indent=2, ensure_ascii=False) + "\n").encode())

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.model.noise import NoiseLevels
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import ExtractionSettings
 from subtomo.model.tilt_series import TiltSeries
@@ -33,6 +34,8 @@ class SeriesPlan:
     """(n, 3, 3) from the particle's own frame to the tomogram's, whatever frame the volume is built in."""
     visible: NDArray[np.bool_]
     """(n, n_tilts) which tilts contribute."""
+    noise: NoiseLevels | None = None
+    """Of whitened particles, once it was measured; a part of the plan must have that of the whole."""
 
     def __len__(self) -> int:
         return len(self.particles)

@@ -112,6 +112,9 @@ class ExtractionSettings:
     """Damp the frequencies of a membrane's layers; None for no damping."""
     weighting: Weighting = Weighting.RELION
     data_term: DataTerm = DataTerm.RELION
+    complete_noise: bool = False
+    """Give voxels of whitened data that hold too little the noise of the others, so that its mean over all voxels of a
+    shell, which is what relion_refine estimates, is right."""
 
     def __post_init__(self) -> None:
         settle(self)
@@ -164,6 +167,11 @@ class ExtractionSettings:
                 'weighting="whitened" divides by the root of the summed CTF², which apply_ctf=False leaves out; '
                 "leave out one of the two",
                 field=("weighting", "apply_ctf"),
+            )
+        if self.complete_noise and not whitened:
+            raise SettingsError(
+                "complete_noise gives whitened particles the noise that they lack, but weighting is "
+                f"{self.weighting.name.lower()}; set weighting to whitened, or leave complete_noise out"
             )
         if own_data and self.gridding_precorrection:
             raise SettingsError(

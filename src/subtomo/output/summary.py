@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass
 from enum import Enum, Flag
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ class ExtractionSummary:
     """Particles that are missing because something went wrong; the particle file does not name them."""
     n_found: int = 0
     """Particles that an earlier run had finished."""
+    noise: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Tilt series to σ0², the noise power per shell of its whitened particles, as far as this run measured it."""
 
 
 def write_summary(

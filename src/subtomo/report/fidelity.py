@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ _COLOURS = {
     "whitened": "#7fb3d5",
     "whitened, corrected": "#2e7ebc",
     "whitened, exact": "#0b3c7d",
+    "whitened, exact, completed": "#1b9e77",
 }
 
 
@@ -49,6 +50,10 @@ class Point(Protocol):
         """Kind of file to the error over all poses and near the true one."""
 
     @property
+    def noise_power(self) -> dict[str, Float]:
+        """Kind of whitened file to noise found over noise there is, per shell."""
+
+    @property
     def example(self) -> Any:
         """The `Costs` of one particle."""
 
@@ -60,8 +65,24 @@ def draw_study(folder: str, points: Sequence[Point]) -> list[str]:
         _draw_curves(errors, points)
     else:
         _draw_bars(errors, points[0])
+    noise = f"{folder}noise.png"
     _draw_costs(costs, points[0].example)
-    return [errors, costs]
+    draw_noise_power(noise, points[0].noise_power)
+    return [errors, costs, noise]
+
+
+def draw_noise_power(path: str, powers: Mapping[str, Float]) -> None:
+    """Draw what relion_refine finds for the noise of whitened files over what it is, by shell."""
+    figure = _figure(6.4, 3.2)
+    axes = figure.subplots()
+    axes.axhline(1.0, color="0.6", linewidth=0.8)
+    for kind, power in powers.items():
+        axes.plot(np.arange(1, len(power)), power[1:], "o-", color=_COLOURS[kind], label=kind, markersize=3)
+    axes.set_yscale("log")
+    axes.set_xlabel("shell")
+    axes.set_ylabel("mean power over σ0²")
+    axes.legend(fontsize=8, framealpha=0.9)
+    _save(figure, path)
 
 
 def _draw_bars(path: str, point: Point) -> None:
@@ -102,7 +123,7 @@ def _draw_curves(path: str, points: Sequence[Point]) -> None:
 
 def _draw_costs(path: str, example: Costs) -> None:
     """Plot costs by files against costs by images, each scaled to the range from 0 to 1 near the true pose."""
-    chosen = ("RELION", "2-D stacks", "whitened", "whitened, exact")
+    chosen = ("RELION", "2-D stacks", "whitened, exact", "whitened, exact, completed")
     figure = _figure(9.6, 2.8)
     near = slice(0, example.n_local)
     exact = _unit(example.exact[near])

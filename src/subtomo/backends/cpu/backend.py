@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.backends.cpu.complete import complete_terms
 from subtomo.backends.cpu.exact import ExactVolume
 from subtomo.backends.cpu.insert import (
     add_slices,
@@ -22,10 +23,11 @@ from subtomo.backends.cpu.insert import (
 from subtomo.backends.cpu.modulate import modulate_slices
 from subtomo.backends.cpu.patches import circle_crop_rows, circle_crop_whole, crop_rolled, crop_rows
 from subtomo.backends.cpu.results import ResultMemory
-from subtomo.backends.cpu.weights import sharpen_weights
+from subtomo.backends.cpu.weights import only_sharpen_weights, raise_weights, sharpen_weights
 from subtomo.backends.cpu.whiten import whiten_terms
 from subtomo.backends.fft import complex_to_complex, half_to_real, real_to_half
-from subtomo.backends.protocol import BoxGeometry, FourierVolume, TiltFilters
+from subtomo.backends.protocol import BoxGeometry, Completion, FourierVolume, TiltFilters
+from subtomo.physics.completion import phase_table
 from subtomo.physics.ctf import CtfTerms
 from subtomo.physics.window import circle_crop_window, insertion_envelope, particle_sphere
 
@@ -236,32 +238,57 @@ class CpuBackend:
         """Spread every pixel over the grid of a non-uniform Fourier transform."""
         self._exact_volume.add(slices.slices, axes, limits, scales)
 
-    def finish(self, data_scale: float, *, term: str = "inserted", whiten: bool = False) -> FourierVolume:
+    def finish(
+        self, data_scale: float, *, term: str = "inserted", whiten: bool = False, completion: Completion | None = None
+    ) -> FourierVolume:
         """Transform the volume to real space (§7.3)."""
-        c = self.geometry.crop_size
-        data, weights, spectrum = self._data.lend(), self._result_weights.lend(), self._spectrum
-        inverse = term == "corrected" or (term == "inserted" and not whiten)
-        if term == "exact":
-            unpack_weights(self._weights_volume, weights)
-        else:
-            self._unpack(np.float32(data_scale), weights, inverse=inverse)
-        self._is_clean = True
-        if term == "exact":
-            self._exact_volume.read(data_scale, data)
-            data *= _sphere(c)
-        elif inverse:
-            complex_to_complex(spectrum, spectrum, 0, forward=False)
-            half_to_real(spectrum, data, (2,))
-        if term == "corrected":
-            data *= _inverse_envelope(c)
-        if term != "inserted":
-            sharpen_weights(weights[:c])
+        c, spectrum = self.geometry.crop_size, self._spectrum
+        data, weights = self._real_space(data_scale, term, is_wanted=term != "inserted" or not whiten)
+        if term == "exact" and completion is not None:
+            raise_weights(weights[:c])
+        elif term != "inserted":
+            (sharpen_weights if completion is None else only_sharpen_weights)(weights[:c])
         if whiten:
             if term != "inserted":
                 real_to_half(data, spectrum, (0, 1, 2))
             whiten_terms(spectrum.view(np.float32), weights)
+            if completion is not None:
+                self._complete(weights, completion)
             half_to_real(spectrum, data, (0, 1, 2))
         return FourierVolume(data, weights)
+
+    def finish_plain(self, data_scale: float, *, term: str = "inserted") -> FourierVolume:
+        """Leave the weights as they are."""
+        return FourierVolume(*self._real_space(data_scale, term, is_wanted=True))
+
+    def _real_space(self, data_scale: float, term: str, *, is_wanted: bool) -> tuple[Float32, Float32]:
+        """Give data and inserted weights; without need only the spectrum of inserted data is there."""
+        c = self.geometry.crop_size
+        data, weights, spectrum = self._data.lend(), self._result_weights.lend(), self._spectrum
+        if term == "exact":
+            unpack_weights(self._weights_volume, weights)
+        else:
+            self._unpack(np.float32(data_scale), weights, inverse=is_wanted)
+        self._is_clean = True
+        if term == "exact":
+            self._exact_volume.read(data_scale, data)
+            data *= _sphere(c)
+        elif is_wanted:
+            complex_to_complex(spectrum, spectrum, 0, forward=False)
+            half_to_real(spectrum, data, (2,))
+        if term == "corrected":
+            data *= _inverse_envelope(c)
+        return data, weights
+
+    def _complete(self, weights: Float32, completion: Completion) -> None:
+        complete_terms(
+            self._spectrum.view(np.float32),
+            weights,
+            completion.thresholds.astype(np.float32),
+            np.sqrt(completion.fill).astype(np.float32),
+            _phases(),
+            np.uint64(completion.seed),
+        )
 
     def _unpack(self, data_scale: np.float32, weights: Float32, *, inverse: bool) -> None:
         """Turn the volume into weights and a spectrum, which may be transformed along y while it is in the cache."""
@@ -319,6 +346,13 @@ def _inverse_envelope(size: int) -> Float32:
 def _sphere(size: int) -> Float32:
     """Give the mask of the exact data term; threads share it."""
     return particle_sphere(size).astype(np.float32)
+
+
+@cache
+def _phases() -> Float32:
+    """Give the directions of completing noise as pairs, (256, 2); threads share them."""
+    table = phase_table()
+    return np.stack([table.real, table.imag], axis=1).astype(np.float32)
 
 
 def _rolled_window(size: int) -> tuple[Float32, NDArray[np.bool_]]:
