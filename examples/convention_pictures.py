@@ -19,7 +19,7 @@ from subtomo.extraction.plan import plan_extraction
 from subtomo.model.optics import Microscope, OpticsGroup
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import ExtractionSettings
-from subtomo.model.table import Table, text_array
+from subtomo.model.table import text_array
 from subtomo.model.tilt_series import Tilts, TiltSeries, TomogramSet
 from subtomo.physics.orientation import euler_to_matrix
 from subtomo.physics.projection import project, projection_from_angles
@@ -201,8 +201,6 @@ def plan_of(scene: TiltSeries, centred_angstrom: Float) -> Any:
         angles_deg=none,
         optics_group=np.zeros(n, np.int64),
         optics_groups=(OpticsGroup("TS", PIXEL_ANGSTROM, 300.0, 2.7, 0.1),),
-        table=Table("particles", {}),
-        optics_table=Table("optics", {}),
         source="drawing",
     )
     settings = ExtractionSettings(box_size=4, min_tilts=0)

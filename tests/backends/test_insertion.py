@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from subtomo.backends.protocol import Backend, BoxGeometry, FourierVolume, TiltFilters, get_backend
+from subtomo.backends.protocol import Backend, BoxGeometry, FourierVolume, TiltFilters
+from subtomo.backends.registry import get_backend
+from subtomo.errors import SettingsError
 from subtomo.physics.dose import insertion_limits
 from subtomo.physics.frequency import wrapped_index
 from subtomo.physics.orientation import euler_to_matrix
@@ -196,5 +198,5 @@ def test_pixels_just_short_of_a_whole_voxel_beyond_the_volume_are_not_lost() -> 
 
 
 def test_an_unknown_backend_is_refused_with_the_names_of_those_there_are() -> None:
-    with pytest.raises(ValueError, match=r"'gpu'.*cpu, reference"):
+    with pytest.raises(SettingsError, match=r"'gpu'.*cpu, reference"):
         get_backend("gpu")

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from subtomo.backends.cpu.gridding import REACH, TAPS, aliasing, grid_size, kernel, tap_polynomials
-from subtomo.backends.protocol import BoxGeometry, get_backend
+from subtomo.backends.protocol import BoxGeometry
+from subtomo.backends.registry import get_backend
 from subtomo.extraction.sequence import PseudoSubtomograms
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import CircleCrop, DataTerm, ExtractionSettings, Weighting

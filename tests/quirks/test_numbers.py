@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from subtomo.backends.protocol import BoxGeometry, TiltFilters, get_backend
+from subtomo.backends.protocol import BoxGeometry, TiltFilters
+from subtomo.backends.registry import get_backend
 from subtomo.conventions import QUIRKS, integer_centre
 from subtomo.errors import InputError, SettingsError
 from subtomo.extraction.extractor import new_backend

@@ -12,9 +12,9 @@ import pytest
 
 from subtomo.jobs.extract import RunContext, extract
 from subtomo.jobs.progress import Silent
+from subtomo.model.account import ExtractionSummary
 from subtomo.model.settings import Cone, ExtractionSettings, ExtraFile, Output, OutputSettings, Weighting
 from subtomo.output.journal import read_journal
-from subtomo.output.summary import ExtractionSummary
 from tests.helpers.builders import SETTINGS
 from tests.helpers.options import refused
 from tests.helpers.project import edit, read_project, write_project

@@ -17,10 +17,10 @@ from subtomo.io.relion import OptimisationSet
 from subtomo.io.star import find_table, read_tables
 from subtomo.jobs.extract import ExtractionJob, RunContext, extract, run_job
 from subtomo.jobs.progress import Silent
+from subtomo.model.account import ExtractionSummary
 from subtomo.model.settings import ExtraFile, Output, OutputSettings
 from subtomo.model.subtomogram import PseudoSubtomogram
 from subtomo.output.layout import OutputLayout
-from subtomo.output.summary import ExtractionSummary
 from tests.helpers.builders import SETTINGS
 from tests.helpers.options import refused
 from tests.helpers.project import edit, read_project, write_project

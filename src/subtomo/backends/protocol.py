@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -19,8 +18,6 @@ from subtomo.physics.ctf import CtfTerms
 
 Float32 = NDArray[np.float32]
 Float = NDArray[np.float64]
-
-_BACKENDS = {"cpu": "subtomo.backends.cpu:CpuBackend", "reference": "subtomo.backends.reference:ReferenceBackend"}
 
 
 @dataclass(frozen=True)
@@ -186,16 +183,3 @@ class Backend(Protocol):
 
     def finish_plain(self, data_scale: float, *, term: str = "inserted") -> FourierVolume:
         """Do what `finish` does, but leave CTF² as it was inserted."""
-
-
-def get_backend(name: str) -> type[Backend]:
-    """Find a backend by its name, ``cpu`` or ``reference``, importing it only now.
-
-    Raises:
-        ValueError: There is none of this name.
-    """
-    if name not in _BACKENDS:
-        raise ValueError(f"no backend {name!r}; there are {', '.join(_BACKENDS)}")
-    module, _, attribute = _BACKENDS[name].partition(":")
-    backend: type[Backend] = getattr(import_module(module), attribute)
-    return backend

@@ -12,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from subtomo.cli import messages
 from subtomo.cli.field_names import in_words_of_options
 from subtomo.jobs.progress import ProgressListener
+from subtomo.model.account import ExtractionSummary
 from subtomo.output.layout import summary_file
-from subtomo.output.summary import ExtractionSummary
 
 _SECONDS_BETWEEN_LINES = 10.0
 _NAMES_SHOWN = 3

@@ -15,11 +15,9 @@ from subtomo.doctor.places import Placed
 from subtomo.doctor.readings import AS_IT_STANDS, Reading
 from subtomo.errors import InputError
 from subtomo.extraction.sequence import PseudoSubtomograms
-from subtomo.model.optics import OpticsGroup
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import CircleCrop, ExtractionSettings, Output
 from subtomo.model.subtomogram import TiltStack
-from subtomo.model.table import Table, text_array
 from subtomo.model.tilt_series import TiltImageSequence, TiltSeries, TomogramSet
 
 Float = NDArray[np.float64]
@@ -99,7 +97,9 @@ def _measure(tomogram: TiltSeries, positions_px: Float) -> Float:
     settings = ExtractionSettings(box, binning=binning, output=Output.STACK_2D, circle_crop=CircleCrop.NONE)
     result = np.full((len(positions_px), len(SCALES_ANGSTROM)), np.nan)
     try:
-        stacks = PseudoSubtomograms(TomogramSet((tomogram,)), _particles(tomogram, positions_px), settings)
+        stacks = PseudoSubtomograms(
+            TomogramSet((tomogram,)), ParticleSet.at(tomogram.name, positions_px, pixel_size_angstrom=pixel), settings
+        )
     except InputError:
         return result
     distance = np.hypot(*np.mgrid[-box // 2 : box // 2, -box // 2 : box // 2]) * pixel * binning
@@ -116,19 +116,7 @@ def low_tilts(tomogram: TiltSeries, most: int = TILTS) -> TiltSeries:
     """Take the lowest tilts of a series."""
     tilts, images = tomogram.tilts, tomogram.images
     order = np.argsort(-np.abs(tilts.projection[:, 2, 2]), kind="stable")[:most]
-    series = replace(
-        tilts,
-        projection=tilts.projection[order],
-        dose_e_per_a2=tilts.dose_e_per_a2[order],
-        defocus_u_angstrom=tilts.defocus_u_angstrom[order],
-        defocus_v_angstrom=tilts.defocus_v_angstrom[order],
-        astigmatism_deg=tilts.astigmatism_deg[order],
-        phase_shift_deg=tilts.phase_shift_deg[order],
-        scale=tilts.scale[order],
-        b_factor_a2=tilts.b_factor_a2[order],
-        nominal_tilt_deg=None,
-        deformation=None,
-    )
+    series = replace(tilts.take(order), nominal_tilt_deg=None, deformation=None)
     return replace(tomogram, tilts=series, images=None if images is None else _Some(images, order))
 
 
@@ -141,21 +129,3 @@ class _Some:
 
     def __getitem__(self, tilt: int, /) -> NDArray[np.generic]:
         return self._images[self._tilts[tilt]]
-
-
-def _particles(tomogram: TiltSeries, positions_px: Float) -> ParticleSet:
-    """Make particles without orientation at given places."""
-    n = len(positions_px)
-    return ParticleSet(
-        names=text_array(str(i) for i in range(n)),
-        tomogram_names=text_array([tomogram.name] * n),
-        coordinates=positions_px,
-        centred=False,
-        origin_angstrom=np.zeros((n, 3)),
-        subtomogram_angles_deg=np.zeros((n, 3)),
-        angles_deg=np.zeros((n, 3)),
-        optics_group=np.zeros(n, np.int64),
-        optics_groups=(OpticsGroup("places", tomogram.pixel_size_angstrom),),
-        table=Table("particles", {}),
-        optics_table=Table("optics", {}),
-    )

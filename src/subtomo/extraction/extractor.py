@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from subtomo.backends.protocol import Backend, BoxGeometry, Completion, FourierVolume, TiltFilters, get_backend
+from subtomo.backends.protocol import Backend, BoxGeometry, Completion, FourierVolume, TiltFilters
+from subtomo.backends.registry import get_backend
 from subtomo.conventions import DATA_SCALE_TOLERANCE
 from subtomo.errors import InputError
 from subtomo.extraction.cone import damp_cone

@@ -13,6 +13,7 @@ from subtomo.averaging.average import HALVES, AverageSettings, AverageSums, assi
 from subtomo.averaging.extent import particle_diameter_angstrom
 from subtomo.averaging.resolution import compare_halves, filtered_map, guinier_curves
 from subtomo.errors import InputError, SettingsError
+from subtomo.io.account import recorded_data_term
 from subtomo.io.mrc_read import read_volume
 from subtomo.io.mrc_write import write_mrc
 from subtomo.io.relion import OptimisationSet, labels, read_particles, read_tomograms
@@ -26,8 +27,6 @@ from subtomo.model.particles import ParticleSet
 from subtomo.model.resolution import GuinierCurves, ResolutionCurves
 from subtomo.model.settings import DataTerm, ExtractionSettings
 from subtomo.output.folders import make_folder
-from subtomo.output.layout import SUMMARY_NAME
-from subtomo.output.summary import recorded_data_term
 from subtomo.physics.symmetry import rotation_group
 
 Float32 = NDArray[np.float32]
@@ -125,7 +124,7 @@ def _open(job: AverageJob, progress: ProgressListener) -> tuple[ParticleSet, Par
     if not require_orientations(particles):
         progress.note(f"{particles_file}: no {labels.ROT}, so the average is in the frame of the subtomograms")
     if job.from_tilts is None:
-        term = job.data_term or recorded_data_term(str(Path(particles_file).with_name(SUMMARY_NAME)))
+        term = job.data_term or recorded_data_term(Path(particles_file).parent)
         return particles, ExtractedParticles(particles, term), inputs
     return particles, TiltParticles(tomograms, particles, job.from_tilts), inputs
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from subtomo.io.relion import OptimisationSet
 from subtomo.jobs.batches import BatchExecutor
 from subtomo.jobs.progress import ProgressListener, Silent
-from subtomo.output.summary import ExtractionSummary
+from subtomo.model.account import ExtractionSummary
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from subtomo.errors import SettingsError
 from subtomo.extraction.plan import plan_extraction
+from subtomo.io.account import write_account
 from subtomo.io.relion import OptimisationSet, read_particles, read_tomograms
 from subtomo.jobs.batches import BatchExecutor
 from subtomo.jobs.context import RunContext
@@ -17,13 +18,13 @@ from subtomo.jobs.extraction import Extraction
 from subtomo.jobs.inputs import input_files, needed_file, protect_inputs
 from subtomo.jobs.note import write_note
 from subtomo.jobs.progress import ProgressListener
+from subtomo.model.account import ExtractionSummary
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import ExtractionSettings, OutputSettings
 from subtomo.model.tilt_series import TomogramSet
 from subtomo.output.layout import OutputLayout, output_folder, summary_file
 from subtomo.output.relion_tree import RelionTree
 from subtomo.output.sink import Sink
-from subtomo.output.summary import ExtractionSummary, write_summary
 from subtomo.output.sums import SumsSink
 from subtomo.output.zarr_group import ZarrGroup
 
@@ -81,7 +82,7 @@ def run_job(job: ExtractionJob, progress: ProgressListener) -> ExtractionSummary
             before_series=PipelineControl(job.control_prefix).check,
             resume=job.resume,
             executor=job.executor,
-            account=partial(_leave_account, job),
+            account=partial(_leave_account, job, files),
         )
         make = store_particles if job.as_zarr else extract
         return make(tomograms, particles, job.settings, job.output_dir, output=job.output, context=context)
@@ -150,10 +151,15 @@ def store_particles(
     return Extraction(plan, [sink], layout.folder, context or RunContext()).run(tomograms)
 
 
-def _leave_account(job: ExtractionJob, summary: ExtractionSummary) -> None:
+def _leave_account(job: ExtractionJob, files: OptimisationSet, summary: ExtractionSummary) -> None:
     """Write note and summary."""
     folder = summary.output_dir
     if job.control_prefix is None:
         write_note(folder, job.command)
-    origin = {"program": f"subtomo {version('subtomo')}", "command": list(job.command)}
-    write_summary(summary_file(folder), summary, job.settings, job.output, origin)
+    inputs = {**vars(files), "optimisation_set": job.optimisation_set_file}
+    origin = {
+        "program": f"subtomo {version('subtomo')}",
+        "command": list(job.command),
+        "inputs": {kind: name for kind, name in inputs.items() if name},
+    }
+    write_account(summary_file(folder), summary, job.settings, job.output, origin)

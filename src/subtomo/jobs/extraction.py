@@ -17,13 +17,13 @@ from subtomo.io.mrc import TiltImages
 from subtomo.jobs.batches import BatchedWork
 from subtomo.jobs.context import RunContext
 from subtomo.jobs.cores import available_cores
+from subtomo.model.account import ExtractionSummary, Failure
 from subtomo.model.plan import ExtractionPlan, LeftOut, SeriesPlan
 from subtomo.model.subtomogram import Extracted
 from subtomo.model.tilt_series import TomogramSet
 from subtomo.output.folders import make_folder
 from subtomo.output.lock import folder_lock
 from subtomo.output.sink import Bool, Opening, Sink
-from subtomo.output.summary import ExtractionSummary, Failure
 from subtomo.output.written import Written
 
 _FAILURES_REPORTED = 10

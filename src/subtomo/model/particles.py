@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from subtomo.errors import InputError
 from subtomo.model.optics import OpticsGroup
-from subtomo.model.table import Table, TextArray
+from subtomo.model.table import Table, TextArray, text_array
 
 Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class ParticleSet:
-    """Particles in the order of their file, with the tables they came from."""
+    """Particles in the order of their file, which may carry the tables they came from."""
 
     names: TextArray
     """(n,) unique names, usually ``tomogram/number``."""
@@ -37,9 +37,9 @@ class ParticleSet:
     optics_group: NDArray[np.int64]
     """(n,) index into ``optics_groups``."""
     optics_groups: tuple[OpticsGroup, ...]
-    table: Table
-    """The particles as text, one row each, for writing."""
-    optics_table: Table
+    table: Table = field(default_factory=lambda: Table("particles", {}))
+    """The particles as text, one row each, for writing; empty if they come from no file."""
+    optics_table: Table = field(default_factory=lambda: Table("optics", {}))
     general_table: Table | None = None
     trajectories: Sequence[Float] | None = None
     """Per particle (n_tilts, 3) shifts in Å in the tomogram's frame."""
@@ -55,6 +55,60 @@ class ParticleSet:
                 f"{self.source}: {count} particles are called {name!r} (first in row {first + 1}), again in row "
                 f"{names.index(name, first + 1) + 1}; each would overwrite the other's files, so give them unique names"
             )
+
+    @classmethod
+    def at(
+        cls,
+        tilt_series: str | Sequence[str],
+        positions: Float,
+        *,
+        pixel_size_angstrom: float,
+        centred: bool = False,
+        angles_deg: Float | None = None,
+        names: Sequence[str] | None = None,
+    ) -> ParticleSet:
+        """Make particles from arrays.
+
+        Args:
+            tilt_series: Name of the tilt series of all particles, or of each.
+            positions: (n, 3) x, y, z: decentred pixels of the unbinned tilt images; if ``centred``, ångströms from the
+                tomogram's centre.
+            pixel_size_angstrom: Of the unbinned tilt images.
+            centred: What the positions are.
+            angles_deg: (n, 3) rot, tilt, psi; None for particles without orientation.
+            names: Unique; by default they are numbered from 1 within each tilt series, as ``series/number``.
+
+        Raises:
+            InputError: Numbers of particles differ, or names are not unique.
+        """
+        positions = np.asarray(positions, np.float64).reshape(-1, 3)
+        n, zeros = len(positions), np.zeros((len(positions), 3))
+        owners = [tilt_series] * n if isinstance(tilt_series, str) else list(tilt_series)
+        angles = zeros if angles_deg is None else np.asarray(angles_deg, np.float64)
+        counts = {"positions": n, "tilt_series": len(owners), "angles_deg": len(angles)}
+        counts |= {} if names is None else {"names": len(names)}
+        if len(set(counts.values())) > 1:
+            found = ", ".join(f"{count} {name}" for name, count in counts.items())
+            raise InputError(
+                f"particles from arrays: found {found}; give one of each per particle", field=tuple(counts)
+            )
+        seen = Counter[str]()
+        numbered = []
+        for owner in owners:
+            seen[owner] += 1
+            numbered.append(f"{owner}/{seen[owner]}")
+        return cls(
+            names=text_array(numbered if names is None else names),
+            tomogram_names=text_array(owners),
+            coordinates=positions,
+            centred=centred,
+            origin_angstrom=zeros,
+            subtomogram_angles_deg=zeros,
+            angles_deg=angles,
+            optics_group=np.zeros(n, np.int64),
+            optics_groups=(OpticsGroup("particles", pixel_size_angstrom),),
+            source="particles from arrays",
+        )
 
     def __len__(self) -> int:
         return len(self.names)
@@ -90,7 +144,7 @@ class ParticleSet:
             subtomogram_angles_deg=self.subtomogram_angles_deg[indices],
             angles_deg=self.angles_deg[indices],
             optics_group=self.optics_group[indices],
-            table=self.table.take(indices) if with_tables else Table("particles", {}),
+            table=self.table.take(indices) if with_tables and len(self.table) else Table("particles", {}),
             optics_table=self.optics_table if with_tables else Table("optics", {}),
             general_table=self.general_table if with_tables else None,
             trajectories=None if motion is None else [motion[i] for i in indices],

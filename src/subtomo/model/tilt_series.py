@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -79,6 +79,16 @@ class Tilts:
 
     def __len__(self) -> int:
         return len(self.projection)
+
+    def take(self, indices: NDArray[np.int64]) -> Tilts:
+        """Take some tilts, in the order of the indices (m,)."""
+        rows: dict[str, Any] = {
+            name: value[indices] for name, value in vars(self).items() if isinstance(value, np.ndarray)
+        }
+        if self.deformation is not None:
+            coefficients = tuple(self.deformation.coefficients[i] for i in indices.tolist())
+            rows["deformation"] = replace(self.deformation, coefficients=coefficients)
+        return replace(self, **rows)
 
 
 @dataclass(frozen=True, eq=False)

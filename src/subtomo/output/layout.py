@@ -7,10 +7,8 @@ import re
 from dataclasses import dataclass, replace
 
 from subtomo.errors import InputError, SettingsError
+from subtomo.io.account import ACCOUNT_NAME
 from subtomo.model.plan import ExtractionPlan
-
-SUMMARY_NAME = "extraction_summary.json"
-"""Of the account, beside the particles."""
 
 _LONGEST_NAME = 200
 """Bytes of one path component; file systems allow 255, and suffixes are added."""
@@ -121,7 +119,7 @@ def output_folder(name: str) -> str:
 
 def summary_file(folder: str) -> str:
     """Name the account of an extraction into a folder, which ends in a slash."""
-    return folder + SUMMARY_NAME
+    return folder + ACCOUNT_NAME
 
 
 def check_name(name: str, where: str) -> None:

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.errors import SettingsError
+from subtomo.io.account import plain_settings
 from subtomo.model.plan import ExtractionPlan, SeriesPlan
 from subtomo.model.settings import ExtractionSettings, ExtraFile, OutputSettings
 from subtomo.output.journal import Journal, Recorded, read_journal
 from subtomo.output.keys import particle_keys
 from subtomo.output.layout import OutputLayout
-from subtomo.output.summary import plain_settings
 from subtomo.output.written import ParticleWriter
 
 Bool = NDArray[np.bool_]

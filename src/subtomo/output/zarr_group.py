@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from subtomo.errors import SettingsError
 from subtomo.extraction.stream import Outcome
+from subtomo.io.account import plain_settings
+from subtomo.io.relion.own_tables import with_tables
 from subtomo.io.zarr_store import TERMS, StoredParticles, StoreWriter, open_group, term_shapes, zarr_module
 from subtomo.model.plan import ExtractionPlan, SeriesPlan
 from subtomo.model.settings import Output, OutputSettings
@@ -24,7 +26,6 @@ from subtomo.output.keys import particle_keys
 from subtomo.output.layout import OutputLayout
 from subtomo.output.resume import NUMERICS, Bool
 from subtomo.output.sink import Opening, Sink
-from subtomo.output.summary import plain_settings
 from subtomo.output.written import Written
 
 STORE_NAME = "particles.zarr"
@@ -201,7 +202,7 @@ class ZarrGroup(Sink[PseudoSubtomogram]):
 
 def particle_metadata(plan: ExtractionPlan) -> StoredParticles:
     """Collect what a store says of its particles besides their voxels."""
-    particles, settings, indices = plan.particles, plan.settings, plan.indices
+    particles, settings, indices = with_tables(plan.particles), plan.settings, plan.indices
     visible = np.zeros((len(plan), max((entry.series.n_tilts for entry in plan.series), default=0)), bool)
     start = 0
     for entry in plan.series:

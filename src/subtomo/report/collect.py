@@ -12,13 +12,14 @@ import numpy as np
 
 from subtomo.errors import SubtomoError
 from subtomo.extraction.plan import plan_extraction
+from subtomo.io.account import read_account
 from subtomo.io.relion import OptimisationSet, read_optimisation_set, read_particles, read_tomograms
 from subtomo.io.zarr_read import StoredSubtomograms
+from subtomo.model.account import Account
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import ExtractionPlan
 from subtomo.model.settings import Output
 from subtomo.model.tilt_series import TomogramSet
-from subtomo.report.account import Account, read_account
 from subtomo.report.sampling import Indices, even_sample
 
 STORE = "particles.zarr"

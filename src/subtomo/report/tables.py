@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from subtomo.model.account import Account
 from subtomo.model.plan import LeftOut
 from subtomo.model.settings import CircleCrop, Output
-from subtomo.report.account import Account
 from subtomo.report.collect import ReportData
 from subtomo.report.tilts import tilt_angles_deg
 

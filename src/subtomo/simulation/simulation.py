@@ -12,7 +12,7 @@ from subtomo.extraction.plan import plan_extraction
 from subtomo.model.optics import Microscope, OpticsGroup
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import SeriesPlan
-from subtomo.model.table import Table, text_array
+from subtomo.model.table import text_array
 from subtomo.model.tilt_series import Tilts, TiltSeries, TomogramSet
 from subtomo.physics.ctf import CtfTerms, ctf_terms, ctf_values
 from subtomo.physics.dose import dose_weights
@@ -114,8 +114,6 @@ def _geometry(conditions: Conditions) -> tuple[TiltSeries, ParticleSet]:
         angles_deg=none,
         optics_group=np.zeros(1, np.int64),
         optics_groups=(OpticsGroup("simulated", pixel, 300.0, 2.7, 0.1),),
-        table=Table("particles", {}),
-        optics_table=Table("optics", {}),
         source="simulated particles",
     )
     return tomogram, particles

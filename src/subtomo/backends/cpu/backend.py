@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.backends.cpu.complete import complete_terms
 from subtomo.backends.cpu.exact import ExactVolume
+from subtomo.backends.cpu.handed import CropSlices, Images, Modulated, Patches, Spectra
 from subtomo.backends.cpu.insert import (
     add_slices,
     clear_padding,
@@ -23,13 +23,12 @@ from subtomo.backends.cpu.insert import (
 from subtomo.backends.cpu.modulate import modulate_slices
 from subtomo.backends.cpu.patches import circle_crop_rows, circle_crop_whole, crop_rolled, crop_rows
 from subtomo.backends.cpu.results import ResultMemory
+from subtomo.backends.cpu.tables import circle, inverse_envelope, phases, rolled_window, sphere
 from subtomo.backends.cpu.weights import only_sharpen_weights, raise_weights, sharpen_weights
 from subtomo.backends.cpu.whiten import whiten_terms
 from subtomo.backends.fft import complex_to_complex, half_to_real, real_to_half
 from subtomo.backends.protocol import BoxGeometry, Completion, FourierVolume, TiltFilters
-from subtomo.physics.completion import phase_table
 from subtomo.physics.ctf import CtfTerms
-from subtomo.physics.window import circle_crop_window, insertion_envelope, particle_sphere
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -48,48 +47,6 @@ _NO_WHITENING, _NO_PHASE = np.empty((0, 0, 0), np.float32), np.empty((0, 0))
 _NO_FACTOR = np.empty((0, 0), np.complex64)
 _NONE = np.empty(0)
 _NO_CTF = CtfTerms(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE, quartic=0.0)
-
-
-class Patches(NamedTuple):
-    """Patches that are still to be cut out, or already are if something was done to them."""
-
-    images: Sequence[NDArray[Any]]
-    corners: NDArray[np.int64]
-    cut: Float32 | None = None
-
-
-class Spectra(NamedTuple):
-    """Transforms of patches that are still to be shifted."""
-
-    values: Complex64
-    """(n, rows, columns): all rows of the patch, columns as far as they are needed."""
-    shifts: Float
-    """(n, 2): x and y position of the particle, binned pixels."""
-
-
-class Modulated(NamedTuple):
-    """Slices (n, b, b // 2 + 1) with their weights, same shape; slices change sign from pixel to pixel.
-
-    `CpuBackend.to_images` takes the memory of slices, and `CpuBackend.to_slices` fills it again.
-    """
-
-    slices: Complex64
-    weights: Float32
-    n_columns: int
-    """As far as pixels will be inserted."""
-
-
-class CropSlices(NamedTuple):
-    """Slices (n, c, c // 2 + 1) of images that were cut to the crop size; they change sign from pixel to pixel."""
-
-    slices: Complex64
-
-
-class Images(NamedTuple):
-    """The rows of images that the circle touches, and the sums over all pixels of the whole images, (n,)."""
-
-    rows: Float32
-    totals: Float
 
 
 class CpuBackend:
@@ -116,7 +73,7 @@ class CpuBackend:
         self._plane = np.empty((crop, crop, 4), np.float32)
         self._data = ResultMemory(crop, crop, crop)
         self._result_weights = ResultMemory(2 * crop, crop, crop // 2 + 1)
-        self._circle = _circle(g, self._central)
+        self._circle = circle(g, self._central)
         self._is_clean = True
         self._patch_window: tuple[Float32, NDArray[np.bool_]] | None = None
         self._cut: Float32 | None = None
@@ -138,7 +95,7 @@ class CpuBackend:
         """Cut patches out (§6.1) and mask them with the largest soft circle."""
         size = self.geometry.patch_size
         if self._patch_window is None or self._cut is None:
-            self._patch_window = _rolled_window(size)
+            self._patch_window = rolled_window(size)
             self._cut = np.empty((self.tilts_at_once, size, size), np.float32)
         cut = self._cut[: len(patches.images)]
         for patch, image, corner in zip(cut, patches.images, patches.corners, strict=True):
@@ -272,12 +229,12 @@ class CpuBackend:
         self._is_clean = True
         if term == "exact":
             self._exact_volume.read(data_scale, data)
-            data *= _sphere(c)
+            data *= sphere(c)
         elif is_wanted:
             complex_to_complex(spectrum, spectrum, 0, forward=False)
             half_to_real(spectrum, data, (2,))
         if term == "corrected":
-            data *= _inverse_envelope(c)
+            data *= inverse_envelope(c)
         return data, weights
 
     def _complete(self, weights: Float32, completion: Completion) -> None:
@@ -286,7 +243,7 @@ class CpuBackend:
             weights,
             completion.thresholds.astype(np.float32),
             np.sqrt(completion.fill).astype(np.float32),
-            _phases(),
+            phases(),
             np.uint64(completion.seed),
         )
 
@@ -334,37 +291,3 @@ class CpuBackend:
             first = size - half + start
             columns_out[first : first + lower] = spectrum[:lower]
             columns_out[start + lower - half : start + len(rows) - half] = spectrum[lower:]
-
-
-@cache
-def _inverse_envelope(size: int) -> Float32:
-    """Give what undoes the damping of trilinear insertion; threads share it."""
-    return (1.0 / insertion_envelope(size)).astype(np.float32)
-
-
-@cache
-def _sphere(size: int) -> Float32:
-    """Give the mask of the exact data term; threads share it."""
-    return particle_sphere(size).astype(np.float32)
-
-
-@cache
-def _phases() -> Float32:
-    """Give the directions of completing noise as pairs, (256, 2); threads share them."""
-    table = phase_table()
-    return np.stack([table.real, table.imag], axis=1).astype(np.float32)
-
-
-def _rolled_window(size: int) -> tuple[Float32, NDArray[np.bool_]]:
-    mask, background = circle_crop_window(size, 0)
-    shift = (-(size // 2), -(size // 2))
-    return np.roll(mask, shift, (0, 1)).astype(np.float32), np.roll(background, shift, (0, 1))
-
-
-def _circle(geometry: BoxGeometry, central: slice) -> tuple[Float32, NDArray[np.int32], int]:
-    """Give mask, spans within the circle, and number of background pixels for `circle_crop_rows`."""
-    mask, background = circle_crop_window(geometry.box_size, geometry.boundary)
-    inside = ~background[central]
-    first = inside.argmax(axis=1)
-    spans = np.stack([first, first + inside.sum(axis=1)], axis=1).astype(np.int32)
-    return np.ascontiguousarray(mask[central], dtype=np.float32), spans, int(background.sum())

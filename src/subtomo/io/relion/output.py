@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.io.relion.own_tables import with_tables
 from subtomo.io.relion.particles import ANGLES, CENTRED, DECENTRED, ORIGIN, SUBTOMOGRAM_ANGLES
 from subtomo.io.star import format_floats, format_int_vectors, format_ints, write_tables
 from subtomo.model.plan import ExtractionPlan, SeriesPlan
@@ -56,6 +57,7 @@ def write_particles(path: str | Path, plan: ExtractionPlan, files: ParticleFiles
         plan: What was extracted.
         files: Where it is.
     """
+    plan = replace(plan, particles=with_tables(plan.particles))
     tables = [_general(plan), _optics(plan, files), _particles(plan, files)]
     write_tables(path, tables, number_labels=_NUMBERS)
 
