@@ -102,8 +102,9 @@ def test_a_slow_run_prints_a_line_every_ten_seconds(monkeypatch: pytest.MonkeyPa
 def test_the_account_says_what_was_left_out_and_why_and_where_to_look(
     extract: tuple[str, ...], capsys: Capture
 ) -> None:
-    assert main((*extract, "--min_frames", "1000")) == 0
-    out = capsys.readouterr().out
+    assert main((*extract, "--min_frames", "1000")) == 1
+    out, err = capsys.readouterr()
+    assert re.search(r"error: no particle was extracted: 2 of 2 .* TS_01/1, for instance: visible in \d+ of", err)
     assert "0 of 2 particles extracted into out/" in out
     assert "2 left out:" in out
     assert re.search(r"2 x .+ \(TS_01/1, TS_01/2\)", out)

@@ -96,6 +96,9 @@ REPRODUCED: frozenset[str] = frozenset(
     }
 )
 
+NOTHING_EXTRACTED = frozenset({"stack_all_removed"})
+"""Runs that leave every particle out: the files are RELION's, but what it calls a success is a failure here."""
+
 # Runs that must be refused, and words that the message must hold: what is wrong, and where.
 REFUSED: Mapping[str, tuple[str, ...]] = {
     "stack_err_noparticles": ("particles", "--p"),

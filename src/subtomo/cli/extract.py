@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from subtomo.model.settings import (
 
 if TYPE_CHECKING:
     from subtomo.jobs.batches import BatchExecutor
+    from subtomo.model.account import ExtractionSummary
 
 __all__ = ["GROUPS", "extract"]
 
@@ -83,7 +85,19 @@ def extract(
             f"{in_words_of_options(first.error)}. "
             f"{summary.output_dir}extraction_summary.json lists them all; with --resume only these are made again"
         )
+    if not summary.n_extracted:
+        raise InputError(_nothing_extracted(summary))
     return 0
+
+
+def _nothing_extracted(summary: ExtractionSummary) -> str:
+    """Say why no particle was extracted: the commonest cause, with the numbers of one particle."""
+    cause, count = Counter(entry.cause for entry in summary.left_out).most_common(1)[0]
+    example = next(entry for entry in summary.left_out if entry.cause == cause)
+    return (
+        f"no particle was extracted: {count} of {summary.n_particles} are left out for one cause ({cause}); "
+        f"{example.name}, for instance: {example.reason}. Check box, binning and coordinates"
+    )
 
 
 def _executor(

@@ -19,7 +19,7 @@ _BATCH = 4096
 _IMAGES = (".mrc", ".mrcs", ".st", ".rec", ".map")
 # Accounts of a run, of this program and of RELION's pipeline: they name folders, times and versions.
 _ACCOUNTS = {
-    "extraction_summary.json", "report.html", "note.txt", "run.out", "run.err", "run.job", "job.star",
+    "extraction_summary.json", "left_out.star", "report.html", "note.txt", "run.out", "run.err", "run.job", "job.star",
     "job_pipeline.star", "continue_job.star", "default_pipeline.star",
 }  # fmt: skip
 _ACCOUNT_FOLDERS = {"report"}

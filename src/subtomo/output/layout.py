@@ -66,6 +66,11 @@ class OutputLayout:
         return self.folder + "motion.star"
 
     @property
+    def left_out(self) -> str:
+        """The STAR file of the particles that are left out, with the reasons."""
+        return self.folder + "left_out.star"
+
+    @property
     def optimisation_set(self) -> str:
         """The STAR file that names all others."""
         return self.folder + "optimisation_set.star"
@@ -78,7 +83,8 @@ class OutputLayout:
     @property
     def records(self) -> tuple[str, ...]:
         """The files that name images, and the account: they belong to one run."""
-        return self.particles, self.particles_for_class2d, self.trajectories, self.optimisation_set, self.summary
+        names = self.particles, self.particles_for_class2d, self.trajectories, self.left_out, self.optimisation_set
+        return *names, self.summary
 
     @property
     def hidden(self) -> str:

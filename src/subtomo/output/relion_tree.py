@@ -12,6 +12,7 @@ from subtomo.extraction.stream import Outcome
 from subtomo.io.atomic import remove_leftovers, sync_files
 from subtomo.io.mrc_read import read_volume
 from subtomo.io.relion import OptimisationSet
+from subtomo.io.relion.left_out import write_left_out
 from subtomo.model.plan import ExtractionPlan, SeriesPlan
 from subtomo.model.settings import Output, OutputSettings
 from subtomo.model.subtomogram import Extracted, PseudoSubtomogram
@@ -115,6 +116,7 @@ class RelionTree(Sink[Written]):
         """Close the journal and write the STAR files, the optimisation set last."""
         if self._ledger is not None:
             self._ledger.conclude()
+        write_left_out(self._layout.left_out, plan)
         write_records(plan, self._layout, self._files)
         overflows = self.written.overflows
         return (f"{overflows} value(s) were too large for half precision and became ±65504",) if overflows else ()
