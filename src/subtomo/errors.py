@@ -29,3 +29,7 @@ class AbortedError(SubtomoError):
 
 class SettingsError(SubtomoError):
     """A setting has a value that makes no sense, or two settings contradict each other."""
+
+
+class InputWarning(UserWarning):
+    """Input can be read, but is probably not what the user means."""

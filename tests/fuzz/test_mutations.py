@@ -60,6 +60,7 @@ def test_a_damaged_star_file_is_read_or_refused(tmp_path: Path, content: bytes) 
 
 @BOUNDED
 @given(content=lying() | damaged(MRC_SEEDS, st.binary(max_size=40)))
+@pytest.mark.filterwarnings("ignore::subtomo.errors.InputWarning")
 def test_a_damaged_mrc_file_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
     survives(read_mrc, tmp_path / "a.mrcs", content)
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import TextIOWrapper
+from typing import Any
 
 from cyclopts import App, CycloptsError
 from rich.console import Console
@@ -13,7 +16,7 @@ from subtomo.cli import average, compare, doctor, export, extract, fidelity, opt
 from subtomo.cli.arguments import command_line, known_options, last_of_each, value_of
 from subtomo.cli.field_names import explained, option_names, options_by_field
 from subtomo.cli.messages import error, explain, warn
-from subtomo.errors import AbortedError, SubtomoError
+from subtomo.errors import AbortedError, InputWarning, SubtomoError
 from subtomo.jobs.control import PipelineControl
 from subtomo.jobs.signals import TerminatedError, termination_as_error
 
@@ -69,7 +72,7 @@ def run(argv: Sequence[str] | None = None) -> int:
             warn(f"{name} is given more than once; the last value counts")
     try:
         # RELION's pipeline waits for a file that tells the end, however early it comes
-        with termination_as_error(), PipelineControl(prefix):
+        with termination_as_error(), PipelineControl(prefix), _input_warnings():
             return _dispatch(words)
     except CycloptsError as problem:
         error(explain(problem, words, _OPTIONS))
@@ -87,6 +90,25 @@ def run(argv: Sequence[str] | None = None) -> int:
         error(str(problem))
         return problem.exit_code
     return 1
+
+
+@contextmanager
+def _input_warnings() -> Iterator[None]:
+    """Print what readers warn of as this program's warnings, each once."""
+    seen = set[str]()
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if not issubclass(category, InputWarning):
+                shown(message, category, *where, **more)
+            elif str(message) not in seen:
+                seen.add(str(message))
+                warn(str(message))
+
+        warnings.showwarning = show
+        warnings.simplefilter("always", InputWarning)
+        yield
 
 
 def _dispatch(words: list[str]) -> int:

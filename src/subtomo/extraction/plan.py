@@ -183,9 +183,9 @@ def _left_out(
     if not low_dose.all():
         parts.append(f"{int((~low_dose).sum())} beyond the dose limit of {settings.max_dose_e_per_a2:g} e/Å²")
     cause = "too few tilts"
-    if inside.sum() < needed:
+    if inside.sum() < needed <= len(inside):
         cause = "too near the edge of the images"
-    elif low_dose.sum() < needed:
+    elif low_dose.sum() < needed <= len(inside):
         cause = "too few tilts within the dose limit"
     name, tomogram = str(particles.names[particle]), str(particles.tomogram_names[particle])
     return LeftOut(particle, name, tomogram, visible, cause, "; ".join(parts))

@@ -17,6 +17,7 @@ from mrcfile.utils import dtype_from_mode
 from numpy.typing import NDArray
 
 from subtomo.errors import InputError
+from subtomo.io.files import without_format
 from subtomo.io.mrc_header import MODE_4_BIT, MrcHeader, read_header
 
 __all__ = ["ImageAddress", "MrcHeader", "TiltImages", "parse_image_name", "read_header"]
@@ -44,6 +45,7 @@ def parse_image_name(name: str) -> ImageAddress:
     text = name.strip()
     if not text:
         raise InputError("an image name is empty; expected a path such as frames/tilt_01.mrc or 1@series.mrcs.")
+    text, hint = without_format(text)
     match = re.fullmatch(r"(\d+)@(.+)", text)
     if match is None:
         return ImageAddress(text, 0)
@@ -51,7 +53,7 @@ def parse_image_name(name: str) -> ImageAddress:
     if number < 1:
         raise InputError(f"{text}: section {number} does not exist; sections before '@' are counted from 1.")
     extension = Path(path).suffix.lower()
-    if "mrcs" not in extension and "st" not in extension:
+    if not any(kind in word for kind in ("mrcs", "st") for word in (extension, hint)):
         raise InputError(
             f"{text}: one section is asked for in a file with the extension '{extension}'; "
             "stacks of images must have the extension .mrcs or .st. Rename or link the file and correct its name here."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE
 from mrcfile.utils import dtype_from_mode
 
-from subtomo.errors import InputError
+from subtomo.errors import InputError, InputWarning
+from subtomo.io.files import require_regular, without_format
 
 HEADER_BYTES = HEADER_DTYPE.itemsize
 MODE_4_BIT = 101
@@ -58,6 +60,7 @@ def read_header(path: str | os.PathLike[str]) -> MrcHeader:
     Raises:
         InputError: If the file is missing, unreadable, not MRC, of an unsupported mode, or shorter than it says.
     """
+    path, _ = without_format(os.fspath(path))
     raw, file_bytes = _read_start(Path(path))
     if raw.startswith(TIFF_STARTS):
         raise InputError(f"{path}: is a TIFF file, expected MRC; convert it, for instance with tif2mrc of IMOD.")
@@ -79,7 +82,24 @@ def read_header(path: str | os.PathLike[str]) -> MrcHeader:
             f"{path}: has {file_bytes} bytes, expected {expected_bytes} bytes for {header.nx} x {header.ny} x "
             f"{header.nz} pixels of mode {mode} ({MODES[mode]}); the file is truncated. Copy or make it again."
         )
+    if file_bytes > expected_bytes:
+        _judge_surplus(header, file_bytes, expected_bytes)
     return header
+
+
+def _judge_surplus(header: MrcHeader, file_bytes: int, expected_bytes: int) -> None:
+    """Refuse a file that holds its pixels several times over, and warn of any other that is longer than it says."""
+    content, said = file_bytes - header.data_offset, header.nz * header.section_bytes
+    sizes = (
+        f"{header.path}: has {file_bytes} bytes, but its header says {header.nx} x {header.ny} x {header.nz} pixels of "
+        f"mode {header.mode} ({MODES[header.mode]}), which are {expected_bytes}"
+    )
+    if content % said == 0:
+        raise InputError(
+            f"{sizes}: it holds {content // said} times as much, so mode or size in the header are wrong; correct it, "
+            "or write the file again"
+        )
+    warnings.warn(f"{sizes}; the rest is not read. Is the header right?", InputWarning, stacklevel=4)
 
 
 def _pixel_size(fields: np.void) -> float:
@@ -92,6 +112,7 @@ def _pixel_size(fields: np.void) -> float:
 
 def _read_start(path: Path) -> tuple[bytes, int]:
     """Return the first bytes of a file, a header's worth of them, and the size of the file."""
+    require_regular(path)
     try:
         with open(path, "rb") as handle:
             return handle.read(HEADER_BYTES), os.fstat(handle.fileno()).st_size

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from subtomo.errors import InputError
+from subtomo.io.files import require_regular
 from subtomo.io.star_rows import is_open_quote, split_line, split_rows, unquoted
 from subtomo.io.star_write import format_floats, format_int_vectors, format_ints, write_tables
 from subtomo.model.table import TEXT, Table, TextArray
@@ -82,6 +83,7 @@ def find_table(tables: Sequence[Table], name: str = "") -> Table | None:
 
 def _load(path: str | Path) -> _Source:
     """Read a file and refuse what cannot be a STAR file for RELION."""
+    require_regular(path)
     try:
         source = _Source(str(path), Path(path).read_bytes())
     except OSError as error:
@@ -149,11 +151,13 @@ def _read_loop(source: _Source, position: int) -> tuple[dict[str, TextArray], in
             if rest and not rest[0].startswith(b"#"):
                 raise source.error(position, f"found {_show(line)} among the labels of a loop, expected _label #number")
             labels[_new_label(source, token, labels, position)] = None
-        elif not line.startswith((b"#", b";")) and (line or labels):
+        elif line and not line.startswith((b"#", b";")):
             break
         position = following
     if not labels:
         raise source.error(start - 1, "found loop_ without any _label line after it; add the labels")
+    if position >= len(source.raw) or source.line(position)[0].startswith(b"data_"):
+        return _read_body(source, (position, position), list(labels)), position
     blank = _BLANK_LINE.search(source.raw, position - 1)
     end, following = (blank.start() + 1, blank.end()) if blank else (len(source.raw), len(source.raw))
     return _read_body(source, (position, end), list(labels)), following

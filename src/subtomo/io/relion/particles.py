@@ -145,17 +145,39 @@ def with_names(table: Table) -> Table:
     return table.with_column("rlnTomoParticleName", names)
 
 
+def group_numbers(optics: Table) -> list[int]:
+    """Give the numbers of optics groups, one per row of their table; without numbers they count from 1.
+
+    Raises:
+        InputError: A number is there twice.
+    """
+    label = "rlnOpticsGroup"
+    if label not in optics:
+        return list(range(1, len(optics) + 1))
+    numbers: list[int] = optics.ints(label).tolist()
+    twice = next((number for number in numbers if numbers.count(number) > 1), None)
+    if twice is not None:
+        rows = [row + 1 for row, number in enumerate(numbers) if number == twice]
+        raise InputError(
+            f"{optics.source}: table data_optics: {label} is {twice} in rows {rows[0]} and {rows[1]}, so nobody knows "
+            "which of them particles of that group belong to; give every group a number of its own"
+        )
+    return numbers
+
+
 def _group_index(table: Table, optics: Table) -> NDArray[np.int64]:
-    """Turn group numbers into rows of the optics table; group g is row g, whatever that row calls itself."""
-    groups = table.ints("rlnOpticsGroup")
-    wrong = np.flatnonzero((groups < 1) | (groups > len(optics)))
+    """Find the row of the optics table that has each particle's group number."""
+    groups, numbers = table.ints("rlnOpticsGroup"), group_numbers(optics)
+    rows = {number: row for row, number in enumerate(numbers)}
+    wrong = np.flatnonzero(~np.isin(groups, numbers))
     if wrong.size:
         row = int(wrong[0])
+        known = ", ".join(map(str, numbers[:8]))
         raise InputError(
             f"{table.source}: table data_particles, row {row + 1}: rlnOpticsGroup is {groups[row]}, but the optics "
-            f"table has {len(optics)} row(s); groups count its rows from 1"
+            f"table has {len(optics)} row(s), with the number(s) {known}; correct one of the two"
         )
-    return groups - 1
+    return np.array([rows[group] for group in groups.tolist()], np.int64)
 
 
 def _optics_groups(optics: Table) -> tuple[OpticsGroup, ...]:

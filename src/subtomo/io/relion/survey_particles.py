@@ -18,6 +18,7 @@ from subtomo.io.relion.particles import (
     ORIGIN,
     SUBTOMOGRAM_ANGLES,
     assemble,
+    group_numbers,
     particle_table,
     with_names,
     with_optics,
@@ -91,7 +92,7 @@ def _read(path: str | Path, tomograms: TomogramSet | None, notes: _Notes) -> tup
     table, optics = with_optics(table, find_table(tables, "optics"), tomograms)
     has_names = "rlnTomoParticleName" in table
     table = _without_bad_rows(with_names(table), notes)
-    names, group = _unique(table.text("rlnTomoParticleName"), notes), _group_index(table, len(optics), notes)
+    names, group = _unique(table.text("rlnTomoParticleName"), notes), _group_index(table, optics, notes)
     return assemble(table, optics, general, names=names, optics_group=group), has_names
 
 
@@ -146,14 +147,19 @@ def _unique(names: TextArray, notes: _Notes) -> TextArray:
     return result
 
 
-def _group_index(table: Table, n_groups: int, notes: _Notes) -> NDArray[np.int64]:
-    """Turn group numbers into rows of the optics table; those that do not exist count as the first."""
-    groups = table.ints("rlnOpticsGroup")
-    wrong: Sequence[int] = np.flatnonzero((groups < 1) | (groups > n_groups)).tolist()
+def _group_index(table: Table, optics: Table, notes: _Notes) -> NDArray[np.int64]:
+    """Find the row of the optics table that has each particle's group number; unknown ones count as the first."""
+    try:
+        numbers = group_numbers(optics)
+    except InputError as problem:
+        notes.add(str(problem))
+        numbers = list(range(1, len(optics) + 1))
+    groups, rows = table.ints("rlnOpticsGroup"), {number: row for row, number in enumerate(numbers)}
+    wrong: Sequence[int] = np.flatnonzero(~np.isin(groups, numbers)).tolist()
     if wrong:
         notes.add(
             f"rlnOpticsGroup is {groups[wrong[0]]} in row {wrong[0] + 1} ({len(wrong)} rows are like this), but the "
-            f"optics table has {n_groups} row(s); number groups from 1 in the order of its rows"
+            f"optics table has {len(optics)} row(s), with the number(s) {', '.join(map(str, numbers[:8]))}; correct "
+            "one of the two"
         )
-        groups = np.where((groups < 1) | (groups > n_groups), 1, groups)
-    return groups - 1
+    return np.array([rows.get(group, 0) for group in groups.tolist()], np.int64)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from subtomo.conventions import MISSING_TOMOGRAM_SIZE
 from subtomo.errors import InputError
+from subtomo.io.files import without_format
 from subtomo.io.mrc import ImageAddress, TiltImages, parse_image_name, read_header
 from subtomo.io.mrc_read import SummedVolume
 from subtomo.io.project import Project, in_project, seen_from
@@ -165,7 +166,7 @@ def image_addresses(row: Table, tilts: Table, project: Project = None) -> list[I
     name = str(row.text("rlnTomoName")[0])
     if "rlnTomoTiltSeriesName" in row:
         row.require("rlnTomoFrameCount")
-        path = in_project(str(row.text("rlnTomoTiltSeriesName")[0]), project)
+        path, _ = without_format(in_project(str(row.text("rlnTomoTiltSeriesName")[0]), project))
         count = int(row.ints("rlnTomoFrameCount")[0])
         if count != len(tilts):
             raise InputError(
