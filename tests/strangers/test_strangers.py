@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -154,3 +155,31 @@ def test_a2_a_stack_longer_than_its_header_says_is_refused_or_warned_of(
     assert main((*COMMAND, "--o", "stamped/")) == 1
     assert "it holds 4 times as much, so mode or size in the header are wrong" in capsys.readouterr().err
     assert not Path("stamped/Subtomograms").exists()
+
+
+@pytest.mark.parametrize("row", ['"a ', "'b ", "\"a 'b "])
+def test_a4_ten_megabytes_of_open_quotes_are_refused_in_no_time(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "a.star"
+    path.write_text("data_particles\nloop_\n_a #1\n" + row * (10_000_000 // len(row)) + "\n")
+    start = time.perf_counter()
+    with pytest.raises(InputError, match="is never closed") as caught:
+        read_tables(path)
+    assert time.perf_counter() - start < 2.0
+    assert len(str(caught.value)) < 1000
+
+
+def test_a4_a_million_labels_are_refused_in_no_time_and_not_listed(tmp_path: Path) -> None:
+    path = tmp_path / "a.star"
+    path.write_text("data_particles\nloop_\n" + "".join(f"_a{i} #{i}\n" for i in range(1_000_000)) + "1\n")
+    start = time.perf_counter()
+    with pytest.raises(InputError, match="more than 10000 labels in one table") as caught:
+        read_tables(path)
+    assert time.perf_counter() - start < 2.0
+    assert len(str(caught.value)) < 1000
+
+
+def test_a4_lists_in_messages_are_cut(tmp_path: Path) -> None:
+    path = tmp_path / "a.star"
+    path.write_text("data_t\nloop_\n" + "".join(f"_a{i}\n" for i in range(300)) + "1 " * 300 + "\n")
+    with pytest.raises(InputError, match="a39 and 260 more"):
+        read_tables(path)[0].text("b")

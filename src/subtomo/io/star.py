@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 _CHUNK_BYTES = 1 << 19  # small enough for the cache: larger pieces take half as long again
+_MOST_LABELS = 10_000
+"""RELION knows some six hundred."""
 _BLANK_LINE = re.compile(rb"\n[ \t]*(?:\n|\Z)")
 _ALLOWED = bytes([9, 10, *range(32, 127), *range(128, 256)])
 
@@ -151,6 +153,10 @@ def _read_loop(source: _Source, position: int) -> tuple[dict[str, TextArray], in
             if rest and not rest[0].startswith(b"#"):
                 raise source.error(position, f"found {_show(line)} among the labels of a loop, expected _label #number")
             labels[_new_label(source, token, labels, position)] = None
+            if len(labels) > _MOST_LABELS:
+                raise source.error(
+                    position, f"found more than {_MOST_LABELS} labels in one table; is it a STAR file?"
+                )
         elif line and not line.startswith((b"#", b";")):
             break
         position = following

@@ -42,8 +42,18 @@ def split_rows(body: bytes, n_labels: int) -> list[str] | None:
 
 
 def split_line(line: bytes) -> list[bytes]:
-    """Split one line into tokens, quotes included, without its comment."""
-    return [token for token in _TOKEN.findall(line) if not token.startswith(b"#")]
+    """Split one line into tokens, quotes included, without its comment; an open quote is the last one.
+
+    Nothing behind an open quote is looked at: each further one would be searched for to the end of the line.
+    """
+    tokens = []
+    for match in _TOKEN.finditer(line):
+        if match[0].startswith(b"#"):
+            break
+        tokens.append(match[0])
+        if is_open_quote(match[0]):
+            break
+    return tokens
 
 
 def is_open_quote(token: bytes) -> bool:

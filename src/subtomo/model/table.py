@@ -22,6 +22,8 @@ TextArray = NDArray[Any]
 TEXT = np.dtypes.StringDType()
 _VECTOR_SEPARATORS = str.maketrans("[],", "   ")
 _MAX_EXACT = 2.0**53
+_MOST_LISTED = 40
+"""Labels that an error lists."""
 
 
 def text_array(texts: Iterable[str] | TextArray) -> TextArray:
@@ -91,7 +93,8 @@ class Table:
         """Raise InputError naming all of ``labels`` that are missing."""
         missing = [label for label in labels if label not in self.columns]
         if missing:
-            found = ", ".join(self.labels) or "none"
+            found = ", ".join(self.labels[:_MOST_LISTED]) or "none"
+            found += f" and {len(self.labels) - _MOST_LISTED} more" if len(self.labels) > _MOST_LISTED else ""
             raise InputError(f"{self._where()}: no column {', '.join(missing)} (found: {found}); add it to the table")
 
     def text(self, label: str) -> TextArray:
