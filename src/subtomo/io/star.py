@@ -154,9 +154,7 @@ def _read_loop(source: _Source, position: int) -> tuple[dict[str, TextArray], in
                 raise source.error(position, f"found {_show(line)} among the labels of a loop, expected _label #number")
             labels[_new_label(source, token, labels, position)] = None
             if len(labels) > _MOST_LABELS:
-                raise source.error(
-                    position, f"found more than {_MOST_LABELS} labels in one table; is it a STAR file?"
-                )
+                raise source.error(position, f"found more than {_MOST_LABELS} labels in one table; is it a STAR file?")
         elif line and not line.startswith((b"#", b";")):
             break
         position = following
