@@ -32,4 +32,4 @@ class SettingsError(SubtomoError):
 
 
 class InputWarning(UserWarning):
-    """Input can be read, but is probably not what the user means."""
+    """Input that can be read, but is probably not what is meant, or is not what other programs would read."""

@@ -2,8 +2,9 @@
 
 The frame of the file (``data_``, ``loop_``, labels, the blank line that ends a loop) is read here line by line, because
 RELION gives lines a meaning that the CIF grammar does not know. The rows, nearly all of a file, go to gemmi in chunks.
-Two departures from RELION: a comment that contains ``data_`` starts no table, and a file whose rows RELION would
-silently drop or pad (rows after a blank line, a short row of a two-column table) is refused.
+Departures from RELION: a comment that contains ``data_`` starts no table; a file whose rows RELION would silently drop or
+pad (rows after a blank line, a short row of a two-column table) is refused; line ends of Windows and byte order marks,
+which RELION cannot read, are read with a warning.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from subtomo.errors import InputError
-from subtomo.io.files import require_regular
+from subtomo.io.reading import read_bytes, warn
+from subtomo.io.recognise import recognised
 from subtomo.io.star_rows import is_open_quote, split_line, split_rows, unquoted
 from subtomo.io.star_write import format_floats, format_int_vectors, format_ints, write_tables
 from subtomo.model.table import TEXT, Table, TextArray
@@ -34,6 +36,9 @@ _CHUNK_BYTES = 1 << 19  # small enough for the cache: larger pieces take half as
 _MOST_LABELS = 10_000
 """RELION knows some six hundred."""
 _BLANK_LINE = re.compile(rb"\n[ \t]*(?:\n|\Z)")
+_MARK, _UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
+_MOST_LABELS = 10_000
+"""Labels of one table: RELION knows some hundreds."""
 _ALLOWED = bytes([9, 10, *range(32, 127), *range(128, 256)])
 
 
@@ -70,6 +75,8 @@ def read_tables(path: str | Path) -> list[Table]:
             table, following = _read_table(source, line[5:].strip().decode(), following)
             tables.append(table)
         elif line and not line.startswith((b"#", b";")):
+            if not tables and (kind := recognised(source.raw)) is not None:
+                raise InputError(f"{source.path}: {kind.words}, expected a STAR file; {kind.advice}")
             hint = "a table ends at the first blank line: remove that line" if tables else "no data_ line before it"
             raise source.error(position, f"found {_show(line)} outside any table; {hint}")
         position = following
@@ -85,19 +92,15 @@ def find_table(tables: Sequence[Table], name: str = "") -> Table | None:
 
 def _load(path: str | Path) -> _Source:
     """Read a file and refuse what cannot be a STAR file for RELION."""
-    require_regular(path)
-    try:
-        source = _Source(str(path), Path(path).read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: cannot read this STAR file ({error.strerror}); check the name") from None
+    raw = read_bytes(path, "a STAR file")
+    source = _Source(str(path), _unix_text(str(path), raw))
     raw = source.raw
-    if raw.startswith(b"\xef\xbb\xbf"):
-        raise source.error(0, "found a UTF-8 byte order mark, which RELION cannot read; save the file without it")
     strange = raw.translate(None, _ALLOWED)[:1]
     if strange:
         position = raw.index(strange)
-        if strange == b"\r":
-            raise source.error(position, "found CR+LF line ends, which RELION cannot read; run dos2unix on the file")
+        kind = recognised(raw)
+        if kind is not None:
+            raise InputError(f"{path}: {kind.words}, expected a STAR file; {kind.advice}")
         raise source.error(position, f"found byte 0x{strange.hex()}, so this is no text file; check the file name")
     if not raw.isascii():
         try:
@@ -105,6 +108,34 @@ def _load(path: str | Path) -> _Source:
         except UnicodeDecodeError as error:
             raise source.error(error.start, "found text that is not UTF-8; convert the file to UTF-8") from None
     return source
+
+
+def _unix_text(path: str, raw: bytes) -> bytes:
+    """Take away what editors of other systems add, and warn of it: RELION itself cannot read such files."""
+    if raw.startswith(_UTF16):
+        raise InputError(f"{path}: is text in UTF-16, which RELION cannot read; save it as UTF-8 without a mark")
+    if raw.startswith(_MARK):
+        raw = raw.removeprefix(_MARK)
+        warn(
+            f"{path}: begins with a UTF-8 byte order mark; it is read here, but RELION and the programs that use its "
+            "reader will not find the first table; save the file as UTF-8 without a mark"
+        )
+    if b"\r" not in raw:
+        return raw
+    if b"\n" not in raw:
+        raise InputError(
+            f"{path}: its lines end in CR only, as on old Macs, so that it is one long line; convert them with "
+            f"tr '\\r' '\\n' < {path}"
+        )
+    text = raw.replace(b"\r\n", b"\n")
+    if b"\r" in text:
+        number = text.count(b"\n", 0, text.index(b"\r")) + 1
+        raise InputError(f"{path}, line {number}: found a CR in the middle of a line; remove it")
+    warn(
+        f"{path}: has CR+LF line ends, as on Windows; it is read here, but RELION and the programs that use its reader "
+        "will take the CR for part of the last value of a row; run dos2unix on the file"
+    )
+    return text
 
 
 def _read_table(source: _Source, name: str, position: int) -> tuple[Table, int]:
@@ -153,15 +184,13 @@ def _read_loop(source: _Source, position: int) -> tuple[dict[str, TextArray], in
             if rest and not rest[0].startswith(b"#"):
                 raise source.error(position, f"found {_show(line)} among the labels of a loop, expected _label #number")
             labels[_new_label(source, token, labels, position)] = None
-            if len(labels) > _MOST_LABELS:
-                raise source.error(position, f"found more than {_MOST_LABELS} labels in one table; is it a STAR file?")
         elif line and not line.startswith((b"#", b";")):
             break
         position = following
     if not labels:
         raise source.error(start - 1, "found loop_ without any _label line after it; add the labels")
-    if position >= len(source.raw) or source.line(position)[0].startswith(b"data_"):
-        return _read_body(source, (position, position), list(labels)), position
+    if position >= len(source.raw) or source.raw.startswith(b"data_", position):
+        return {label: np.empty(0, dtype=TEXT) for label in labels}, position
     blank = _BLANK_LINE.search(source.raw, position - 1)
     end, following = (blank.start() + 1, blank.end()) if blank else (len(source.raw), len(source.raw))
     return _read_body(source, (position, end), list(labels)), following
@@ -216,6 +245,8 @@ def _new_label(source: _Source, token: bytes, known: dict[str, TextArray] | dict
     label = token[1:].decode()
     if label in known:
         raise source.error(position, f"found label {label} a second time in one table; remove one")
+    if len(known) >= _MOST_LABELS:
+        raise source.error(position, f"found more than {_MOST_LABELS} labels in one table, so this is no STAR file")
     return label
 
 

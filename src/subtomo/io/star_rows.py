@@ -14,7 +14,10 @@ from gemmi import cif
 # Ends each row handed to gemmi, which counts values but not lines: a row too long or too short displaces it.
 _ROW_END = "~end~of~row~"
 _QUOTED = rb"\"[^\n]*?\"(?![^ \t\n])|'[^\n]*?'(?![^ \t\n])"
-_TOKEN = re.compile(rb"(?:%s)|#[^\n]*|[^ \t\n]+" % _QUOTED)
+_PLAIN = rb"[^ \t\n\"'#][^ \t\n]*"
+# An open quote takes the rest of its line: looking for the end of every further one would take the square of its length.
+_TOKEN = re.compile(rb"(?:%s)|#[^\n]*|%s|[\"'][^\n]*" % (_QUOTED, _PLAIN))
+_WITHOUT_OPEN_QUOTE = re.compile(rb"(?:%s|#[^\n]*|%s|[ \t\n]+)*+" % (_QUOTED, _PLAIN))
 # Without these a chunk has no token that gemmi silently reads otherwise than RELION: other differences make it fail.
 _SUSPECT = (b'"', b"'", b"#", b";")
 _SPECIAL = re.compile(
@@ -34,7 +37,8 @@ def split_rows(body: bytes, n_labels: int) -> list[str] | None:
         values = _split(body, n_labels)
         if values is not None:
             return values
-    if any(match["plain"] and is_open_quote(match["plain"]) for match in _SPECIAL.finditer(body)):
+    sound = _WITHOUT_OPEN_QUOTE.match(body)
+    if sound is None or sound.end() < len(body):
         return None
     rows = _SPECIAL.sub(_shielded, body).split(b"\n")
     values = _split(b"\n".join(row for row in rows if row.strip()), n_labels)
@@ -42,17 +46,10 @@ def split_rows(body: bytes, n_labels: int) -> list[str] | None:
 
 
 def split_line(line: bytes) -> list[bytes]:
-    """Split one line into tokens, quotes included, without its comment; an open quote is the last one.
-
-    Nothing behind an open quote is looked at: each further one would be searched for to the end of the line.
-    """
-    tokens = []
-    for match in _TOKEN.finditer(line):
-        if match[0].startswith(b"#"):
-            break
-        tokens.append(match[0])
-        if is_open_quote(match[0]):
-            break
+    """Split one line into tokens, quotes included, without its comment; a quote that is never closed is the last."""
+    tokens: list[bytes] = [token for token in _TOKEN.findall(line) if not token.startswith(b"#")]
+    if tokens and is_open_quote(tokens[-1]):
+        tokens[-1] = tokens[-1].split(maxsplit=1)[0]
     return tokens
 
 

@@ -1,0 +1,49 @@
+"""Lists and names in messages: short, harmless in a terminal, and with the nearest name where one is wrong."""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable
+from itertools import islice
+
+SHOWN = 5
+"""Names that a list in a message has at most."""
+_COMPARED = 10_000
+_LONGEST = 120
+
+
+def listed(names: Iterable[object], most: int = SHOWN) -> str:
+    """List a few names and say how many more there are."""
+    texts = list(names)
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(shown(str(text)) for text in texts[:most]) + more
+
+
+def shown(text: str) -> str:
+    """Give a text of a file as it can be printed: what is invisible by its codes, and not longer than a line."""
+    cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]} ..."
+    return cut if cut.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
+
+
+def invisible(text: str) -> str | None:
+    """Name the first character that a terminal would obey or hide, or give None.
+
+    These are control characters (C0, C1), marks of direction, blanks of no width, and separators of lines.
+    """
+    if text.isprintable():
+        return None
+    character = next(c for c in text if not c.isprintable())
+    code = f"U+{ord(character):04X}"
+    name = unicodedata.name(character, "a control character" if unicodedata.category(character) == "Cc" else "")
+    return f"{code} ({name.lower()})" if name else code
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Suggest the known name that is most like a wrong one: ``, did you mean TS_01?``, or nothing."""
+    some = dict.fromkeys(islice(known, _COMPARED))
+    folded = {candidate.casefold(): candidate for candidate in some if candidate != name}
+    if len(name) > _LONGEST:
+        return ""
+    found = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.75)
+    return f", did you mean {shown(folded[found[0]])}?" if found else ""
