@@ -153,9 +153,9 @@ def test_damage_is_named_in_one_line_with_file_and_line(tmp_path: Path, text: st
 
 
 def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none.star: cannot read.*No such file"):
+    with pytest.raises(InputError, match=r"none.star: cannot be read.*No such file"):
         read_tables(tmp_path / "none.star")
-    with pytest.raises(InputError, match="Is a directory"):
+    with pytest.raises(InputError, match="is a folder"):
         read_tables(tmp_path)
 
 

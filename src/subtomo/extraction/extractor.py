@@ -16,7 +16,7 @@ from subtomo.conventions import DATA_SCALE_TOLERANCE
 from subtomo.errors import InputError
 from subtomo.extraction.cone import damp_cone
 from subtomo.extraction.filters import crop_limits, tilt_filters, with_aberrations
-from subtomo.extraction.patches import opened_anew
+from subtomo.extraction.patches import opened_anew, patch_windows, whole_image
 from subtomo.model.noise import NoiseLevels
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import SeriesPlan
@@ -168,7 +168,7 @@ class TomogramExtractor:
         ctf = self._ctf(index, visible) if settings.apply_ctf else None
         for start in range(0, len(visible), backend.tilts_at_once):
             batch = slice(start, start + backend.tilts_at_once)
-            patches = backend.crop([self._images[tilt] for tilt in visible[batch].tolist()], corner[batch])
+            patches = backend.crop(*patch_windows(self._images, visible[batch], corner[batch], settings.patch_size))
             if CircleCrop.PATCH in settings.circle_crop:
                 patches = backend.circle_crop_patches(patches)
             slices = backend.transform(patches, shift[batch])
@@ -204,7 +204,7 @@ class TomogramExtractor:
         """Find the pixel that spoils a particle."""
         size, tomogram = self.settings.patch_size, self.plan.series
         for tilt in np.flatnonzero(self.plan.visible[index]):
-            image = self._images[int(tilt)]
+            image = whole_image(self._images, int(tilt))
             x, y = patch_corners(self.plan.image_positions_px[index, tilt], size)
             patch = image[max(y, 0) : y + size, max(x, 0) : x + size]
             if not np.isfinite(patch).all():

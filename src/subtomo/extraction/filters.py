@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from subtomo.backends.protocol import TiltFilters
 from subtomo.errors import InputError
+from subtomo.extraction.patches import whole_image
 from subtomo.model.optics import OpticsGroup
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import SeriesPlan
@@ -53,7 +54,7 @@ def _whitening(plan: SeriesPlan, settings: ExtractionSettings) -> NDArray[np.flo
         )
     weights = np.ones((tomogram.n_tilts, settings.box_size, settings.box_size // 2 + 1), np.float32)
     for tilt in np.flatnonzero(plan.visible.any(axis=0)):
-        spectrum = noise_spectrum(tomogram.images[int(tilt)], block)
+        spectrum = noise_spectrum(whole_image(tomogram.images, int(tilt)), block)
         if not np.isfinite(spectrum).all():
             raise InputError(
                 f"tilt {tilt + 1} of tomogram {tomogram.name} ({tomogram.source}) has pixels that are not finite, "

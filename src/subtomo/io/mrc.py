@@ -1,15 +1,13 @@
-"""Read tilt images from MRC files: sections are memory-mapped, and only those that are asked for."""
+"""Read tilt images from MRC and TIFF files: sections are memory-mapped, and only those that are asked for."""
 
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +15,13 @@ from mrcfile.utils import dtype_from_mode
 from numpy.typing import NDArray
 
 from subtomo.errors import InputError
-from subtomo.io.files import without_format
+from subtomo.io.file_state import FileState, file_states
+from subtomo.io.guarded import copied
+from subtomo.io.image_header import read_image_header, refuse_movie
+from subtomo.io.image_names import ImageAddress, parse_image_name
 from subtomo.io.mrc_header import MODE_4_BIT, MrcHeader, read_header
+from subtomo.io.oddities import ImageHeader, warn_of
+from subtomo.io.tiff import TiffHeader, read_tiff_image
 
 __all__ = ["ImageAddress", "MrcHeader", "TiltImages", "parse_image_name", "read_header"]
 
@@ -26,47 +29,14 @@ _READ_AHEAD = 1 << 17
 """Bytes to ask for at once: what a system reads ahead at least; it may ignore the rest of a longer request."""
 
 
-@dataclass(frozen=True)
-class ImageAddress:
-    """Where one image is: a file and the section within it, counted from 0."""
-
-    path: str
-    index: int
-
-
-def parse_image_name(name: str) -> ImageAddress:
-    """Read an image name as STAR files have it: `file.mrc` or `4@file.mrcs`, where 4 is the fourth section.
-
-    Source: spec/conventions.md §2.3. A name whose text before `@` is no number is a plain path.
-
-    Raises:
-        InputError: If the name is empty, the number is 0, or a section of a file is asked for that is not a stack.
-    """
-    text = name.strip()
-    if not text:
-        raise InputError("an image name is empty; expected a path such as frames/tilt_01.mrc or 1@series.mrcs.")
-    text, hint = without_format(text)
-    match = re.fullmatch(r"(\d+)@(.+)", text)
-    if match is None:
-        return ImageAddress(text, 0)
-    number, path = int(match[1]), match[2]
-    if number < 1:
-        raise InputError(f"{text}: section {number} does not exist; sections before '@' are counted from 1.")
-    extension = Path(path).suffix.lower()
-    if not any(kind in word for kind in ("mrcs", "st") for word in (extension, hint)):
-        raise InputError(
-            f"{text}: one section is asked for in a file with the extension '{extension}'; "
-            "stacks of images must have the extension .mrcs or .st. Rename or link the file and correct its name here."
-        )
-    return ImageAddress(path, number - 1)
-
-
 class TiltImages:
     """The images of one tilt series: `images[tilt]` is a read-only 2-D array (height, width), row 0 first in the file.
 
     Pixels keep the type of the file: int8, int16, uint16 or float32, memory-mapped. What cannot be mapped (float16,
-    4 bit, foreign byte order) is converted when first asked for and kept. Only the tilts that are asked for are
+    4 bit, foreign byte order, TIFF) is converted when first asked for and kept. Only the tilts that are asked for are
     opened, a file at most once. Threads may share one object; a pickled one opens its files again on the other side.
+
+    To touch a mapped image whose file became shorter ends the process; `window` copies instead, and raises.
     """
 
     def __init__(self, addresses: tuple[ImageAddress, ...], name: str, image_size: tuple[int, int]) -> None:
@@ -74,7 +44,7 @@ class TiltImages:
         self.name = name
         self.image_size = image_size  # (width, height) in pixels
         self._addresses = addresses
-        self._files: dict[str, tuple[MrcHeader, NDArray[Any]]] = {}
+        self._files: dict[str, tuple[MrcHeader, NDArray[Any]] | TiffHeader] = {}
         self._converted: dict[ImageAddress, NDArray[Any]] = {}
         self._lock = threading.Lock()
 
@@ -86,12 +56,14 @@ class TiltImages:
             InputError: If there is no address, or the first file is missing or unusable.
         """
         # A worker process may have another working folder.
-        absolute = tuple(ImageAddress(os.path.abspath(address.path), address.index) for address in addresses)
+        absolute = tuple(replace(address, path=os.path.abspath(address.path)) for address in addresses)
         if not absolute:
             raise InputError(
                 f"tomogram {name}: has no tilt images, expected one at least; check its tilt series table."
             )
-        first = read_header(absolute[0].path)
+        first = read_image_header(absolute[0])
+        if len({address.path for address in absolute}) == 1:
+            warn_of([first])
         return cls(absolute, name, (first.nx, first.ny))
 
     @property
@@ -120,18 +92,35 @@ class TiltImages:
             InputError: If the file is unusable, lacks this section, or has another image size than the first tilt.
             IndexError: If there is no such tilt.
         """
-        address = self._addresses[tilt]
         with self._lock:
-            image = self._converted.get(address)
-            if image is not None:
-                return image
-            header, sections = self._section(address)
-            section = sections[address.index]
-            image = native_section(section, header)
-            if image is not section:
-                image.flags.writeable = False
-                self._converted[address] = image
-            return image
+            return self._image(self._addresses[tilt])
+
+    def window(self, tilt: int, rows: tuple[int, int], columns: tuple[int, int]) -> NDArray[Any]:
+        """Copy part of an image: read-only, C-contiguous, native byte order, in the file's pixel type.
+
+        Args:
+            tilt: Which image.
+            rows: First row, and last row plus one, within the image.
+            columns: First and last column plus one.
+
+        Raises:
+            InputError: As indexing does, or the file became shorter since it was opened.
+        """
+        address, (top, bottom), (left, right) = self._addresses[tilt], rows, columns
+        with self._lock:
+            file = self._file(address)
+            if isinstance(file, TiffHeader) or not _is_usable(file[0], file[1]):
+                part = np.ascontiguousarray(self._image(address)[top:bottom, left:right])
+                part.flags.writeable = False
+                return part
+        header, sections = file
+        start = header.data_offset + address.index * header.section_bytes
+        start += top * sections.strides[1] + left * sections.itemsize
+        return copied(sections[address.index, top:bottom, left:right], header.path, start)
+
+    def file_states(self) -> dict[str, FileState]:
+        """Note size, time and inode of every file, to see later whether somebody changed it (`changed_files`)."""
+        return file_states(address.path for address in self._addresses)
 
     def reopened(self) -> TiltImages:
         """Give an equal object that has no file open yet."""
@@ -149,7 +138,10 @@ class TiltImages:
             return
         address = self._addresses[tilt]
         with self._lock:
-            header, sections = self._section(address)
+            file = self._file(address)
+        if isinstance(file, TiffHeader):
+            return
+        header, sections = file
         row, image = sections.strides[1], sections.strides[0]
         start = header.data_offset + address.index * image + first * row
         stop = start + (end - first) * row
@@ -160,12 +152,16 @@ class TiltImages:
     def check(self) -> None:
         """Read the header of every file, so that unusable images are reported before any work; nothing stays open.
 
+        Warns of what is odd about them, once for each kind.
+
         Raises:
             InputError: As indexing does.
         """
-        fresh = self.reopened()
+        fresh, headers = self.reopened(), dict[str, ImageHeader]()
         for address in self._addresses:
-            fresh._section(address)
+            file = fresh._file(address)
+            headers[address.path] = file if isinstance(file, TiffHeader) else file[0]
+        warn_of(headers.values())
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave mapped and converted pixels out of pickles and copies: a copy has no file open."""
@@ -175,25 +171,56 @@ class TiltImages:
         """Start over with no file open."""
         self.__init__(**state)  # type: ignore[misc]
 
-    def _section(self, address: ImageAddress) -> tuple[MrcHeader, NDArray[Any]]:
-        """Return the header and all sections of the file of `address`, in the file's own layout, after checking it."""
+    def _image(self, address: ImageAddress) -> NDArray[Any]:
+        """Give an image: mapped if loops can use it as it is, else a converted one, which is kept."""
+        image = self._converted.get(address)
+        if image is not None:
+            return image
+        file = self._file(address)
+        if isinstance(file, TiffHeader):
+            image = read_tiff_image(file, address.index)
+        else:
+            header, sections = file
+            section: NDArray[Any] = sections[address.index]
+            if _is_usable(header, sections):
+                return section
+            start = header.data_offset + address.index * header.section_bytes
+            image = native_section(copied(section, header.path, start), header)
+            image.flags.writeable = False
+        self._converted[address] = image
+        return image
+
+    def _file(self, address: ImageAddress) -> tuple[MrcHeader, NDArray[Any]] | TiffHeader:
+        """Return the header, and for MRC all sections in the file's own layout, of a file, after checking it."""
         path = address.path
         if path not in self._files:
-            header = read_header(path)
-            if (header.nx, header.ny) != self.image_size:
-                width, height = self.image_size
-                raise InputError(
-                    f"{path}: images of {header.nx} x {header.ny} pixels in tomogram {self.name}, expected "
-                    f"{width} x {height} as in its first tilt image, {self._addresses[0].path}. Make all sizes equal."
-                )
-            self._files[path] = header, map_sections(header)
-        header, sections = self._files[path]
+            self._files[path] = self._opened(address)
+        file = self._files[path]
+        header = file if isinstance(file, TiffHeader) else file[0]
         if not 0 <= address.index < header.nz:
             raise InputError(
                 f"{path}: section {address.index + 1} is asked for in tomogram {self.name}, expected 1 to {header.nz}, "
                 "the number of sections in the file. Correct the tilt series table or the stack."
             )
-        return header, sections
+        return file
+
+    def _opened(self, address: ImageAddress) -> tuple[MrcHeader, NDArray[Any]] | TiffHeader:
+        """Read a header, and map the sections of an MRC file."""
+        header = read_image_header(address)
+        if (header.nx, header.ny) != self.image_size:
+            width, height = self.image_size
+            raise InputError(
+                f"{address.path}: images of {header.nx} x {header.ny} pixels in tomogram {self.name}, expected "
+                f"{width} x {height} as in its first tilt image, {self._addresses[0].path}. Make all sizes equal."
+            )
+        refuse_movie(address, header)
+        return header if isinstance(header, TiffHeader) else (header, map_sections(header))
+
+
+def _is_usable(header: MrcHeader, sections: NDArray[Any]) -> bool:
+    """Tell whether loops can use sections as they are in the file."""
+    is_half = sections.dtype.kind == "f" and sections.dtype.itemsize == 2
+    return header.mode != MODE_4_BIT and not is_half and sections.dtype.isnative and sections.flags.aligned
 
 
 def map_sections(header: MrcHeader) -> NDArray[Any]:
@@ -203,7 +230,11 @@ def map_sections(header: MrcHeader) -> NDArray[Any]:
     else:
         dtype, row = dtype_from_mode(header.mode).newbyteorder(header.byte_order), header.nx
     shape = (header.nz, header.ny, row)
-    return np.memmap(header.path, dtype=dtype, mode="r", offset=header.data_offset, shape=shape).view(np.ndarray)
+    try:
+        mapped = np.memmap(header.path, dtype=dtype, mode="r", offset=header.data_offset, shape=shape)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{header.path}: cannot be mapped into memory ({error}); copy or make it again") from None
+    return mapped.view(np.ndarray)
 
 
 def native_section(section: NDArray[Any], header: MrcHeader) -> NDArray[Any]:

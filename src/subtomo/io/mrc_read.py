@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.errors import InputError
+from subtomo.io.guarded import copied
+from subtomo.io.image_names import without_format
 from subtomo.io.mrc import map_sections, native_section
 from subtomo.io.mrc_header import read_header
+from subtomo.io.oddities import warn_of
 
 
 @dataclass(frozen=True)
@@ -32,19 +35,22 @@ class SummedVolume:
 def read_volume(path: str | Path) -> tuple[NDArray[np.float32], float]:
     """Read a volume (nz, ny, nx) as float32, with the pixel size along x that its header gives.
 
+    Args:
+        path: The file; a format behind a colon, as in ``half1.map:mrc``, is left aside.
+
     Raises:
         InputError: The file is missing, truncated or no MRC file.
     """
-    header = read_header(path)
+    header = read_header(without_format(str(path))[0])
+    warn_of([header])
     try:
         sections = map_sections(header)
         values = np.empty((header.nz, header.ny, header.nx), np.float32)
         for z, section in enumerate(sections):
-            values[z] = native_section(section, header)
+            stored = copied(section, header.path, header.data_offset + z * header.section_bytes)
+            values[z] = native_section(stored, header)
     except MemoryError as error:
         raise InputError(
             f"{path}: {header.nx} x {header.ny} x {header.nz} voxels do not fit into memory; bin the volume"
         ) from error
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path}: cannot be read as an MRC volume ({error}); write it again") from error
     return values, header.pixel_size_angstrom

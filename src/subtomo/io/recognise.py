@@ -78,7 +78,7 @@ def _is_mrc(start: bytes) -> bool:
     if start[208:211] == b"MAP":
         return True
     for order in ("little", "big"):
-        nx, ny, nz, mode = (int.from_bytes(start[at : at + 4], order, signed=True) for at in (0, 4, 8, 12))  # type: ignore[arg-type]
+        nx, ny, nz, mode = (int.from_bytes(start[at : at + 4], order, signed=True) for at in (0, 4, 8, 12))
         if 1 <= nx < 1 << 16 and 1 <= ny < 1 << 16 and 0 <= nz < 1 << 16 and mode in (0, 1, 2, 6, 12, 101):
             return True
     return False

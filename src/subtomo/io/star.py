@@ -2,16 +2,16 @@
 
 The frame of the file (``data_``, ``loop_``, labels, the blank line that ends a loop) is read here line by line, because
 RELION gives lines a meaning that the CIF grammar does not know. The rows, nearly all of a file, go to gemmi in chunks.
-Departures from RELION: a comment that contains ``data_`` starts no table; a file whose rows RELION would silently drop or
-pad (rows after a blank line, a short row of a two-column table) is refused; line ends of Windows and byte order marks,
-which RELION cannot read, are read with a warning.
+Departures from RELION: a comment that contains ``data_`` starts no table; a file whose rows RELION would silently drop
+or pad (rows after a blank line, a short row of a two-column table) is refused; line ends of Windows and byte order
+marks, which RELION cannot read, are read with a warning.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,7 @@ _BLANK_LINE = re.compile(rb"\n[ \t]*(?:\n|\Z)")
 _MARK, _UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 _MOST_LABELS = 10_000
 """Labels of one table: RELION knows some hundreds."""
-_ALLOWED = bytes([9, 10, *range(32, 127), *range(128, 256)])
+_ALLOWED = bytes([9, 10, 13, *range(32, 127), *range(128, 256)])
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,7 @@ def find_table(tables: Sequence[Table], name: str = "") -> Table | None:
 
 def _load(path: str | Path) -> _Source:
     """Read a file and refuse what cannot be a STAR file for RELION."""
-    raw = read_bytes(path, "a STAR file")
-    source = _Source(str(path), _unix_text(str(path), raw))
+    source = _Source(str(path), _without_mark(str(path), read_bytes(path, "a STAR file")))
     raw = source.raw
     strange = raw.translate(None, _ALLOWED)[:1]
     if strange:
@@ -107,11 +106,11 @@ def _load(path: str | Path) -> _Source:
             raw.decode()
         except UnicodeDecodeError as error:
             raise source.error(error.start, "found text that is not UTF-8; convert the file to UTF-8") from None
-    return source
+    return replace(source, raw=_with_unix_lines(source.path, raw)) if b"\r" in raw else source
 
 
-def _unix_text(path: str, raw: bytes) -> bytes:
-    """Take away what editors of other systems add, and warn of it: RELION itself cannot read such files."""
+def _without_mark(path: str, raw: bytes) -> bytes:
+    """Take away a byte order mark, and warn of it: RELION itself cannot read such files."""
     if raw.startswith(_UTF16):
         raise InputError(f"{path}: is text in UTF-16, which RELION cannot read; save it as UTF-8 without a mark")
     if raw.startswith(_MARK):
@@ -120,8 +119,11 @@ def _unix_text(path: str, raw: bytes) -> bytes:
             f"{path}: begins with a UTF-8 byte order mark; it is read here, but RELION and the programs that use its "
             "reader will not find the first table; save the file as UTF-8 without a mark"
         )
-    if b"\r" not in raw:
-        return raw
+    return raw
+
+
+def _with_unix_lines(path: str, raw: bytes) -> bytes:
+    """Take the CR out of the line ends of Windows, and warn of it."""
     if b"\n" not in raw:
         raise InputError(
             f"{path}: its lines end in CR only, as on old Macs, so that it is one long line; convert them with "

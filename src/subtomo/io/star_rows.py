@@ -15,7 +15,7 @@ from gemmi import cif
 _ROW_END = "~end~of~row~"
 _QUOTED = rb"\"[^\n]*?\"(?![^ \t\n])|'[^\n]*?'(?![^ \t\n])"
 _PLAIN = rb"[^ \t\n\"'#][^ \t\n]*"
-# An open quote takes the rest of its line: looking for the end of every further one would take the square of its length.
+# An open quote takes the rest of its line: a search for the end of every further one would take quadratic time.
 _TOKEN = re.compile(rb"(?:%s)|#[^\n]*|%s|[\"'][^\n]*" % (_QUOTED, _PLAIN))
 _WITHOUT_OPEN_QUOTE = re.compile(rb"(?:%s|#[^\n]*|%s|[ \t\n]+)*+" % (_QUOTED, _PLAIN))
 # Without these a chunk has no token that gemmi silently reads otherwise than RELION: other differences make it fail.

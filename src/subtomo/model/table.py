@@ -7,6 +7,8 @@ Columns are numpy ``StringDType`` arrays: they keep every token exactly (``001``
 from __future__ import annotations
 
 import math
+import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -15,15 +17,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from subtomo.errors import InputError
+from subtomo.errors import InputError, InputWarning
+from subtomo.words import listed, nearest
 
 # Always of dtype StringDType; its type parameters differ between the numpy versions in use, hence Any.
 TextArray = NDArray[Any]
 TEXT = np.dtypes.StringDType()
+_LABELS_SHOWN = 40
 _VECTOR_SEPARATORS = str.maketrans("[],", "   ")
 _MAX_EXACT = 2.0**53
-_MOST_LISTED = 40
-"""Labels that an error lists."""
+_WHOLE_PART = re.compile(r"[-+]?\d*")
+_NEARLY = 0.01
+"""A number that is short of a whole one by less than this was probably meant to be it."""
 
 
 def text_array(texts: Iterable[str] | TextArray) -> TextArray:
@@ -35,10 +40,23 @@ def text_array(texts: Iterable[str] | TextArray) -> TextArray:
 
 
 def _parse_float(token: str) -> float:
-    """Read one number; Python's digit separators (``1_0``) are no numbers here."""
-    if "_" in token:
+    """Read one number; Python's digit separators (``1_0``) and digits of other scripts are no numbers here."""
+    if "_" in token or not token.isascii():
         raise ValueError(token)
     return float(token)
+
+
+def _whole_part(token: str) -> int:
+    """Read as far as a whole number goes, as C does."""
+    match = _WHOLE_PART.match(token)
+    digits = match[0] if match else ""
+    return int(digits) if digits.strip("+-") else 0
+
+
+def _is_plain(tokens: TextArray) -> bool:
+    """Tell whether tokens hold nothing that Python takes for part of a number, but nobody else."""
+    text = "\n".join(tokens.tolist())
+    return "_" not in text and text.isascii()
 
 
 def _parse_vector(token: str) -> NDArray[np.float64]:
@@ -93,9 +111,11 @@ class Table:
         """Raise InputError naming all of ``labels`` that are missing."""
         missing = [label for label in labels if label not in self.columns]
         if missing:
-            found = ", ".join(self.labels[:_MOST_LISTED]) or "none"
-            found += f" and {len(self.labels) - _MOST_LISTED} more" if len(self.labels) > _MOST_LISTED else ""
-            raise InputError(f"{self._where()}: no column {', '.join(missing)} (found: {found}); add it to the table")
+            found = listed(self.labels, _LABELS_SHOWN) or "none"
+            meant = nearest(missing[0], (label for label in self.labels if label not in labels))
+            raise InputError(
+                f"{self._where()}: no column {', '.join(missing)} (found: {found}{meant}); add it to the table"
+            )
 
     def text(self, label: str) -> TextArray:
         """Return the tokens (n_rows,) as they stand in the file; InputError if the column is missing."""
@@ -113,7 +133,7 @@ class Table:
     def ints(self, label: str) -> NDArray[np.int64]:
         """Return a column as int64 (n_rows,), taking ``3.000000`` for 3; InputError if one is no whole number."""
         tokens = self.text(label)
-        if not np.any(np.strings.find(tokens, "_") >= 0):
+        if _is_plain(tokens):
             try:
                 return tokens.astype(np.int64)
             except (ValueError, OverflowError):
@@ -122,6 +142,43 @@ class Table:
         whole = (np.abs(values) <= _MAX_EXACT) & (values == np.floor(values))
         if not whole.all():
             raise self._error(label, int(np.flatnonzero(~whole)[0]), "a whole number")
+        return values.astype(np.int64)
+
+    def whole_numbers(self, label: str, *, warns: bool = True) -> NDArray[np.int64]:
+        """Return a column as RELION reads whole numbers, int64 (n_rows,): ``652.37`` is 652, with a warning.
+
+        Args:
+            label: The column.
+            warns: Give the warning; False where the column was read before.
+
+        Raises:
+            InputError: One is no number, or its exponent would make RELION read another number than it means.
+        """
+        tokens = self.text(label).tolist()
+        if not set(".eE").intersection(text := "".join(tokens)) and text.isascii():
+            return self.ints(label)
+        values = self._cast(label, self.text(label))
+        for row, token in enumerate(tokens):
+            if not abs(values[row]) <= _MAX_EXACT:
+                raise self._error(label, row, "a whole number")
+            if "e" in token.lower() and int(values[row]) != _whole_part(token):
+                raise self._error(label, row, "a whole number without an exponent, which RELION would not see")
+        if not (values % 1).any():
+            return self.ints(label)
+        if not warns:
+            return values.astype(np.int64)
+        broken = np.flatnonzero(values % 1)
+        row = int(broken[0])
+        value, taken, near = values[row], int(values[row]), round(values[row])
+        meant = f"; {near} is probably meant" if near != taken and abs(value - near) < _NEARLY else ""
+        others = f" ({len(broken)} rows are like this)" if len(broken) > 1 else ""
+        warnings.warn(
+            f"{self._where()}, row {row + 1}: {label} is {tokens[row]}, but must be a whole number; RELION reads "
+            f"{taken}, "
+            f"which is taken here, too{others}{meant}; write whole numbers",
+            InputWarning,
+            stacklevel=2,
+        )
         return values.astype(np.int64)
 
     def bools(self, label: str) -> NDArray[np.bool_]:
@@ -165,7 +222,8 @@ class Table:
     def _cast(self, label: str, tokens: TextArray) -> NDArray[np.float64]:
         """Parse tokens as float64, naming the first one that is no number."""
         try:
-            if np.any(np.strings.find(tokens, "_") >= 0):
+            # NumPy, too, would take digits of other scripts, and digits with separators
+            if not _is_plain(tokens):
                 raise ValueError(label)
             return tokens.astype(np.float64)
         except ValueError:

@@ -10,6 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.errors import InputError
+from subtomo.io.relion.labels import HALF_SET
+from subtomo.io.relion.limits import angles_deg, half_sets
+from subtomo.io.relion.mistaken import no_particles
+from subtomo.io.relion.optics_groups import group_rows, in_order, known_groups
 from subtomo.io.relion.tomograms import optics_values
 from subtomo.io.relion.trajectories import read_trajectories
 from subtomo.io.star import find_table, format_floats, format_ints, read_tables
@@ -68,7 +72,7 @@ def particle_table(tables: Sequence[Table], source: str) -> Table:
     """
     table = find_table(tables, "particles")
     if table is None or not len(table):
-        raise InputError(f"{source}: there are no particles in it; expected a table data_particles with rows")
+        raise no_particles(tables, source)
     table.require("rlnTomoName")
     return table
 
@@ -85,7 +89,7 @@ def with_optics(table: Table, optics: Table | None, tomograms: TomogramSet | Non
         table, optics = _invent_optics(table, tomograms)
     optics.require("rlnTomoTiltSeriesPixelSize")
     table.require("rlnOpticsGroup")
-    return table, optics
+    return table, in_order(optics)
 
 
 def assemble(
@@ -97,6 +101,8 @@ def assemble(
         InputError: A value makes no sense, or names are not unique.
     """
     coordinates, centred = _coordinates(table)
+    if HALF_SET in table:
+        half_sets(table, HALF_SET)
     return ParticleSet(
         names=names,
         tomogram_names=table.text("rlnTomoName"),
@@ -131,7 +137,8 @@ def _triple(table: Table, labels: Sequence[str], *, all_depend_on_first: bool = 
     if all_depend_on_first and labels[0] not in table:
         return np.zeros((len(table), 3))
     zero = np.zeros(len(table))
-    return np.stack([table.floats(label) if label in table else zero for label in labels], axis=1)
+    read = angles_deg if all_depend_on_first else Table.floats
+    return np.stack([read(table, label) if label in table else zero for label in labels], axis=1)
 
 
 def with_names(table: Table) -> Table:
@@ -166,18 +173,18 @@ def group_numbers(optics: Table) -> list[int]:
 
 
 def _group_index(table: Table, optics: Table) -> NDArray[np.int64]:
-    """Find the row of the optics table that has each particle's group number."""
-    groups, numbers = table.ints("rlnOpticsGroup"), group_numbers(optics)
-    rows = {number: row for row, number in enumerate(numbers)}
-    wrong = np.flatnonzero(~np.isin(groups, numbers))
+    """Turn group numbers into rows of the optics table."""
+    groups = table.whole_numbers("rlnOpticsGroup")
+    rows = group_rows(groups, optics)
+    wrong = np.flatnonzero(rows < 0)
     if wrong.size:
         row = int(wrong[0])
         known = ", ".join(map(str, numbers[:8]))
         raise InputError(
             f"{table.source}: table data_particles, row {row + 1}: rlnOpticsGroup is {groups[row]}, but the optics "
-            f"table has {len(optics)} row(s), with the number(s) {known}; correct one of the two"
+            f"table has {known_groups(optics)} only; add a row for it, or correct the number"
         )
-    return np.array([rows[group] for group in groups.tolist()], np.int64)
+    return rows
 
 
 def _optics_groups(optics: Table) -> tuple[OpticsGroup, ...]:

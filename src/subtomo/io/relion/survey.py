@@ -7,13 +7,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from subtomo.errors import InputError
-from subtomo.io.mrc import ImageAddress, MrcHeader, TiltImages, read_header
+from subtomo.io.image_header import read_image_header, refuse_movie
+from subtomo.io.image_names import ImageAddress, without_format
+from subtomo.io.mrc import TiltImages
+from subtomo.io.oddities import ImageHeader
 from subtomo.io.project import Project, in_project, seen_from
+from subtomo.io.relion.mistaken import no_tomograms
 from subtomo.io.relion.tomograms import (
     DEFORMATION_GRID,
     OPTIONAL,
     REQUIRED,
     SIZES,
+    check_present,
     image_addresses,
     tilt_table,
     tomogram_of,
@@ -46,7 +51,7 @@ class SurveyedTomogram:
     tomogram: TiltSeries
     """Without images if they are not all there."""
     addresses: tuple[ImageAddress, ...]
-    headers: dict[str, MrcHeader]
+    headers: dict[str, ImageHeader]
     """File to header, of those that could be read."""
     has_image_size: bool
     """Whether the image size is known, from a header or the user; otherwise it is but a guess."""
@@ -89,10 +94,7 @@ def survey_tomograms(
         tables = read_tables(path)
         overview = find_table(tables, "global")
         if overview is None or not len(overview):
-            raise InputError(
-                f"{source}: no table data_global; give the tomogram set (tomograms), such as tomograms.star",
-                field="tomograms",
-            )
+            raise no_tomograms(tables, source)
         overview.require("rlnTomoName", *REQUIRED)
     except InputError as problem:
         notes.add(source, problem)
@@ -143,7 +145,7 @@ class _Reader:
         try:
             tomogram = tomogram_of(self.row, tilts, size or (1, 1), self.project)
             labels = ("rlnTomoReconstructedTomogram", "rlnTomoReconstructedTomogramHalf1")
-            named = tuple(str(self.row.text(label)[0]) for label in labels if label in self.row)
+            named = tuple(without_format(str(self.row.text(label)[0]))[0] for label in labels if label in self.row)
             files = tuple(in_project(name, self.project) for name in named)
             if size is not None and len(sizes) == 1 and len(headers) == len({one.path for one in addresses}):
                 tomogram = replace(tomogram, images=TiltImages.open(addresses, name=self.name))
@@ -157,7 +159,9 @@ class _Reader:
         try:
             if "rlnTomoTiltSeriesStarFile" not in self.row:
                 return tilt_table(self.tables, self.name, self.row.source)
-            tilt_file = in_project(str(self.row.text("rlnTomoTiltSeriesStarFile")[0]), self.project)
+            named = str(self.row.text("rlnTomoTiltSeriesStarFile")[0])
+            check_present(named, self.row.source, self.project)
+            tilt_file = in_project(named, self.project)
             return tilt_table(read_tables(tilt_file), self.name, tilt_file)
         except InputError as problem:
             self.notes.add(self.where, problem)
@@ -172,13 +176,15 @@ class _Reader:
             self.notes.add(self.where, problem)
             return ()
 
-    def _headers(self, addresses: tuple[ImageAddress, ...]) -> dict[str, MrcHeader]:
+    def _headers(self, addresses: tuple[ImageAddress, ...]) -> dict[str, ImageHeader]:
         """Read the header of every file; files that cannot be read make one problem in all."""
-        headers: dict[str, MrcHeader] = {}
+        headers: dict[str, ImageHeader] = {}
         failures: dict[str, str] = {}
-        for path in dict.fromkeys(address.path for address in addresses):
+        for path, address in {address.path: address for address in addresses}.items():
             try:
-                headers[path] = read_header(path)
+                header = read_image_header(address)
+                refuse_movie(address, header)
+                headers[path] = header
             except InputError as problem:
                 failures[path] = str(problem)
         absent = [path for path in failures if not Path(path).exists()]
@@ -200,7 +206,7 @@ def _check_numbers(table: Table, labels: tuple[str, ...], notes: _Notes, *, whol
     for label in labels:
         try:
             if label in table:
-                _ = table.ints(label) if whole else table.floats(label)
+                _ = table.whole_numbers(label) if whole else table.floats(label)
         except InputError as problem:
             notes.add(table.source, problem)
             bad.add(label)

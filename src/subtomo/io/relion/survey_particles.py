@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.errors import InputError
+from subtomo.io.relion.optics_groups import group_rows, known_groups
 from subtomo.io.relion.particles import (
     ANGLES,
     CENTRED,
@@ -103,9 +104,9 @@ def _without_bad_rows(table: Table, notes: _Notes) -> Table:
         if label not in table:
             continue
         try:
-            _ = table.ints(label) if label == "rlnOpticsGroup" else table.floats(label)
+            _ = table.whole_numbers(label) if label == "rlnOpticsGroup" else table.floats(label)
         except InputError as problem:
-            bad = ~_numeric(table.text(label), whole=label == "rlnOpticsGroup")
+            bad = ~_numeric(table.text(label))
             others = f" ({int(bad.sum())} rows are like this)" if bad.sum() > 1 else ""
             notes.add(f"{str(problem).rpartition('; ')[0]}{others}; correct it")
             kept &= ~bad
@@ -114,13 +115,13 @@ def _without_bad_rows(table: Table, notes: _Notes) -> Table:
     return table if kept.all() else table.take(kept)
 
 
-def _numeric(tokens: TextArray, *, whole: bool) -> NDArray[np.bool_]:
+def _numeric(tokens: TextArray) -> NDArray[np.bool_]:
     def is_number(token: str) -> bool:
         try:
             value = float(token)
         except ValueError:
             return False
-        return "_" not in token and bool(np.isfinite(value)) and (not whole or value.is_integer())
+        return "_" not in token and token.isascii() and bool(np.isfinite(value))
 
     return np.array([is_number(token) for token in tokens.tolist()], bool)
 
@@ -148,18 +149,13 @@ def _unique(names: TextArray, notes: _Notes) -> TextArray:
 
 
 def _group_index(table: Table, optics: Table, notes: _Notes) -> NDArray[np.int64]:
-    """Find the row of the optics table that has each particle's group number; unknown ones count as the first."""
-    try:
-        numbers = group_numbers(optics)
-    except InputError as problem:
-        notes.add(str(problem))
-        numbers = list(range(1, len(optics) + 1))
-    groups, rows = table.ints("rlnOpticsGroup"), {number: row for row, number in enumerate(numbers)}
-    wrong: Sequence[int] = np.flatnonzero(~np.isin(groups, numbers)).tolist()
+    """Turn group numbers into rows of the optics table; those that do not exist count as the first."""
+    groups = table.whole_numbers("rlnOpticsGroup")
+    rows = group_rows(groups, optics)
+    wrong: Sequence[int] = np.flatnonzero(rows < 0).tolist()
     if wrong:
         notes.add(
             f"rlnOpticsGroup is {groups[wrong[0]]} in row {wrong[0] + 1} ({len(wrong)} rows are like this), but the "
-            f"optics table has {len(optics)} row(s), with the number(s) {', '.join(map(str, numbers[:8]))}; correct "
-            "one of the two"
+            f"optics table has {known_groups(optics)} only; add rows for them, or correct the numbers"
         )
-    return np.array([rows.get(group, 0) for group in groups.tolist()], np.int64)
+    return np.maximum(rows, 0)

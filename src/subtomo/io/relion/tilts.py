@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.errors import InputError
+from subtomo.io.relion.limits import angles_deg, defocus_angstrom
 from subtomo.model.table import Table
 from subtomo.model.tilt_series import Deformation, Tilts
 from subtomo.physics.deformation import KINDS, coefficient_count
@@ -45,9 +46,9 @@ def read_tilts(
     return Tilts(
         projection=projection,
         dose_e_per_a2=_dose(table),
-        defocus_u_angstrom=table.floats("rlnDefocusU"),
-        defocus_v_angstrom=table.floats("rlnDefocusV"),
-        astigmatism_deg=table.floats("rlnDefocusAngle"),
+        defocus_u_angstrom=defocus_angstrom(table, "rlnDefocusU"),
+        defocus_v_angstrom=defocus_angstrom(table, "rlnDefocusV"),
+        astigmatism_deg=angles_deg(table, "rlnDefocusAngle"),
         phase_shift_deg=_optional(table, "rlnPhaseShift", 0.0),
         scale=_optional(table, "rlnCtfScalefactor", 1.0),
         b_factor_a2=_optional(table, "rlnCtfBfactor", 0.0),
@@ -96,7 +97,10 @@ def _from_angles(
             f"{table.source}: table data_{table.name}: no column {', '.join(missing)}, so the tilt series is not "
             "aligned; run the tilt-series alignment first, or give rlnTomoProjX, Y, Z and W"
         )
-    angles = [_optional(table, "rlnTomoXTilt", 0.0), table.floats("rlnTomoYTilt"), table.floats("rlnTomoZRot")]
+    angles = [
+        angles_deg(table, label) if label in table else np.zeros(len(table))
+        for label in ("rlnTomoXTilt", "rlnTomoYTilt", "rlnTomoZRot")
+    ]
     shifts = [table.floats("rlnTomoXShiftAngst") / pixel_size, table.floats("rlnTomoYShiftAngst") / pixel_size]
     return projection_from_angles(np.stack(angles, axis=1), np.stack(shifts, axis=1), image_size, tomogram_size)
 

@@ -9,15 +9,19 @@ from pathlib import Path
 
 from subtomo.conventions import MISSING_TOMOGRAM_SIZE
 from subtomo.errors import InputError
-from subtomo.io.files import without_format
-from subtomo.io.mrc import ImageAddress, TiltImages, parse_image_name, read_header
+from subtomo.io.image_header import read_image_header
+from subtomo.io.image_names import ImageAddress, parse_image_name, split_format
+from subtomo.io.mrc import TiltImages
 from subtomo.io.mrc_read import SummedVolume
 from subtomo.io.project import Project, in_project, seen_from
+from subtomo.io.reading import similar_file
+from subtomo.io.relion.mistaken import no_tomograms
 from subtomo.io.relion.tilts import read_tilts
 from subtomo.io.star import find_table, read_tables
 from subtomo.model.optics import Microscope
 from subtomo.model.table import Table
 from subtomo.model.tilt_series import Reconstruction, TiltSeries, TomogramSet
+from subtomo.words import shown
 
 SIZES = ("rlnTomoSizeX", "rlnTomoSizeY", "rlnTomoSizeZ")
 DEFORMATION_GRID = ("rlnTomoDeformationGridSizeX", "rlnTomoDeformationGridSizeY")
@@ -48,10 +52,7 @@ def read_tomograms(
     tables = read_tables(path)
     overview = find_table(tables, "global")
     if overview is None or not len(overview):
-        raise InputError(
-            f"{source}: no table data_global; give the tomogram set (tomograms), such as tomograms.star",
-            field="tomograms",
-        )
+        raise no_tomograms(tables, source)
     overview.require("rlnTomoName")
     overview.require(*REQUIRED)
     _check_numbers(overview)
@@ -63,7 +64,7 @@ def read_tomograms(
     for row, name in enumerate(overview.text("rlnTomoName")):
         if separate:
             tilt_file = str(overview.text("rlnTomoTiltSeriesStarFile")[row])
-            _check_present(tilt_file, source, project)
+            check_present(tilt_file, source, project)
             tilt_path = in_project(tilt_file, project)
             table = tilt_table(read_tables(tilt_path), str(name), tilt_path)
         else:
@@ -79,18 +80,19 @@ def _check_numbers(overview: Table) -> None:
             overview.floats(label)
     for label in (*SIZES, *DEFORMATION_GRID, "rlnTomoFrameCount"):
         if label in overview:
-            overview.ints(label)
+            overview.whole_numbers(label)
 
 
-def _check_present(tilt_file: str, source: str, project: Project) -> None:
+def check_present(tilt_file: str, source: str, project: Project) -> None:
     """Refuse a missing file with the way out if it stands beside the file that names it."""
-    if os.path.exists(in_project(tilt_file, project)):
+    path = in_project(tilt_file, project)
+    if os.path.exists(path):
         return
     folder = Path(source).resolve().parent
     found = (folder / tilt_file).exists()
     raise InputError(
-        f"{source}: names {tilt_file}, which does not exist seen from {seen_from(project)}; names are relative to the "
-        "folder of the project, by default the one where the command runs; "
+        f"{source}: names {shown(tilt_file)}, which does not exist seen from {seen_from(project)}{similar_file(path)}; "
+        "names are relative to the folder of the project, by default the one where the command runs; "
         f"{f'seen from {folder} it is there: run from that folder' if found else 'correct it'}",
         field="project",
     )
@@ -127,7 +129,7 @@ def tomogram_of(row: Table, tilts: Table, image_size: tuple[int, int] | None, pr
     name = str(row.text("rlnTomoName")[0])
     size = (MISSING_TOMOGRAM_SIZE,) * 3
     if all(label in row for label in SIZES):
-        x, y, z = (int(row.ints(label)[0]) for label in SIZES)
+        x, y, z = (int(row.whole_numbers(label, warns=False)[0]) for label in SIZES)
         size = (x, y, z)
     pixel_size = _positive(row, "rlnTomoTiltSeriesPixelSize")
     images = None
@@ -137,7 +139,13 @@ def tomogram_of(row: Table, tilts: Table, image_size: tuple[int, int] | None, pr
     deformation = None
     if all(label in row for label in DEFORMATION_GRID):
         kind = str(row.text("rlnTomoDeformationType")[0])
-        deformation = kind, (int(row.ints(DEFORMATION_GRID[0])[0]), int(row.ints(DEFORMATION_GRID[1])[0]))
+        deformation = (
+            kind,
+            (
+                int(row.whole_numbers(DEFORMATION_GRID[0], warns=False)[0]),
+                int(row.whole_numbers(DEFORMATION_GRID[1], warns=False)[0]),
+            ),
+        )
     microscope = Microscope(
         voltage_kv=_positive(row, "rlnVoltage"),
         spherical_aberration_mm=float(row.floats("rlnSphericalAberration")[0]),
@@ -166,17 +174,18 @@ def image_addresses(row: Table, tilts: Table, project: Project = None) -> list[I
     name = str(row.text("rlnTomoName")[0])
     if "rlnTomoTiltSeriesName" in row:
         row.require("rlnTomoFrameCount")
-        path, _ = without_format(in_project(str(row.text("rlnTomoTiltSeriesName")[0]), project))
-        count = int(row.ints("rlnTomoFrameCount")[0])
+        named, format_ = split_format(str(row.text("rlnTomoTiltSeriesName")[0]))
+        path = in_project(named, project)
+        count = int(row.whole_numbers("rlnTomoFrameCount", warns=False)[0])
         if count != len(tilts):
             raise InputError(
                 f"{tilts.source}: table data_{tilts.name} has {len(tilts)} tilts, but rlnTomoFrameCount of {name} in "
                 f"{row.source} is {count}; make them equal"
             )
-        sections = read_header(path).nz
+        sections = read_image_header(ImageAddress(path, 0, format=format_)).nz
         if sections < count:
             raise InputError(f"{path}: has {sections} images, but tomogram {name} has {count} tilts; check the stack")
-        return [ImageAddress(path, index) for index in range(count)]
+        return [ImageAddress(path, index, format=format_) for index in range(count)]
     tilts.require("rlnMicrographName")
     addresses = (parse_image_name(str(image)) for image in tilts.text("rlnMicrographName"))
     return [replace(address, path=in_project(address.path, project)) for address in addresses]
@@ -189,7 +198,8 @@ def _reconstruction(row: Table, project: Project) -> Reconstruction | None:
     if "rlnTomoTomogramBinning" not in row or not all(label in row for label in labels):
         return None
     # a worker process may have another working folder
-    files = tuple(os.path.abspath(in_project(str(row.text(label)[0]), project)) for label in labels)
+    names = (split_format(str(row.text(label)[0]))[0] for label in labels)
+    files = tuple(os.path.abspath(in_project(name, project)) for name in names)
     return Reconstruction(SummedVolume(files), _positive(row, "rlnTomoTomogramBinning"))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.errors import InputError
+from subtomo.io.relion.limits import half_sets
 from subtomo.io.relion.particles import ANGLES, SUBTOMOGRAM_ANGLES
 from subtomo.model.particles import ParticleSet
 from subtomo.model.table import TextArray
@@ -76,15 +77,7 @@ def read_half_sets(particles: ParticleSet) -> NDArray[np.int64]:
     label = "rlnRandomSubset"
     if label not in particles.table:
         return np.zeros(len(particles), np.int64)
-    halves = particles.table.ints(label)
-    wrong = np.flatnonzero((halves < 0) | (halves > 2))
-    if wrong.size:
-        row = int(wrong[0])
-        raise InputError(
-            f"{particles.source}: table data_particles, row {row + 1}: {label} is {halves[row]}, but half sets are 1 "
-            "and 2 (0 for none)"
-        )
-    return halves
+    return half_sets(particles.table, label)
 
 
 def require_orientations(particles: ParticleSet) -> bool:
