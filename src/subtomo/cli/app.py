@@ -16,7 +16,8 @@ from subtomo.cli import average, compare, doctor, export, extract, fidelity, opt
 from subtomo.cli.arguments import command_line, known_options, last_of_each, value_of
 from subtomo.cli.field_names import explained, option_names, options_by_field
 from subtomo.cli.messages import error, explain, warn
-from subtomo.errors import AbortedError, InputWarning, SubtomoError
+from subtomo.errors import AbortedError, SubtomoError
+from subtomo.io.reading import collected_warnings
 from subtomo.jobs.control import PipelineControl
 from subtomo.jobs.signals import TerminatedError, termination_as_error
 
@@ -72,7 +73,7 @@ def run(argv: Sequence[str] | None = None) -> int:
             warn(f"{name} is given more than once; the last value counts")
     try:
         # RELION's pipeline waits for a file that tells the end, however early it comes
-        with termination_as_error(), PipelineControl(prefix), _input_warnings():
+        with termination_as_error(), PipelineControl(prefix), collected_warnings(warn):
             return _dispatch(words)
     except CycloptsError as problem:
         error(explain(problem, words, _OPTIONS))

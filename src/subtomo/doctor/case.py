@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from subtomo.doctor.findings import Finding, error, of_message
+from subtomo.doctor.findings import Finding, error, of_message, of_warnings
 from subtomo.errors import InputError
 from subtomo.io.project import Project, in_project
+from subtomo.io.reading import collected_warnings
 from subtomo.io.relion import OptimisationSet
+from subtomo.io.relion.geometry import misses_images
 from subtomo.io.relion.survey import SurveyedTomogram, TomogramSurvey, survey_tomograms
 from subtomo.io.relion.survey_particles import ParticleSurvey, survey_particles
 from subtomo.jobs.inputs import input_files, needed_file
@@ -83,7 +85,18 @@ class Case:
 
 
 def open_case(request: Request) -> Case:
-    """Read what can be read."""
+    """Read what can be read; what readers warn of becomes findings."""
+    with collected_warnings() as told:
+        case = _read(request)
+    headers = [header for one in case.series for header in one.headers.values()]
+    # what headers say has a check of its own
+    odd = {oddity.what for header in headers for oddity in header.oddities}
+    matrices = {what for one in case.series if (what := misses_images(one.tomogram)) is not None}
+    others = [message for message in told if not any(what in message for what in odd | matrices)]
+    return replace(case, findings=(*case.findings, *of_warnings(others)))
+
+
+def _read(request: Request) -> Case:
     found = list[Finding]()
     try:
         files = input_files(request.files, request.optimisation_set_file, project=request.project)

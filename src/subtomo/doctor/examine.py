@@ -12,9 +12,11 @@ import numpy as np
 
 from subtomo.doctor.case import Case, Request, open_case
 from subtomo.doctor.coordinates import check_coordinates
-from subtomo.doctor.findings import Diagnosis, Finding, error, info
+from subtomo.doctor.findings import Diagnosis, Finding, error, info, united
 from subtomo.doctor.hand import HandTest, hand_test
+from subtomo.doctor.headers import check_oddities, spoils_pixels
 from subtomo.doctor.images import check_headers, check_patches
+from subtomo.doctor.outliers import check_outliers
 from subtomo.doctor.particles import check_offsets, check_particles
 from subtomo.doctor.places import Placed, place_particles
 from subtomo.doctor.prediction import check_prediction, predict, prediction_facts, timed
@@ -37,14 +39,17 @@ def _examine(request: Request) -> Diagnosis:
     findings, facts = list(case.findings), dict[str, Any]()
     placed = place_particles(case)
     source = case.particles.source if case.particles is not None else "particles"
-    for check in (check_tilt_series, check_headers, check_particles):
+    for check in (check_tilt_series, check_outliers, check_headers, check_oddities, check_particles):
         findings += check(case)
     findings += check_offsets(case, placed)
     broken = list[Finding]()
     if not request.headers_only:
         broken = _safely("pixels", lambda: check_patches(case, placed))
         findings += broken
-    readable = tuple(replace(one, tomogram=replace(one.tomogram, images=None)) for one in placed) if broken else placed
+    unreadable = bool(broken) or spoils_pixels(case)
+    readable = (
+        tuple(replace(one, tomogram=replace(one.tomogram, images=None)) for one in placed) if unreadable else placed
+    )
     placement = check_coordinates(readable, source, request.seed, read_images=not request.headers_only)
     findings += placement.findings
     if placement.contrast is not None:
@@ -64,7 +69,7 @@ def _examine(request: Request) -> Diagnosis:
         )
     if request.hand_test:
         findings += _safely("hand", lambda: _hand(readable, case, facts))
-    return Diagnosis(tuple(findings), facts, time.monotonic() - start)
+    return Diagnosis(tuple(united(findings)), facts, time.monotonic() - start)
 
 
 def _predicted(placed: tuple[Placed, ...], request: Request, facts: dict[str, Any]) -> Iterator[Finding]:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-_SHOWN = 4
+from subtomo.words import listed
+
+__all__ = [
+    "Diagnosis",
+    "Field",
+    "Finding",
+    "Severity",
+    "error",
+    "info",
+    "listed",
+    "of_message",
+    "of_warnings",
+    "united",
+    "warning",
+]
 
 Field = str | tuple[str, ...]
 """One field or several, as errors name them."""
@@ -99,12 +113,21 @@ def of_message(check: str, where: str, message: str, *, field: Field = ()) -> Fi
     return error(check, where, what or advice, advice if what else "correct it", field=field)
 
 
+def of_warnings(messages: Iterable[str]) -> Iterator[Finding]:
+    """Turn what readers warned of into findings: what follows the last semicolon says what to do."""
+    for message in messages:
+        what, _, advice = message.rpartition("; ")
+        where, _, told = (what or message).partition(": ")
+        yield warning("input", where if told else "input", told or what or message, advice if what else "")
+
+
+def united(findings: Iterable[Finding]) -> list[Finding]:
+    """Make one finding of those that say the same about several places, where the first of them stands."""
+    places: dict[Finding, dict[str, None]] = {}
+    for finding in findings:
+        places.setdefault(replace(finding, where=""), {})[finding.where] = None
+    return [replace(finding, where=listed(where)) for finding, where in places.items()]
+
+
 def _fields(field: Field) -> tuple[str, ...]:
     return (field,) if isinstance(field, str) else field
-
-
-def listed(names: Iterable[object], most: int = _SHOWN) -> str:
-    """List a few names and say how many more there are."""
-    texts: Sequence[str] = [str(name) for name in names]
-    more = f" and {len(texts) - most} more" if len(texts) > most else ""
-    return ", ".join(texts[:most]) + more

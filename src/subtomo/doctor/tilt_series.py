@@ -120,14 +120,6 @@ def _defocus(tomogram: TiltSeries) -> Iterator[Finding]:
         )
     elif typical > LARGEST_DEFOCUS_ANGSTROM:
         yield warning("defocus", where, f"the median defocus is {typical:g} Å", f"give {labels.DEFOCUS} in Å")
-    empty = np.flatnonzero(np.abs(mean) < 1.0)
-    if 0 < empty.size < len(mean):
-        yield warning(
-            "defocus",
-            where,
-            f"{empty.size} tilt(s) have no defocus: rows {listed(empty + 1)}",
-            "estimate it, interpolate it, or leave the tilts out",
-        )
 
 
 def _tilts(tomogram: TiltSeries) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -27,10 +27,13 @@ def warn(message: str) -> None:
 
 
 @contextmanager
-def collected_warnings() -> Iterator[list[str]]:
+def collected_warnings(tell: Callable[[str], None] = lambda message: None) -> Iterator[list[str]]:
     """Gather the warnings about input that are given within the block, each message once, instead of printing them.
 
-    Other warnings are treated as ever. Readers warn on the thread that calls them.
+    Other warnings are treated as ever.
+
+    Args:
+        tell: Called with each message at once.
     """
     messages: dict[str, None] = {}
     found: list[str] = []
@@ -44,6 +47,7 @@ def collected_warnings() -> Iterator[list[str]]:
             elif str(message) not in messages:
                 messages[str(message)] = None
                 found.append(str(message))
+                tell(str(message))
 
         warnings.showwarning = gather  # type: ignore[assignment]
         yield found

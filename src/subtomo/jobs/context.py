@@ -23,6 +23,8 @@ class RunContext:
     """Hears how far the run is."""
     inputs: tuple[str, ...] = ()
     """Further input files, which must not be overwritten."""
+    input_warnings: tuple[str, ...] = ()
+    """What readers warned of, to be told, and kept in the account."""
     before_series: Callable[[str], None] = lambda name: None
     """Called before each tomogram; may raise to stop the run."""
     resume: bool = False

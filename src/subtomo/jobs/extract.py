@@ -10,6 +10,7 @@ from typing import Any
 from subtomo.errors import SettingsError
 from subtomo.extraction.plan import plan_extraction
 from subtomo.io.account import write_account
+from subtomo.io.reading import collected_warnings
 from subtomo.io.relion import OptimisationSet, read_particles, read_tomograms
 from subtomo.jobs.batches import BatchExecutor
 from subtomo.jobs.context import RunContext
@@ -72,14 +73,16 @@ def run_job(job: ExtractionJob, progress: ProgressListener) -> ExtractionSummary
         files = input_files(named, job.optimisation_set_file)
         particles_file = needed_file(files.particles, "particles", job.optimisation_set_file)
         tomograms_file = needed_file(files.tomograms, "tomograms", job.optimisation_set_file)
-        tomograms = read_tomograms(tomograms_file)
-        particles = read_particles(particles_file, tomograms, trajectories=files.trajectories)
+        with collected_warnings() as odd:
+            tomograms = read_tomograms(tomograms_file)
+            particles = read_particles(particles_file, tomograms, trajectories=files.trajectories)
         context = RunContext(
             files=files,
             threads=job.threads,
             progress=progress,
             inputs=(job.optimisation_set_file,) if job.optimisation_set_file else (),
             before_series=PipelineControl(job.control_prefix).check,
+            input_warnings=tuple(odd),
             resume=job.resume,
             executor=job.executor,
             account=partial(_leave_account, job, files),

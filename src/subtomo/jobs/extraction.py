@@ -14,6 +14,7 @@ from subtomo.backends.cache import is_filled
 from subtomo.errors import SettingsError
 from subtomo.extraction.stream import Outcome, ParticleStream, explained
 from subtomo.io.mrc import TiltImages
+from subtomo.io.reading import collected_warnings
 from subtomo.jobs.batches import BatchedWork
 from subtomo.jobs.context import RunContext
 from subtomo.jobs.cores import available_cores
@@ -87,9 +88,12 @@ class Extraction:
                     "a cluster (dask) writes RELION's tree of files only: leave out the cluster, or the Zarr store",
                     field="dask",
                 )
-        for entry in self.plan.series:
-            if isinstance(entry.series.images, TiltImages):
-                entry.series.images.check()
+        with collected_warnings() as odd:
+            for entry in self.plan.series:
+                if isinstance(entry.series.images, TiltImages):
+                    entry.series.images.check()
+        for message in dict.fromkeys((*self.context.input_warnings, *odd)):
+            self._warn(message)
 
     def _open(self, stack: ExitStack) -> None:
         """Take possession of the folder, and see which particles are finished; at the stack's end it is free again."""

@@ -15,6 +15,7 @@ from subtomo.io.mrc import TiltImages
 from subtomo.io.mrc_read import SummedVolume
 from subtomo.io.project import Project, in_project, seen_from
 from subtomo.io.reading import similar_file
+from subtomo.io.relion.geometry import warn_of_missed_images
 from subtomo.io.relion.mistaken import no_tomograms
 from subtomo.io.relion.tilts import read_tilts
 from subtomo.io.star import find_table, read_tables
@@ -70,6 +71,7 @@ def read_tomograms(
         else:
             table = tilt_table(tables, str(name), source)
         tomograms.append(tomogram_of(overview.take([row]), table, image_size, project))
+    warn_of_missed_images(tomograms, source)
     return TomogramSet(tuple(tomograms), source)
 
 
