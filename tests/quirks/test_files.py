@@ -132,7 +132,9 @@ def test_quirk_15_reconstructions_of_different_binning_are_refused(capsys: pytes
     assert "4.02 for TS_2" in message
 
 
-def test_quirk_16_pixel_coordinates_are_lost_without_applying_offsets() -> None:
+@pytest.fixture
+def in_pixels() -> None:
+    """Turn the coordinates of the particles into pixels from the corner."""
     tomograms = read_tomograms("tomograms.star")
     centred = read_particles("particles.star", tomograms).coordinates
     pixels = centred / tomograms[0].pixel_size_angstrom + tomograms[0].centre_px
@@ -140,8 +142,26 @@ def test_quirk_16_pixel_coordinates_are_lost_without_applying_offsets() -> None:
     for axis in "XYZ":
         edit(Path("particles.star"), "particles", without=f"rlnCenteredCoordinate{axis}Angst")
     edit(Path("particles.star"), "particles", **columns)
-    assert main([*EXTRACT, "--dont_apply_offsets"]) == 0
+
+
+@pytest.mark.usefixtures("in_pixels")
+def test_quirk_16_pixel_coordinates_are_lost_without_applying_offsets_if_one_asks_for_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main([*EXTRACT, "--dont_apply_offsets", "--drop-coordinates"]) == 0
     assert not [label for label in table("out/particles.star", "particles").labels if "Coordinate" in label]
+    assert "has no coordinates, as RELION writes it" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("in_pixels")
+def test_quirk_16_by_default_they_are_written_from_the_centre_for_they_are_known() -> None:
+    assert main([*EXTRACT, "--dont_apply_offsets"]) == 0
+    written = table("out/particles.star", "particles")
+    assert not [label for label in written.labels if label.startswith("rlnCoordinate")]
+    before = read_particles("particles.star", read_tomograms("tomograms.star"))
+    pixel, centre = 5.0, read_tomograms("tomograms.star")[0].centre_px
+    after = np.stack([written.floats(f"rlnCenteredCoordinate{axis}Angst") for axis in "XYZ"], axis=1)
+    np.testing.assert_allclose(after, (before.coordinates - centre) * pixel, atol=1e-3)
 
 
 def test_quirk_17_an_unknown_option_is_refused_here(capsys: pytest.CaptureFixture[str]) -> None:

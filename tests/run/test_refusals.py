@@ -107,7 +107,9 @@ def test_a_section_beyond_the_stack_is_named_before_extraction(project: Path) ->
 @pytest.mark.parametrize("group", ["0", "2", "-1"])
 def test_an_optics_group_that_does_not_exist_is_refused_with_its_row(project: Path, group: str) -> None:
     edit(project / "particles.star", "particles", rlnOpticsGroup=["1", "1", group, "1"])
-    with pytest.raises(InputError, match=rf"particles\.star.*row 3: rlnOpticsGroup is {group}, but.*1 row"):
+    with pytest.raises(
+        InputError, match=rf"particles\.star.*row 3: rlnOpticsGroup is {group}, but the optics table has 1 only"
+    ):
         read_project(project)
 
 

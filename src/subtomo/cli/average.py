@@ -97,7 +97,7 @@ def _source(tilts: TiltOptions) -> tuple[ExtractionSettings | None, DataTerm | N
         invert_contrast=not tilts.keep_contrast,
         circle_crop=CircleCrop.NONE if tilts.no_circle_crop else CircleCrop.SLICE,
         apply_orientations=True,
-        max_dose_e_per_a2=tilts.max_dose_e_per_a2 if tilts.max_dose_e_per_a2 > 0 else None,
+        max_dose_e_per_a2=tilts.max_dose_e_per_a2,
         min_tilts=tilts.min_tilts,
         dose_cutoff=tilts.dose_cutoff,
         data_term=DataTerm.CORRECTED if corrected else DataTerm.EXACT,

@@ -97,8 +97,8 @@ class TiltOptions:
     ] = -1
     binning: Annotated[float, option("--bin --binning", "Binning against the tilt images, 1 or more.")] = 1.0
     max_dose_e_per_a2: Annotated[
-        float, option("--max_dose --max-dose", "Leave out tilts with more dose than this before them, e/Å².")
-    ] = -1.0
+        float | None, option("--max_dose --max-dose", "Leave out tilts with more dose than this before them, e/Å².")
+    ] = None
     min_tilts: Annotated[
         int, whole_number("--min_frames --min-tilts", "Leave out particles visible in fewer tilts.")
     ] = 1

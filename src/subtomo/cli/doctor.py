@@ -15,6 +15,7 @@ from subtomo.cli.extract import extraction_settings, output_settings
 from subtomo.cli.extract_options import InputOptions, ProcessingOptions, SelectionOptions, SizeOptions, TermOptions
 from subtomo.cli.extract_output_options import ComputingOptions, DeadOptions, OutputOptions
 from subtomo.cli.field_names import explained, in_words_of_options
+from subtomo.cli.messages import printable
 from subtomo.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -185,10 +186,10 @@ def _print(found: Diagnosis) -> None:
                 more += 1
                 continue
             head = Text(f"{severity.value:<7} ", colours[severity]) + Text(f"{finding.check}: ", "bold")
-            console.print(head + Text(finding.where + ("" if finding.where.endswith(":") else ":")))
-            console.print(Text(f"        {finding.what}"))
+            console.print(head + Text(printable(finding.where) + ("" if finding.where.endswith(":") else ":")))
+            console.print(Text(f"        {printable(finding.what)}"))
             if finding.advice:
-                console.print(Text(f"     -> {finding.advice}", "dim"))
+                console.print(Text(f"     -> {printable(finding.advice)}", "dim"))
         if more:
             console.print(Text(f"{severity.value:<7} {more} more like these; --json FILE lists all", colours[severity]))
     errors, warnings = len(found.of(Severity.ERROR)), len(found.of(Severity.WARNING))

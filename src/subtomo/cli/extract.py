@@ -136,7 +136,7 @@ def extraction_settings(
         circle_crop=crop | CircleCrop.PATCH if processing.circle_precrop else crop,
         apply_offsets=not selection.keep_offsets,
         apply_orientations=selection.apply_orientations,
-        max_dose_e_per_a2=selection.max_dose_e_per_a2 if selection.max_dose_e_per_a2 > 0 else None,
+        max_dose_e_per_a2=selection.max_dose_e_per_a2,
         min_tilts=selection.min_tilts,
         dose_cutoff=selection.dose_cutoff,
         whiten=processing.whiten,
@@ -183,4 +183,5 @@ def output_settings(output: OutputOptions) -> OutputSettings:
         snr=output.snr if output.snr > 0 else None,
         taper_px=output.taper_px,
         subtract_mean=not output.no_center,
+        keep_coordinates=not output.drop_coordinates,
     )

@@ -72,12 +72,12 @@ class SelectionOptions:
     """Which tilts and particles."""
 
     max_dose_e_per_a2: Annotated[
-        float,
+        float | None,
         option(
             "--max_dose --max-dose",
-            "Leave out tilts with more dose than this before them, e/Å². Zero or less: use all.",
+            "Leave out tilts with more dose than this before them, e/Å².",
         ),
-    ] = -1.0
+    ] = None
     min_tilts: Annotated[
         int,
         whole_number(

@@ -86,6 +86,14 @@ class OutputOptions:
             "all extractions.",
         ),
     ] = False
+    drop_coordinates: Annotated[
+        bool,
+        option(
+            "--drop-coordinates",
+            "Write no coordinates where RELION writes none: with --dont_apply_offsets, if the input has them in "
+            "pixels.",
+        ),
+    ] = False
     skip_existing: Annotated[
         bool,
         option(

@@ -30,6 +30,7 @@ _SET_BY = {
     'output="projections"': ("real_subtomo",),
     'output="stack_2d"': ("stack2d",),
     "sigma_px": ("cone_sigma",),
+    "keep_coordinates": ("drop_coordinates",),
     "subtract_mean": ("no_center",),
     "write_particles": ("no_writing",),
     "write_weights": ("no_comb",),

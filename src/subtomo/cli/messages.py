@@ -13,17 +13,26 @@ from subtomo.cli.arguments import Options, find_option, unknown_options
 
 def note(message: str) -> None:
     """Say something worth knowing."""
-    print(f"note: {message}", file=sys.stderr)
+    _say(f"note: {message}")
 
 
 def warn(message: str) -> None:
     """Say something that is probably not what the user wanted."""
-    print(f"warning: {message}", file=sys.stderr)
+    _say(f"warning: {message}")
 
 
 def error(message: str) -> None:
     """Say why the command failed, in one line."""
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    _say(f"error: {' '.join(message.split())}")
+
+
+def printable(text: str) -> str:
+    """Show what a terminal would obey or hide by its code: names come from files."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
+def _say(text: str) -> None:
+    print(printable(text), file=sys.stderr)
 
 
 def explain(problem: CycloptsError, words: Sequence[str], commands: Mapping[str, Options]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +113,13 @@ def _pooled(placed: Iterable[Placed], reading: Reading = AS_IT_STANDS) -> Float:
     return np.concatenate([np.zeros((0, 3)), *(relative(one, reading) for one in placed)])
 
 
+def _pooled_alike(placed: Iterable[Placed], index: int) -> Float:
+    """Give the places of all tomograms, each in its own reading of this number."""
+    return np.concatenate(
+        [np.zeros((0, 3)), *(relative(one, next(islice(coordinate_readings(one), index, None))) for one in placed)]
+    )
+
+
 def _outside(placed: Sequence[Placed], source: str) -> Iterator[Finding]:
     """Find particles outside their tomogram, and units that would bring them in."""
     beyond = [np.any(np.abs(relative(one)) > 1 + 2 * MARGIN, axis=1) for one in placed]
@@ -172,16 +180,17 @@ def _small(placed: Sequence[Placed]) -> Iterator[Finding]:
     if (from_corner < 0.5).all() and from_corner.min(axis=0).max() < 0.2 and len(placed) > 0:
         fitting = [
             reading
-            for reading in coordinate_readings(first)
-            if "binned by" in reading.name and _fits(_pooled(placed, reading))
+            for index, reading in enumerate(coordinate_readings(first))
+            if "binned by" in reading.name and _fits(_pooled_alike(placed, index))
         ]
         if fitting:
+            likely = next((reading for reading in fitting if reading.is_known), fitting[-1])
             yield warning(
                 "coordinates",
                 first.particles.source,
                 f"all {len(places)} particles lie in one corner of their tomograms; they would fill them if "
-                f"these were {fitting[-1].name}",
-                fitting[-1].advice,
+                f"these were {likely.name}",
+                likely.advice,
             )
 
 
@@ -215,6 +224,8 @@ def _better_reading(placed: Sequence[Placed], measured: Contrast, seed: int) -> 
     """Look for a reading that puts the picks on density, far beyond chance and far beyond the files as they stand."""
     best: tuple[Reading, float] | None = None
     for reading in (*image_readings(), *coordinate_readings(placed[0])):
+        if best is not None and best[0].is_known and not reading.is_known:
+            continue  # a number that stands in the files is no guess
         if not reading.concerns_images and not _plausible(placed, reading):
             continue
         z = contrast(placed, PICKS_PER_READING, seed, reading).z

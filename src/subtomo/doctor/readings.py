@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,15 +30,16 @@ class Reading:
     """(n, 3) decentred pixels of the particles of a tomogram."""
     tomogram: Callable[[TiltSeries], TiltSeries] = lambda tomogram: tomogram
     concerns_images: bool = False
+    is_known: bool = False
+    """Whether its number stands in the files."""
 
 
 AS_IT_STANDS = Reading("as it stands", "", lambda one: one.plan.positions_px)
 
 
 def coordinate_readings(one: Placed) -> Iterator[Reading]:
-    """List other readings of the coordinates, likely ones first."""
+    """List other readings of the coordinates, likely ones first; as many for every tomogram."""
     pixel = one.tomogram.pixel_size_angstrom
-    factors = dict.fromkeys(_binnings(one.tomogram))
     if one.particles.centred:
         yield Reading("pixels from the centre", f"multiply by the pixel size, {pixel:g} Å", _scaled(pixel))
         yield Reading("pixels from the corner", f"put them into {labels.DECENTRED} instead", _from_corner(1.0))
@@ -53,16 +54,49 @@ def coordinate_readings(one: Placed) -> Iterator[Reading]:
             _from_centre(1.0 / pixel),
         )
         yield Reading("pixels from the centre", "add half the tomogram's size", _from_centre(1.0))
-    for factor in factors:
-        scaled = _scaled if one.particles.centred else _from_corner
+    scaled = _scaled if one.particles.centred else _from_corner
+    for label, factor in known_binnings(one):
         yield Reading(
-            f"coordinates with a binning of {factor:g} applied once too often (too large)",
-            f"divide by {factor:g}",
+            f"coordinates of a tomogram binned by {factor:.6g} ({label}) (too small)",
+            f"multiply by {factor:.6g}",
+            scaled(factor),
+            is_known=True,
+        )
+        yield Reading(
+            f"coordinates with a binning of {factor:.6g} ({label}) applied once too often (too large)",
+            f"divide by {factor:.6g}",
+            scaled(1.0 / factor),
+            is_known=True,
+        )
+    for factor in BINNINGS:
+        yield Reading(
+            f"coordinates with a binning of about {factor:g} applied once too often (too large)",
+            f"divide by about {factor:g}, the binning of the tomogram they were picked in",
             scaled(1.0 / factor),
         )
         yield Reading(
-            f"coordinates of a tomogram binned by {factor:g} (too small)", f"multiply by {factor:g}", scaled(factor)
+            f"coordinates of a tomogram binned by about {factor:g} (too small)",
+            f"multiply by about {factor:g}, the binning of the tomogram they were picked in",
+            scaled(factor),
         )
+
+
+def known_binnings(one: Placed) -> list[tuple[str, float]]:
+    """List the binnings that the files name, with where they stand; 1 where one is missing, the same for all tomograms.
+
+    Pickers work on binned tomograms, and what they were binned by is seldom whole.
+    """
+    groups = [one.particles.optics_groups[i] for i in np.unique(one.particles.optics_group).tolist()]
+
+    def same(values: Iterable[float | None]) -> float:
+        found = {value for value in values if value is not None}
+        return found.pop() if len(found) == 1 else 1.0
+
+    return [
+        (labels.TOMOGRAM_BINNING, one.tomogram.tomogram_binning or 1.0),
+        (f"{labels.IMAGE_PIXEL_SIZE} over {labels.PIXEL_SIZE}", same(group.image_binning for group in groups)),
+        (labels.SUBTOMOGRAM_BINNING, same(group.subtomogram_binning for group in groups)),
+    ]
 
 
 def image_readings() -> tuple[Reading, ...]:
@@ -109,12 +143,6 @@ class _Changed:
     def __getitem__(self, tilt: int, /) -> NDArray[Any]:
         # a view: large images would take long to copy for every particle
         return self._change(self._images[tilt])
-
-
-def _binnings(tomogram: TiltSeries) -> tuple[float, ...]:
-    """List binnings that coordinates may have met, that of the reconstruction first."""
-    own = tomogram.reconstruction.binning if tomogram.reconstruction else 1.0
-    return (*((own,) if own > 1 else ()), *BINNINGS)
 
 
 def _scaled(factor: float) -> Callable[[Placed], Float]:

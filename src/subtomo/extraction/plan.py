@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from subtomo.conventions import OPTICS_TOLERANCE
 from subtomo.errors import InputError
+from subtomo.extraction.projector import projection_size, reaches
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import ExtractionPlan, LeftOut, SeriesPlan
 from subtomo.model.settings import ExtractionSettings, Output
@@ -108,6 +109,10 @@ def _plan_tomogram(
     rejected = [
         _left_out(particles, int(members[i]), inside[i], low_dose, settings) for i in np.flatnonzero(~kept).tolist()
     ]
+    if settings.output is Output.PROJECTIONS:
+        beyond = np.flatnonzero(kept & ~_in_reconstruction(tomogram, positions, settings))
+        rejected += [_beyond(particles, int(members[i]), tomogram, int(count[i])) for i in beyond.tolist()]
+        kept[beyond] = False
     particle_frames = compose(frames[kept], euler_to_matrix(particles.angles_deg[members[kept]]))
     plan = SeriesPlan(
         series=tomogram,
@@ -165,6 +170,35 @@ def _defocus_offset(tomogram: TiltSeries, positions: Float) -> Float:
     )
     offset: Float = tomogram.hand * tomogram.pixel_size_angstrom * tomogram.defocus_slope * depth
     return offset
+
+
+def _in_reconstruction(tomogram: TiltSeries, positions: Float, settings: ExtractionSettings) -> Bool:
+    """Tell which particles (n,) can be cut from the reconstruction; all, if its size is not known."""
+    everywhere = np.ones(len(positions), np.bool_)
+    if tomogram.reconstruction is None:
+        return everywhere
+    try:
+        shape: tuple[int, ...] | None = getattr(tomogram.reconstruction.volume, "shape", None)
+    except InputError:
+        return everywhere  # told when the reconstruction is read
+    if shape is None:
+        return everywhere
+    voxel = tomogram.pixel_size_angstrom * tomogram.reconstruction.binning
+    size = projection_size(settings.crop * settings.binning * tomogram.pixel_size_angstrom / voxel)
+    scale = tomogram.pixel_size_angstrom / voxel
+    return np.array([reaches(shape, position * scale, size) for position in positions], np.bool_)
+
+
+def _beyond(particles: ParticleSet, particle: int, tomogram: TiltSeries, visible: int) -> LeftOut:
+    """Say that a particle is left out for it is not in the reconstruction."""
+    name, volume = str(particles.names[particle]), getattr(tomogram.reconstruction, "volume", None)
+    depth, height, width = getattr(volume, "shape", (0, 0, 0))
+    reason = (
+        f"its sphere lies outside the reconstruction of {width} x {height} x {depth} voxels, so that nothing can be "
+        "cut "
+        "there; check its coordinates, and the binning of the reconstruction, if that surprises"
+    )
+    return LeftOut(particle, name, tomogram.name, visible, "outside the reconstruction", reason)
 
 
 def _tilts_needed(settings: ExtractionSettings) -> int:

@@ -18,6 +18,7 @@ from subtomo.physics.frequency import half_index
 from subtomo.physics.window import centre_distance
 
 Float = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Complex = NDArray[np.complex128]
 
 _RIM_PX = 2
@@ -29,6 +30,33 @@ def projection_size(wanted: float) -> int:
     if size % 2:
         size += 1 if wanted - size >= 0 else -1
     return size
+
+
+def reaches(shape: tuple[int, ...], position: Float, size: int) -> bool:
+    """Tell whether the rim of a particle's sphere has any voxel in a reconstruction; without one it cannot be cut.
+
+    Args:
+        shape: Of the reconstruction, voxels along z, y, x.
+        position: (3,) x, y, z of the particle, voxels.
+        size: Side of the box, voxels.
+    """
+    within = np.array(shape[::-1])
+    if not np.isfinite(position).all() or (position + size < 0).any() or (position - size > within).any():
+        return False
+    if ((position - size // 2 >= 1) & (position + size // 2 < within)).all():
+        return True
+    _, radius2, (in_x, in_y, in_z) = _sphere(shape, position, size)
+    inside = (radius2 <= size * size // 4) & in_z[:, None, None] & in_y[:, None] & in_x
+    return bool((inside & (radius2 >= (size - 2 * _RIM_PX) ** 2 // 4)).any())
+
+
+def _sphere(shape: tuple[int, ...], position: Float, size: int) -> tuple[list[Ints], Ints, list[NDArray[np.bool_]]]:
+    """Give the voxels x, y, z of a box, the squared distances from its centre, and which are in the reconstruction."""
+    offset = np.arange(-(size // 2), size // 2)
+    radius2 = offset[:, None, None] ** 2 + offset[:, None] ** 2 + offset**2
+    # truncated toward zero; index 0 is never used
+    voxels = [(offset + p).astype(np.int64) for p in position]
+    return voxels, radius2, [(i > 0) & (i < side) for i, side in zip(voxels, shape[::-1], strict=True)]
 
 
 class TomogramProjector:
@@ -72,12 +100,8 @@ class TomogramProjector:
     def _cut(self, position: Float, name: str) -> Float:
         """Copy a sphere of the tomogram, subtract the mean of its rim, and soften the rim."""
         n = self.size
-        offset = np.arange(-(n // 2), n // 2)
-        radius2 = offset[:, None, None] ** 2 + offset[:, None] ** 2 + offset**2
-        # truncated toward zero; index 0 is never used
-        x, y, z = ((offset + p).astype(np.int64) for p in position)
         depth, height, width = self._volume.shape
-        in_x, in_y, in_z = ((i > 0) & (i < size) for i, size in ((x, width), (y, height), (z, depth)))
+        (x, y, z), radius2, (in_x, in_y, in_z) = _sphere(self._volume.shape, position, n)
         inside = (radius2 <= n * n // 4) & in_z[:, None, None] & in_y[:, None] & in_x
         values = self._volume[np.ix_(z.clip(0, depth - 1), y.clip(0, height - 1), x.clip(0, width - 1))]
         sign = -1.0 if self.settings.invert_contrast else 1.0

@@ -22,6 +22,12 @@ class SummedVolume:
 
     paths: tuple[str, ...]
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of voxels along z, y, x; raises InputError if the header of the first file cannot be read."""
+        header = read_header(self.paths[0])
+        return header.nz, header.ny, header.nx
+
     def read(self) -> NDArray[np.float32]:
         """Read the files and add them up."""
         first, *others = (read_volume(path)[0] for path in self.paths)

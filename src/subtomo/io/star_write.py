@@ -67,6 +67,11 @@ def format_int_vectors(vectors: Iterable[Sequence[int]] | NDArray[np.integer]) -
     return np.array(["[" + ",".join([f"{value:.12g}" for value in row]) + "]" for row in rows], dtype=TEXT)
 
 
+def is_writable(value: str) -> bool:
+    """Tell whether a text can stand in a STAR file, if need be in quotes."""
+    return bool(_PLAIN(value) or (_WRITABLE(value) and any(_fits(value, quote) for quote in "\"'")))
+
+
 def _format(pattern: str, numbers: NDArray[np.generic]) -> TextArray:
     """Apply a printf pattern to numbers (n,), cut to 12 characters."""
     apply: Callable[[object], str] = pattern.__mod__
@@ -110,13 +115,17 @@ def _loop_lines(table: Table, number_labels: Collection[str]) -> Iterator[str]:
         yield "".join(map(row.__mod__, zip(*texts, strict=True)))
 
 
+def _fits(value: str, quote: str) -> bool:
+    return f"{quote} " not in value and f"{quote}\t" not in value
+
+
 def _quoted(value: str, table: Table, label: str) -> str:
     """Wrap a value in quotes if it is empty, holds a blank, or would begin a quote or a comment."""
     if _PLAIN(value):
         return value
     if _WRITABLE(value):
         for quote in "\"'":  # a quote followed by a blank would end the text early
-            if f"{quote} " not in value and f"{quote}\t" not in value:
+            if _fits(value, quote):
                 return f"{quote}{value}{quote}"
     raise InputError(
         f"table data_{table.name}: {label} {value!r} cannot stand in a STAR file; remove line breaks or quotes"

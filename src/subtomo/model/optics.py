@@ -31,3 +31,7 @@ class OpticsGroup:
     """(n,) coefficients of the symmetric aberrations, radians."""
     odd_zernike: NDArray[np.float64] | None = None
     """(n,) coefficients of the antisymmetric aberrations, radians."""
+    image_binning: float | None = None
+    """Of the particles' images against the tilt images, as pixel sizes say."""
+    subtomogram_binning: float | None = None
+    """The same as a value of its own says."""

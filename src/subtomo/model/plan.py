@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -81,6 +82,23 @@ class ExtractionPlan:
 
     def __len__(self) -> int:
         return sum(map(len, self.series))
+
+    @property
+    def why_empty(self) -> str | None:
+        """In one line, why nothing is to be made: the commonest cause, with an example; None if something is."""
+        if len(self):
+            return None
+        causes = Counter(entry.cause for entry in self.left_out)
+        if not causes:
+            return f"{self.particles.source}: there is no particle to be made; check the selection"
+        (cause, count), *others = causes.most_common()
+        example = next(entry for entry in self.left_out if entry.cause == cause)
+        rest = f", the others for {len(others)} other reason(s)" if others else ""
+        return (
+            f"{self.particles.source}: all {len(self.left_out)} particles are left out, {count} of them "
+            f"{cause}{rest}; for "
+            f"instance {example.name}: {example.reason}"
+        )
 
     @property
     def indices(self) -> NDArray[np.int64]:

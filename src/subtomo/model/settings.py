@@ -252,6 +252,8 @@ class OutputSettings:
     """Width of the soft spherical edge of divided particles."""
     subtract_mean: bool = True
     """Subtract the mean under that edge from divided particles."""
+    keep_coordinates: bool = True
+    """Write coordinates also where RELION loses them: those in pixels if offsets are not applied."""
 
     def __post_init__(self) -> None:
         settle(self)

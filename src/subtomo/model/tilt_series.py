@@ -113,6 +113,8 @@ class TiltSeries:
     source: str = ""
     """File and table that the tilts come from, for messages."""
     reconstruction: Reconstruction | None = None
+    tomogram_binning: float | None = None
+    """Of a reconstructed tomogram against the tilt images, also if the set names no file of it."""
     tilt_series_name: str = ""
     """File of the whole series, if the set names one."""
 

@@ -6,9 +6,13 @@ import os
 import re
 from dataclasses import dataclass, replace
 
-from subtomo.errors import InputError, SettingsError
+from subtomo.errors import InputError
 from subtomo.io.account import ACCOUNT_NAME
+from subtomo.io.star_write import is_writable
 from subtomo.model.plan import ExtractionPlan
+from subtomo.output.names import check_output_folder, check_paths, unopenable
+from subtomo.output.particle_files import SUFFIXES
+from subtomo.words import invisible
 
 _LONGEST_NAME = 200
 """Bytes of one path component; file systems allow 255, and suffixes are added."""
@@ -44,6 +48,12 @@ class OutputLayout:
                 check_name(tomogram.series.name, f"tomogram in {tomogram.series.source}")
             for particle in tomogram.particles:
                 check_name(str(particles.names[particle]), f"{particles.source}, row {particle + 1}: particle")
+        roots = [
+            layout.root(entry.series.name, name)
+            for entry in plan.series
+            for name in particles.names[entry.particles].tolist()
+        ]
+        check_paths(roots, SUFFIXES, particles.source)
         return layout
 
     def absolute(self) -> OutputLayout:
@@ -114,12 +124,9 @@ def output_folder(name: str) -> str:
     """Give the output folder with a slash at its end.
 
     Raises:
-        SettingsError: It has no name, which would make it the root of the file system.
+        SettingsError: It has no name, which would make it the root of the file system, or one that RELION misreads.
     """
-    if not name:
-        raise SettingsError(
-            "the output folder (output_dir) has no name; give one, or . for the present folder", field="output_dir"
-        )
+    check_output_folder(name)
     return name if name.endswith("/") else name + "/"
 
 
@@ -143,6 +150,12 @@ def check_name(name: str, where: str) -> None:
         problem = "has an @, which RELION takes for the number of an image"
     elif any(ord(character) < 32 or ord(character) == 127 for character in name) or "\\" in name:
         problem = "has a control character or a backslash"
+    elif (strange := invisible(name)) is not None:
+        problem = f"holds {strange}, which nobody sees"
+    elif not is_writable(name):
+        problem = "has quotes that cannot stand in a STAR file"
+    elif (reason := unopenable(name)) is not None:
+        problem = reason
     elif any(len(part.encode()) > _LONGEST_NAME for part in parts):
         problem = f"has a part of more than {_LONGEST_NAME} bytes"
     else:

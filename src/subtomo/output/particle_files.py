@@ -151,6 +151,10 @@ _FILES: dict[Output, tuple[ParticleFile, ...]] = {
 }  # fmt: skip
 
 
+SUFFIXES = tuple(dict.fromkeys(file.suffix for files in _FILES.values() for file in files))
+"""Of all files that a particle can have."""
+
+
 @cache
 def files_written(settings: ExtractionSettings, output: OutputSettings) -> tuple[ParticleFile, ...]:
     """List the files that each particle has, the main one last; none if particles are not written."""

@@ -24,19 +24,22 @@ from subtomo.output.particle_files import Role, suffix_of
 _BINNING_TOLERANCE = 0.01
 
 
-def write_records(plan: ExtractionPlan, layout: OutputLayout, files: OptimisationSet) -> None:
+def write_records(
+    plan: ExtractionPlan, layout: OutputLayout, files: OptimisationSet, *, keeps_coordinates: bool = True
+) -> None:
     """Write particles, what is left of trajectories, and last the optimisation set that names both.
 
     Args:
         plan: What was extracted.
         layout: Where it is.
         files: Input files that the optimisation set goes on naming.
+        keeps_coordinates: Write coordinates also where RELION loses them (quirk 16).
     """
     particle_files = _particle_files(plan, layout)
-    write_particles(layout.particles, plan, particle_files)
+    write_particles(layout.particles, plan, particle_files, keeps_coordinates=keeps_coordinates)
     if plan.settings.output is Output.PROJECTIONS:
         central = replace(particle_files, images=list(_central_sections(plan, layout)), ctf_images=None)
-        write_particles(layout.particles_for_class2d, plan, central)
+        write_particles(layout.particles_for_class2d, plan, central, keeps_coordinates=keeps_coordinates)
     written = files.overridden_by(OptimisationSet(particles=layout.particles))
     if plan.particles.trajectories is not None and plan.left_out:
         names = [str(plan.particles.names[i]) for i in plan.indices]

@@ -13,6 +13,7 @@ from subtomo.io.atomic import remove_leftovers, sync_files
 from subtomo.io.mrc_read import read_volume
 from subtomo.io.relion import OptimisationSet
 from subtomo.io.relion.left_out import write_left_out
+from subtomo.io.relion.output import loses_coordinates
 from subtomo.model.plan import ExtractionPlan, SeriesPlan
 from subtomo.model.settings import Output, OutputSettings
 from subtomo.model.subtomogram import Extracted, PseudoSubtomogram
@@ -117,9 +118,18 @@ class RelionTree(Sink[Written]):
         if self._ledger is not None:
             self._ledger.conclude()
         write_left_out(self._layout.left_out, plan)
-        write_records(plan, self._layout, self._files)
-        overflows = self.written.overflows
-        return (f"{overflows} value(s) were too large for half precision and became ±65504",) if overflows else ()
+        kept = self._output.keep_coordinates
+        write_records(plan, self._layout, self._files, keeps_coordinates=kept)
+        told, overflows = list[str](), self.written.overflows
+        if overflows:
+            told.append(f"{overflows} value(s) were too large for half precision and became ±65504")
+        if loses_coordinates(plan) and not kept:
+            told.append(
+                f"{self._layout.particles} has no coordinates, as RELION writes it if those in pixels are not moved "
+                "by the "
+                "offsets (keep_coordinates=False); no program can extract from it again"
+            )
+        return tuple(told)
 
     def close(self) -> None:
         """Write what the journal still holds back."""

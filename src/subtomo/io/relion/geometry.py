@@ -26,8 +26,9 @@ CAUSE = (
 
 def centre_distances_px(series: TiltSeries) -> NDArray[np.float64]:
     """Compute how far from each image's centre the tomogram's centre is seen, (n_tilts,) pixels."""
-    seen = project(series.tilts.projection, series.centre_px[None, :])[:, :2]
-    distances: NDArray[np.float64] = np.linalg.norm(seen - np.array(series.image_size) / 2.0, axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        seen = project(series.tilts.projection, series.centre_px[None, :])[:, :2]
+        distances: NDArray[np.float64] = np.hypot(*(seen - np.array(series.image_size) / 2.0).T)
     return distances
 
 

@@ -49,17 +49,29 @@ class ParticleFiles:
     """Of the images against the tilt images."""
 
 
-def write_particles(path: str | Path, plan: ExtractionPlan, files: ParticleFiles) -> None:
+def write_particles(
+    path: str | Path, plan: ExtractionPlan, files: ParticleFiles, *, keeps_coordinates: bool = True
+) -> None:
     """Write general, optics and particle tables; every value that extraction does not change stays as it was.
 
     Args:
         path: The file; its folder must exist.
         plan: What was extracted.
         files: Where it is.
+        keeps_coordinates: Write centred coordinates also where offsets are not applied to coordinates in pixels; RELION
+            then writes none (quirk 16).
     """
     plan = replace(plan, particles=with_tables(plan.particles))
-    tables = [_general(plan), _optics(plan, files), _particles(plan, files)]
+    particles = _particles(plan, files)
+    if keeps_coordinates and loses_coordinates(plan):
+        particles = _with_triple(particles, CENTRED, _stack(plan, _centred_angstrom))
+    tables = [_general(plan), _optics(plan, files), particles]
     write_tables(path, tables, number_labels=_NUMBERS)
+
+
+def loses_coordinates(plan: ExtractionPlan) -> bool:
+    """Tell whether RELION would write no coordinates: they are in pixels, and offsets are not applied (quirk 16)."""
+    return not plan.settings.moves_coordinates and not plan.particles.centred
 
 
 def _general(plan: ExtractionPlan) -> Table:

@@ -212,9 +212,24 @@ def _optics_groups(optics: Table) -> tuple[OpticsGroup, ...]:
         column("rlnAmplitudeContrast"),
         coefficients("rlnEvenZernike"),
         coefficients("rlnOddZernike"),
+        _image_binnings(optics, pixel_sizes),
+        _known_binnings(optics),
         strict=True,
     )
     return tuple(OpticsGroup(*row) for row in values)
+
+
+def _image_binnings(optics: Table, pixel_sizes: Float) -> list[float | None]:
+    """Give the binnings that follow from pixel sizes; None where there are none that make sense."""
+    if "rlnImagePixelSize" not in optics:
+        return [None] * len(optics)
+    return [ratio if ratio > 0 else None for ratio in (optics.floats("rlnImagePixelSize") / pixel_sizes).tolist()]
+
+
+def _known_binnings(optics: Table) -> list[float | None]:
+    if "rlnTomoSubtomogramBinning" not in optics:
+        return [None] * len(optics)
+    return [value if value > 0 else None for value in optics.floats("rlnTomoSubtomogramBinning").tolist()]
 
 
 def _invent_optics(table: Table, tomograms: TomogramSet) -> tuple[Table, Table]:

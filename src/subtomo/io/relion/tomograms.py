@@ -167,6 +167,7 @@ def tomogram_of(row: Table, tilts: Table, image_size: tuple[int, int] | None, pr
         optics_group_name=str(row.text("rlnOpticsGroupName")[0]) if "rlnOpticsGroupName" in row else name,
         source=f"{tilts.source}: table data_{tilts.name}",
         reconstruction=_reconstruction(row, project),
+        tomogram_binning=_binning(row),
         tilt_series_name=str(row.text("rlnTomoTiltSeriesName")[0]) if "rlnTomoTiltSeriesName" in row else "",
     )
 
@@ -203,6 +204,11 @@ def _reconstruction(row: Table, project: Project) -> Reconstruction | None:
     names = (split_format(str(row.text(label)[0]))[0] for label in labels)
     files = tuple(os.path.abspath(in_project(name, project)) for name in names)
     return Reconstruction(SummedVolume(files), _positive(row, "rlnTomoTomogramBinning"))
+
+
+def _binning(row: Table) -> float | None:
+    value = _number(row, "rlnTomoTomogramBinning", 0.0)
+    return value if value > 0 else None
 
 
 def _number(row: Table, label: str, default: float) -> float:

@@ -1,0 +1,86 @@
+"""Which names can become files: below the output folder, apart from each other, and open to RELION."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
+from subtomo.errors import InputError, SettingsError
+from subtomo.io.star_write import is_writable
+from subtomo.words import invisible, shown
+
+_LONGEST_PATH = 4000
+"""Bytes; systems allow 4096, and names of unfinished files are a little longer."""
+UNOPENABLE = {
+    ":": "which RELION takes for the beginning of a format",
+    "%": "which RELION takes for the mark of raw data",
+    "#": "which RELION takes for the mark of raw data",
+}
+"""Signs in file names after which RELION looks for another file."""
+
+
+def unopenable(name: str) -> str | None:
+    """Say why RELION could not open a file of this name, or None: ``has a %, which …``."""
+    sign = next((sign for sign in UNOPENABLE if sign in name), None)
+    return None if sign is None else f"has a {sign}, {UNOPENABLE[sign]}"
+
+
+def check_output_folder(name: str) -> None:
+    """Refuse a folder that files could not be named in.
+
+    Raises:
+        SettingsError: It has no name, or one that cannot stand in a STAR file, or that RELION would misread.
+    """
+    problem = None
+    strange = invisible(name)
+    if not name:
+        problem = "has no name, which would make it the root of the file system; give one, or . for the present folder"
+    elif strange is not None:
+        problem = f"is {shown(name)!r}, which holds {strange}; choose another name"
+    elif not is_writable(f"{name}/x"):
+        problem = f"is {shown(name)!r}, whose quotes cannot stand in a STAR file; choose another name"
+    elif (reason := unopenable(name)) is not None:
+        problem = f"is {shown(name)!r}, which {reason}, so that it would find no particle; choose another name"
+    if problem is not None:
+        raise SettingsError(f"the output folder (output_dir) {problem}", field="output_dir")
+
+
+def check_paths(roots: Sequence[str], suffixes: Iterable[str], source: str) -> None:
+    """Refuse names of particles whose files could not all be there.
+
+    Args:
+        roots: What the file names of each particle begin with.
+        suffixes: What they end in.
+        source: The particle set, for messages.
+
+    Raises:
+        InputError: A file of one particle would stand where another one needs a folder, or a path is too long.
+    """
+    known, endings = set(roots), tuple(suffixes)
+    folder = len(os.fsencode(os.getcwd())) + 1
+    longest = max(map(len, endings), default=0)
+    parents = set[str]()
+    for root in known:
+        parents.add(os.path.dirname(root))
+        # no character has more than four bytes
+        if 4 * len(root) + folder + longest > _LONGEST_PATH:
+            _check_length(root, longest)
+    for parent in sorted(parents):
+        while parent:
+            for ending in endings:
+                if parent.endswith(ending) and parent[: -len(ending)] in known:
+                    other = next(root for root in roots if root.startswith(f"{parent}/"))
+                    raise InputError(
+                        f"{source}: {shown(parent)} would be a file of particle {shown(parent[: -len(ending)])} and a "
+                        f"folder of particle {shown(other)} at the same time; rename one of them"
+                    )
+            parent = os.path.dirname(parent) if os.path.dirname(parent) != parent else ""
+
+
+def _check_length(root: str, longest: int) -> None:
+    length = len(os.fsencode(os.path.abspath(root))) + longest
+    if length > _LONGEST_PATH:
+        raise InputError(
+            f"{shown(root)}: the paths of this particle's files have {length} bytes, but systems allow some "
+            f"{_LONGEST_PATH}; use shorter names, or an output folder with a shorter path"
+        )
