@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
+import sys
 import unicodedata
 from collections.abc import Iterable
 from itertools import islice
@@ -37,6 +39,18 @@ def invisible(text: str) -> str | None:
     code = f"U+{ord(character):04X}"
     name = unicodedata.name(character, "a control character" if unicodedata.category(character) == "Cc" else "")
     return f"{code} ({name.lower()})" if name else code
+
+
+def unencodable(name: str) -> str | None:
+    """Say why a name cannot be one of a file in the present locale, with the way out; None if it can."""
+    way = "run with LC_ALL=C.UTF-8 or PYTHONUTF8=1"
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        return f"was given in bytes that the present locale ({sys.getfilesystemencoding()}) cannot read; {way}"
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return f"has characters that the present locale ({sys.getfilesystemencoding()}) cannot write; {way}"
+    return None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

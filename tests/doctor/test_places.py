@@ -19,8 +19,8 @@ def scaled(factor: float) -> Callable[[], None]:
 MISTAKES: dict[str, tuple[Callable[[], None], str]] = {
     "pixels": (scaled(1 / PIXEL_SIZE), "pixels from the centre"),
     "multiplied by the pixel size twice": (scaled(PIXEL_SIZE), "multiplied by the pixel size twice"),
-    "binned by 2": (scaled(1 / 2), "multiply by 2"),
-    "binning applied twice": (scaled(2), "divide by 2"),
+    "binned by 2": (scaled(1 / 2), "multiply by about 2"),
+    "binning applied twice": (scaled(2), "divide by about 2"),
     "swapped axes": (lambda: rewrite(np.swapaxes(images(), 1, 2)), "swapped"),
     "upside down": (lambda: rewrite(images()[:, ::-1]), "upside down"),
     "mirrored": (lambda: rewrite(images()[:, :, ::-1]), "mirrored left to right"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from subtomo.errors import InputError, InputWarning
-from subtomo.words import nearest
+from subtomo.words import nearest, unencodable
 
 _KINDS = (
     (stat.S_ISFIFO, "a named pipe"),
@@ -67,7 +67,7 @@ def open_file(path: str | os.PathLike[str], expected: str, *, advice: str = "cor
     try:
         # what is no file may block when it is opened, or do something
         _refuse_others(path, os.stat(path).st_mode, expected, advice)
-        stream = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+        stream = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
     except (OSError, ValueError) as error:
         raise _unreadable(path, error, expected, advice) from None
     try:
@@ -110,6 +110,8 @@ def similar_file(path: str | os.PathLike[str]) -> str:
 def _unreadable(path: str | os.PathLike[str], error: Exception, expected: str, advice: str) -> InputError:
     """Say why a file cannot be read, with the name that may be meant."""
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if isinstance(error, UnicodeEncodeError):
+        reason = (unencodable(str(path)) or reason).replace("; ", ": ")
     if isinstance(error, MemoryError):
         reason = "it does not fit into memory"
     suggestion = similar_file(path) if isinstance(error, FileNotFoundError) else ""

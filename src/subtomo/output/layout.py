@@ -12,7 +12,7 @@ from subtomo.io.star_write import is_writable
 from subtomo.model.plan import ExtractionPlan
 from subtomo.output.names import check_output_folder, check_paths, unopenable
 from subtomo.output.particle_files import SUFFIXES
-from subtomo.words import invisible
+from subtomo.words import invisible, unencodable
 
 _LONGEST_NAME = 200
 """Bytes of one path component; file systems allow 255, and suffixes are added."""
@@ -150,6 +150,8 @@ def check_name(name: str, where: str) -> None:
         problem = "has an @, which RELION takes for the number of an image"
     elif any(ord(character) < 32 or ord(character) == 127 for character in name) or "\\" in name:
         problem = "has a control character or a backslash"
+    elif (reason := unencodable(name)) is not None:
+        raise InputError(f"{where} {name!r} {reason}")
     elif (strange := invisible(name)) is not None:
         problem = f"holds {strange}, which nobody sees"
     elif not is_writable(name):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from subtomo.errors import InputError, SettingsError
 from subtomo.io.star_write import is_writable
-from subtomo.words import invisible, shown
+from subtomo.words import invisible, shown, unencodable
 
 _LONGEST_PATH = 4000
 """Bytes; systems allow 4096, and names of unfinished files are a little longer."""
@@ -35,6 +35,8 @@ def check_output_folder(name: str) -> None:
     strange = invisible(name)
     if not name:
         problem = "has no name, which would make it the root of the file system; give one, or . for the present folder"
+    elif (reason := unencodable(name)) is not None:
+        problem = f"is {shown(name)!r}, which {reason}"
     elif strange is not None:
         problem = f"is {shown(name)!r}, which holds {strange}; choose another name"
     elif not is_writable(f"{name}/x"):

@@ -15,6 +15,8 @@ from subtomo.words import listed
 
 FAR = 0.25
 """Fraction of the image's shorter side beyond which its centre does not show the tomogram's centre."""
+OFF_PX = 5.0
+"""The same in pixels where matrices have no translation at all, which no alignment gives."""
 MOST = 0.5
 """Fraction of the tilts from which something is wrong with all."""
 CAUSE = (
@@ -37,7 +39,8 @@ def misses_images(series: TiltSeries) -> str | None:
     if MISSING_TOMOGRAM_SIZE in series.size_px:
         return None
     distances = centre_distances_px(series)
-    far = ~(distances <= FAR * min(series.image_size))
+    moved = np.abs(series.tilts.projection[:, :2, 3]).max(axis=1) >= 1.0
+    far = ~(distances <= np.where(moved, FAR * min(series.image_size), OFF_PX))
     if far.mean() <= MOST:
         return None
     width, height = series.image_size
