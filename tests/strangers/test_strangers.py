@@ -12,7 +12,7 @@ import pytest
 
 from subtomo.cli import main
 from subtomo.errors import InputError
-from subtomo.io.files import without_format
+from subtomo.io.image_names import without_format
 from subtomo.io.mrc import ImageAddress, parse_image_name
 from subtomo.io.relion import read_particles
 from subtomo.io.star import find_table, read_tables, write_tables
@@ -44,7 +44,6 @@ def extracted(name: str) -> dict[str, bytes]:
         ("1@TS_254.mrcs:mrcs", ImageAddress("TS_254.mrcs", 0)),
         ("3@TS_254.ali:mrcs", ImageAddress("TS_254.ali", 2)),
         ("TS_254.st:mrc", ImageAddress("TS_254.st", 0)),
-        ("a:b/1.mrc", ImageAddress("a:b/1.mrc", 0)),
     ],
 )
 def test_s1_a_format_hint_is_no_part_of_the_name(name: str, address: ImageAddress) -> None:
@@ -93,7 +92,8 @@ def test_s2_a_table_may_be_empty(tmp_path: Path) -> None:
 def test_s5_optics_groups_are_found_by_their_numbers(project: Path) -> None:
     edit(project / "particles.star", "optics", rlnOpticsGroup=["7"])
     edit(project / "particles.star", "particles", rlnOpticsGroup=["7"] * 4)
-    assert read_particles("particles.star").optics_group.tolist() == [0] * 4
+    with pytest.warns(match="its groups are numbered 7"):
+        assert read_particles("particles.star").optics_group.tolist() == [0] * 4
 
 
 def test_s5_rows_of_the_optics_table_may_be_in_any_order(project: Path) -> None:
@@ -105,14 +105,15 @@ def test_s5_rows_of_the_optics_table_may_be_in_any_order(project: Path) -> None:
     two = two.with_column("rlnTomoTiltSeriesPixelSize", [f"{pixel:g}", f"{2 * pixel:g}"])
     write_tables("two.star", [two if table is optics else table for table in tables])
     edit(project / "two.star", "particles", rlnOpticsGroup=["1", "2", "2", "1"])
-    sizes = read_particles("two.star").pixel_size_angstrom
+    with pytest.warns(match="its groups are numbered 2, 1"):
+        sizes = read_particles("two.star").pixel_size_angstrom
     np.testing.assert_allclose(sizes, [2 * pixel, pixel, pixel, 2 * pixel])
 
 
 def test_s5_a_number_that_two_groups_have_is_refused(project: Path) -> None:
     tables = [t.take([0, 0]) if t.name == "optics" else t for t in read_tables("particles.star")]
     write_tables("twice.star", tables)
-    with pytest.raises(InputError, match="rlnOpticsGroup is 1 in rows 1 and 2"):
+    with pytest.raises(InputError, match=r"optics group 1 stands in more than one row.*rlnOpticsGroup"):
         read_particles("twice.star")
 
 
@@ -146,14 +147,17 @@ def test_a2_a_stack_longer_than_its_header_says_is_refused_or_warned_of(
         stream.write(b"a few words behind the pixels")
     assert extracted("longer") == expected
     warned = capsys.readouterr().err
-    assert warned.count("the rest is not read. Is the header right?") == 1
+    assert warned.count("mode or size in the header seem to be wrong") == 1
     assert f"{image.name}: has {image.stat().st_size} bytes" in warned
     shutil.copy("kept", image)
     with open(image, "r+b") as stream:
         stream.seek(12)
         stream.write(np.int32(0).tobytes())  # a stamp of one byte per pixel on pixels of four
     assert main((*COMMAND, "--o", "stamped/")) == 1
-    assert "it holds 4 times as much, so mode or size in the header are wrong" in capsys.readouterr().err
+    assert (
+        "the pixels take 4 times as much room as it says, so that mode or size in the header are wrong"
+        in capsys.readouterr().err
+    )
     assert not Path("stamped/Subtomograms").exists()
 
 

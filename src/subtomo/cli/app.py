@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from io import TextIOWrapper
-from typing import Any
 
 from cyclopts import App, CycloptsError
 from rich.console import Console
@@ -91,25 +88,6 @@ def run(argv: Sequence[str] | None = None) -> int:
         error(str(problem))
         return problem.exit_code
     return 1
-
-
-@contextmanager
-def _input_warnings() -> Iterator[None]:
-    """Print what readers warn of as this program's warnings, each once."""
-    seen = set[str]()
-    with warnings.catch_warnings():
-        shown = warnings.showwarning
-
-        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-            if not issubclass(category, InputWarning):
-                shown(message, category, *where, **more)
-            elif str(message) not in seen:
-                seen.add(str(message))
-                warn(str(message))
-
-        warnings.showwarning = show
-        warnings.simplefilter("always", InputWarning)
-        yield
 
 
 def _dispatch(words: list[str]) -> int:

@@ -205,9 +205,8 @@ def _swapped_axes(placed: Sequence[Placed]) -> Iterator[Finding]:
             yield warning(
                 "image size",
                 f"tomogram {one.tomogram.name}",
-                f"images of {width} x {height} pixels show {100 * given:.0f} % of the particles at low "
-                f"tilts, "
-                f"images of {height} x {width} would show {100 * turned:.0f} %",
+                f"images of {width} x {height} pixels show {100 * given:.0f} % of the particles at low tilts, images "
+                f"of {height} x {width} would show {100 * turned:.0f} %",
                 "width and height seem to be swapped; write the images with their axes in the order that "
                 "the alignment saw",
             )

@@ -109,9 +109,8 @@ def _axes(series: TiltSeries) -> Iterator[Finding]:
         yield warning(
             "outliers",
             series.source,
-            f"the tilt axis of {rows.size} tilt(s) is off that of the others by up to "
-            f"{np.abs(off[rows]).max():.0f}°: rows "
-            f"{_rows(rows)}",
+            f"the tilt axis of {rows.size} tilt(s) is off that of the others by up to {np.abs(off[rows]).max():.0f}°: "
+            f"rows {_rows(rows)}",
             _LEAVE_OUT,
         )
 
@@ -135,9 +134,8 @@ def _stage(series: TiltSeries) -> Iterator[Finding]:
         yield warning(
             "outliers",
             series.source,
-            f"the tilt angle of {rows.size} tilt(s) is off that of the stage by up to {best[rows].max():.0f}°, "
-            "unlike that "
-            f"of the others: rows {_rows(rows)}",
+            f"the tilt angle of {rows.size} tilt(s) is off that of the stage by up to {best[rows].max():.0f}°, unlike "
+            f"that of the others: rows {_rows(rows)}",
             _LEAVE_OUT,
         )
 

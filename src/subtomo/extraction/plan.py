@@ -195,8 +195,7 @@ def _beyond(particles: ParticleSet, particle: int, tomogram: TiltSeries, visible
     depth, height, width = getattr(volume, "shape", (0, 0, 0))
     reason = (
         f"its sphere lies outside the reconstruction of {width} x {height} x {depth} voxels, so that nothing can be "
-        "cut "
-        "there; check its coordinates, and the binning of the reconstruction, if that surprises"
+        "cut there; check its coordinates, and the binning of the reconstruction, if that surprises"
     )
     return LeftOut(particle, name, tomogram.name, visible, "outside the reconstruction", reason)
 

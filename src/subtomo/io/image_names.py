@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,9 +67,14 @@ def split_format(name: str) -> tuple[str, str]:
 
 
 def without_format(path: str) -> tuple[str, str]:
-    """Split a path into the file and the format behind a colon, "" if none is there; no name is refused."""
+    """Split a path into the file and the format behind a colon, "" if none is there; no name is refused.
+
+    A file that has such a name keeps it.
+    """
     file, colon, format_ = path.rpartition(":")
-    return (file, format_.lower()) if colon and format_.lower() in FORMATS else (path, "")
+    if not colon or format_.lower() not in FORMATS or os.path.exists(path):
+        return path, ""
+    return file, format_.lower()
 
 
 def parse_image_name(name: str) -> ImageAddress:

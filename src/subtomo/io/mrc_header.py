@@ -170,21 +170,6 @@ def _odd_bytes(raw: bytes, header: MrcHeader) -> Iterator[Oddity]:
         )
 
 
-def _judge_surplus(header: MrcHeader, file_bytes: int, expected_bytes: int) -> None:
-    """Refuse a file that holds its pixels several times over, and warn of any other that is longer than it says."""
-    content, said = file_bytes - header.data_offset, header.nz * header.section_bytes
-    sizes = (
-        f"{header.path}: has {file_bytes} bytes, but its header says {header.nx} x {header.ny} x {header.nz} pixels of "
-        f"mode {header.mode} ({MODES[header.mode]}), which are {expected_bytes}"
-    )
-    if content % said == 0:
-        raise InputError(
-            f"{sizes}: it holds {content // said} times as much, so mode or size in the header are wrong; correct it, "
-            "or write the file again"
-        )
-    warnings.warn(f"{sizes}; the rest is not read. Is the header right?", InputWarning, stacklevel=4)
-
-
 def _pixel_size(fields: np.void) -> float:
     """Give the pixel size along x, Å; 0 if it is not above zero and finite."""
     length, pixels = float(fields["cella"]["x"]), int(fields["mx"])

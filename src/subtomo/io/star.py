@@ -191,7 +191,7 @@ def _read_loop(source: _Source, position: int) -> tuple[dict[str, TextArray], in
         position = following
     if not labels:
         raise source.error(start - 1, "found loop_ without any _label line after it; add the labels")
-    if position >= len(source.raw) or source.raw.startswith(b"data_", position):
+    if position >= len(source.raw) or source.line(position)[0].startswith(b"data_"):
         return {label: np.empty(0, dtype=TEXT) for label in labels}, position
     blank = _BLANK_LINE.search(source.raw, position - 1)
     end, following = (blank.start() + 1, blank.end()) if blank else (len(source.raw), len(source.raw))

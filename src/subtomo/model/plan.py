@@ -96,8 +96,7 @@ class ExtractionPlan:
         rest = f", the others for {len(others)} other reason(s)" if others else ""
         return (
             f"{self.particles.source}: all {len(self.left_out)} particles are left out, {count} of them "
-            f"{cause}{rest}; for "
-            f"instance {example.name}: {example.reason}"
+            f"{cause}{rest}; for instance {example.name}: {example.reason}"
         )
 
     @property

@@ -174,8 +174,7 @@ class Table:
         others = f" ({len(broken)} rows are like this)" if len(broken) > 1 else ""
         warnings.warn(
             f"{self._where()}, row {row + 1}: {label} is {tokens[row]}, but must be a whole number; RELION reads "
-            f"{taken}, "
-            f"which is taken here, too{others}{meant}; write whole numbers",
+            f"{taken}, which is taken here, too{others}{meant}; write whole numbers",
             InputWarning,
             stacklevel=2,
         )

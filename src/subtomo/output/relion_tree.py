@@ -126,8 +126,7 @@ class RelionTree(Sink[Written]):
         if loses_coordinates(plan) and not kept:
             told.append(
                 f"{self._layout.particles} has no coordinates, as RELION writes it if those in pixels are not moved "
-                "by the "
-                "offsets (keep_coordinates=False); no program can extract from it again"
+                "by the offsets (keep_coordinates=False); no program can extract from it again"
             )
         return tuple(told)
 

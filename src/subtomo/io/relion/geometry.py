@@ -46,8 +46,7 @@ def misses_images(series: TiltSeries) -> str | None:
     width, height = series.image_size
     return (
         f"the tomogram's centre is seen {np.median(distances):.0f} pixels from the image's centre in the median, and "
-        "far "
-        f"from it in {int(far.sum())} of {len(far)} tilts (images are {width} x {height} pixels)"
+        f"far from it in {int(far.sum())} of {len(far)} tilts (images are {width} x {height} pixels)"
     )
 
 

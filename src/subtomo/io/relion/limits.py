@@ -60,7 +60,6 @@ def _within(table: Table, label: str, largest: float, kind: str) -> NDArray[np.f
         others = f" ({wrong.size} rows are like this)" if wrong.size > 1 else ""
         raise InputError(
             f"{table.source}: table data_{table.name}, row {row + 1}: {label} is {values[row]:g}{others}, expected "
-            f"{kind}, "
-            f"within ±{largest:g}; correct it"
+            f"{kind}, within ±{largest:g}; correct it"
         )
     return values

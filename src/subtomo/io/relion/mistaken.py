@@ -58,8 +58,7 @@ def _other(tables: Sequence[Table], source: str, wanted: str, kind: str) -> Inpu
     if any(all(label in table for label in _OF_TILTS) for table in filled):
         return InputError(
             f"{source}: this is the table of one tilt series, expected a {kind}; the tomogram set names such tables, "
-            "one "
-            "for each tomogram"
+            "one for each tomogram"
         )
     if find_table(tables, "job") is not None or find_table(tables, "joboptions_values") is not None:
         return InputError(f"{source}: this is a job of RELION (job.star), expected a {kind}; give a file of its output")
@@ -67,15 +66,13 @@ def _other(tables: Sequence[Table], source: str, wanted: str, kind: str) -> Inpu
     if unnamed is not None:
         return InputError(
             f"{source}: found data_ with {len(unnamed)} row(s), a table without a name, expected data_{wanted}; "
-            "rename it "
-            f"to data_{wanted}"
+            f"rename it to data_{wanted}"
         )
     similar = next((table for table in filled if nearest(table.name, [wanted])), None)
     if similar is not None:
         return InputError(
             f"{source}: found data_{shown(similar.name)} with {len(similar)} row(s), expected data_{wanted}; rename "
-            "it to "
-            f"data_{wanted}"
+            f"it to data_{wanted}"
         )
     return None
 

@@ -29,9 +29,8 @@ def in_order(optics: Table) -> Table:
     repeated = [number for number, count in Counter(numbers.tolist()).items() if count > 1]
     if repeated:
         raise InputError(
-            f"{optics.source}: table data_{optics.name}: optics group {listed(repeated)} stands in more than one "
-            "row, so "
-            f"that nothing tells which one a particle has; number the rows from 1 ({_GROUP})"
+            f"{optics.source}: table data_{optics.name}: optics group {listed(repeated)} stands in more than one row, "
+            f"so that nothing tells which one a particle has; number the rows from 1 ({_GROUP})"
         )
     if (numbers == np.arange(1, len(numbers) + 1)).all():
         return optics

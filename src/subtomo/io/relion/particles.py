@@ -152,26 +152,6 @@ def with_names(table: Table) -> Table:
     return table.with_column("rlnTomoParticleName", names)
 
 
-def group_numbers(optics: Table) -> list[int]:
-    """Give the numbers of optics groups, one per row of their table; without numbers they count from 1.
-
-    Raises:
-        InputError: A number is there twice.
-    """
-    label = "rlnOpticsGroup"
-    if label not in optics:
-        return list(range(1, len(optics) + 1))
-    numbers: list[int] = optics.ints(label).tolist()
-    twice = next((number for number in numbers if numbers.count(number) > 1), None)
-    if twice is not None:
-        rows = [row + 1 for row, number in enumerate(numbers) if number == twice]
-        raise InputError(
-            f"{optics.source}: table data_optics: {label} is {twice} in rows {rows[0]} and {rows[1]}, so nobody knows "
-            "which of them particles of that group belong to; give every group a number of its own"
-        )
-    return numbers
-
-
 def _group_index(table: Table, optics: Table) -> NDArray[np.int64]:
     """Turn group numbers into rows of the optics table."""
     groups = table.whole_numbers("rlnOpticsGroup")
@@ -179,7 +159,6 @@ def _group_index(table: Table, optics: Table) -> NDArray[np.int64]:
     wrong = np.flatnonzero(rows < 0)
     if wrong.size:
         row = int(wrong[0])
-        known = ", ".join(map(str, numbers[:8]))
         raise InputError(
             f"{table.source}: table data_particles, row {row + 1}: rlnOpticsGroup is {groups[row]}, but the optics "
             f"table has {known_groups(optics)} only; add a row for it, or correct the number"

@@ -19,7 +19,6 @@ from subtomo.io.relion.particles import (
     ORIGIN,
     SUBTOMOGRAM_ANGLES,
     assemble,
-    group_numbers,
     particle_table,
     with_names,
     with_optics,
