@@ -146,7 +146,7 @@ def test_a22_nor_are_they_whole_numbers(capsys: Errors) -> None:
 @pytest.mark.usefixtures("project")
 def test_swapped_files_are_recognised_by_what_they_hold(capsys: Errors) -> None:
     assert extract("--t", "particles.star", "--p", "tomograms.star") == 1
-    assert "this is a particle set: swap --t and --p" in capsys.readouterr().err
+    assert "this is a particle set: swap tomograms and particles (--t, --p)" in capsys.readouterr().err
     assert "this is a particle set: swap" in told(doctor("--t", "particles.star", "--p", "tomograms.star")[1])
 
 

@@ -14,7 +14,7 @@ from subtomo.errors import InputError, InputWarning
 from subtomo.words import nearest, unencodable
 
 _KINDS = (
-    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
     (stat.S_ISSOCK, "a socket"),

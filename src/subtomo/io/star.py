@@ -81,6 +81,8 @@ def read_tables(path: str | Path) -> list[Table]:
             raise source.error(position, f"found {_show(line)} outside any table; {hint}")
         position = following
     if not tables:
+        if (kind := recognised(source.raw)) is not None:
+            raise InputError(f"{source.path}: {kind.words}, expected a STAR file; {kind.advice}")
         raise InputError(f"{source.path}: no line starts with data_, so this is no STAR file; check the file name")
     return tables
 

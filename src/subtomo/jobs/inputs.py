@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from subtomo.errors import InputError, SettingsError
 from subtomo.io.project import Project, in_project, seen_from
+from subtomo.io.reading import similar_file
 from subtomo.io.relion import OptimisationSet, read_optimisation_set
 
 
@@ -43,9 +44,11 @@ def needed_file(name: str | None, kind: str, optimisation_set_file: str | None, 
             f"{optimisation_set_file}: the optimisation set names no {kind} file, and none is given ({kind}); name it",
             field=kind,
         )
-    if not os.path.exists(in_project(name, project)):
+    path = in_project(name, project)
+    if not os.path.exists(path):
         raise InputError(
-            f"{kind} file {name} does not exist (looked from {seen_from(project)}); names are relative to "
+            f"{kind} file {name} does not exist (looked from {seen_from(project)}){similar_file(path)}; names are "
+            "relative to "
             "the folder of the project, by default the one where the command runs"
         )
     return name
