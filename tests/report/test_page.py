@@ -169,6 +169,18 @@ def test_input_files_are_those_that_the_account_names(
     assert write_report(tmp_path / "copy" / name).notes == ()
 
 
+def test_an_output_folder_may_be_a_link_to_another_disk(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(project, copy)
+    (tmp_path / "disk").mkdir()
+    (copy / "out").rename(tmp_path / "disk" / "there")
+    (copy / "out").symlink_to(tmp_path / "disk" / "there")
+    monkeypatch.chdir(tmp_path)
+    assert write_report(copy / "out").notes == ()
+
+
 def test_an_account_alone_makes_a_page_that_says_what_is_missing(project: Path, tmp_path: Path) -> None:
     shutil.copy("out/extraction_summary.json", tmp_path)
     page = page_of(tmp_path, project=tmp_path)

@@ -20,6 +20,7 @@ from subtomo.model.settings import DataTerm, ExtractionSettings, OutputSettings
 
 ACCOUNT_NAME = "extraction_summary.json"
 """Of the account, beside the particles."""
+_FIRST, _LAST = ("program", "command", "project", "inputs"), ("settings", "left_out", "failures", "noise")
 _LARGEST = 2**63 - 1
 _SHOWN = 60
 
@@ -37,6 +38,7 @@ def write_account(path: str | os.PathLike[str], account: ExtractionSummary) -> N
     """Write an account as JSON: settings of numbers and of files in one table, everything else under its own name."""
     plain = _plain(account)
     plain["settings"] |= plain.pop("output")
+    plain = {name: plain[name] for name in sorted(plain, key=_place)}
     with atomic_write(path, durable=True) as stream:
         stream.write((json.dumps(plain, indent=2, ensure_ascii=False) + "\n").encode())
 
@@ -85,6 +87,12 @@ def recorded_data_term(folder: str | os.PathLike[str]) -> DataTerm:
         raise InputError(
             f"{error}, or say how the data of these particles were added up (data_term)", field="data_term"
         ) from error
+
+
+def _place(name: str) -> int:
+    """Tell where a field stands in the file: first what was run, last what is long."""
+    order = (*_FIRST, "", *_LAST)
+    return order.index(name if name in order else "")
 
 
 def plain_settings(settings: ExtractionSettings | OutputSettings) -> dict[str, Any]:

@@ -169,7 +169,7 @@ def _account(plan: ExtractionPlan, folder: str, output: OutputSettings, files: O
         n_extracted=0,
         inputs=InputFiles(**vars(files)),
         # relative, so that it still holds when the project is moved with its folders
-        project=os.path.relpath(os.path.realpath(os.curdir), os.path.realpath(folder)),
+        project=os.path.relpath(os.curdir, folder),
         program=f"subtomo {version('subtomo')}",
     )
 

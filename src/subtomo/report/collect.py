@@ -221,15 +221,17 @@ def collect(folder: str | os.PathLike[str], project: str | os.PathLike[str] | No
     """
     absolute = Path(folder).resolve()
     account = read_account(absolute)
-    base = Path(project).resolve() if project is not None else _project(absolute, account)
+    base = Path(project).resolve() if project is not None else _project(os.path.abspath(folder), account)
     return _Collector(absolute, base, account).collect()
 
 
-def _project(folder: Path, account: ExtractionSummary) -> Path:
+def _project(named_folder: str, account: ExtractionSummary) -> Path:
     """Find the folder of the project: where the account says, the present one, or what the output folder was in."""
-    named = (folder / account.project).resolve()
-    if account.project and (named / account.output_dir).resolve() == folder:
-        return named
+    folder = Path(named_folder).resolve()
+    # links are not followed: an output folder may be one that leads to another disk
+    recorded = Path(os.path.normpath(os.path.join(named_folder, account.project)))
+    if account.project and (recorded / account.output_dir).resolve() == folder:
+        return recorded
     here = Path.cwd()
     if (here / account.output_dir).resolve() == folder:
         return here
