@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from subtomo.errors import InputError
 from subtomo.io.files import without_format
-from subtomo.io.mrc_header import MODE_4_BIT, MrcHeader, read_header
+from subtomo.io.mrc_header import MODE_4_BIT, MrcHeader, read_header, unreadable
 
 __all__ = ["ImageAddress", "MrcHeader", "TiltImages", "parse_image_name", "read_header"]
 
@@ -197,13 +197,23 @@ class TiltImages:
 
 
 def map_sections(header: MrcHeader) -> NDArray[Any]:
-    """Map all sections (nz, ny, nx) as they are in the file; rows of 4-bit pixels stay packed in bytes."""
+    """Map all sections (nz, ny, nx) as they are in the file; rows of 4-bit pixels stay packed in bytes.
+
+    Raises:
+        InputError: The file has gone since its header was read, or has become too short.
+    """
     if header.mode == MODE_4_BIT:
         dtype, row = np.dtype(np.uint8), (header.nx + 1) // 2
     else:
         dtype, row = dtype_from_mode(header.mode).newbyteorder(header.byte_order), header.nx
     shape = (header.nz, header.ny, row)
-    return np.memmap(header.path, dtype=dtype, mode="r", offset=header.data_offset, shape=shape).view(np.ndarray)
+    try:
+        mapped = np.memmap(header.path, dtype=dtype, mode="r", offset=header.data_offset, shape=shape)
+    except OSError as error:
+        raise unreadable(header.path, error) from error
+    except ValueError as error:
+        raise InputError(f"{header.path}: has become shorter while it was read; copy or make it again.") from error
+    return mapped.view(np.ndarray)
 
 
 def native_section(section: NDArray[Any], header: MrcHeader) -> NDArray[Any]:

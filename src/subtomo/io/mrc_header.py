@@ -119,10 +119,15 @@ def _read_start(path: Path) -> tuple[bytes, int]:
     except IsADirectoryError as error:
         raise InputError(f"{path}: is a folder, expected an MRC file; correct the name.") from error
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}), expected an MRC file; correct the name, or run in the folder "
-            "that names in STAR files are relative to."
-        ) from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: str | os.PathLike[str], error: OSError) -> InputError:
+    """Put into words why a file cannot be read."""
+    return InputError(
+        f"{path}: cannot be read ({error.strerror}), expected an MRC file; correct the name, or run in the folder "
+        "that names in STAR files are relative to."
+    )
 
 
 def _interpret(raw: bytes, path: str | os.PathLike[str]) -> tuple[str, np.void]:
