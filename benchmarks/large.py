@@ -20,10 +20,9 @@ import numpy as np
 from benchmarks.measure import REPOSITORY, Run, Sample, ask, extract, run, table, verdict
 from benchmarks.project import N_TILTS, write_particles
 from subtomo.extraction.plan import plan_extraction
-from subtomo.model.optics import Microscope, OpticsGroup
+from subtomo.model.optics import Microscope
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import ExtractionSettings
-from subtomo.model.table import Table, text_array
 from subtomo.model.tilt_series import Tilts, TiltSeries, TomogramSet
 from subtomo.physics.projection import projection_from_angles
 
@@ -121,22 +120,13 @@ def _tomograms() -> TomogramSet:
 def _particles() -> ParticleSet:
     random = np.random.default_rng(5)
     each = N_PLANNED // N_TOMOGRAMS
-    names = text_array([f"TS_{i // each}/{i % each + 1}" for i in range(N_PLANNED)])
-    tomogram_names = text_array([f"TS_{i // each}" for i in range(N_PLANNED)])
     half = np.array(TOMOGRAM_SIZE) * PIXEL_ANGSTROM / 2
-    return ParticleSet(
-        names=names,
-        tomogram_names=tomogram_names,
-        coordinates=random.uniform(-half, half, (N_PLANNED, 3)),
+    return ParticleSet.at(
+        [f"TS_{i // each}" for i in range(N_PLANNED)],
+        random.uniform(-half, half, (N_PLANNED, 3)),
+        pixel_size_angstrom=PIXEL_ANGSTROM,
         centred=True,
-        origin_angstrom=np.zeros((N_PLANNED, 3)),
-        subtomogram_angles_deg=random.uniform(-180, 180, (N_PLANNED, 3)),
-        angles_deg=np.zeros((N_PLANNED, 3)),
-        optics_group=np.zeros(N_PLANNED, np.int64),
-        optics_groups=(OpticsGroup("optics1", PIXEL_ANGSTROM, 300.0, 2.7, 0.07),),
-        table=Table("particles", {"rlnTomoName": tomogram_names, "rlnTomoParticleName": names}),
-        optics_table=Table("optics", {"rlnOpticsGroup": text_array(["1"])}),
-        source="particles.star",
+        angles_deg=random.uniform(-180, 180, (N_PLANNED, 3)),
     )
 
 

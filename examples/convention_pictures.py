@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from subtomo.conventions import integer_centre
 from subtomo.extraction.plan import plan_extraction
-from subtomo.model.optics import Microscope, OpticsGroup
+from subtomo.model.optics import Microscope
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import ExtractionSettings
-from subtomo.model.table import text_array
 from subtomo.model.tilt_series import Tilts, TiltSeries, TomogramSet
 from subtomo.physics.orientation import euler_to_matrix
 from subtomo.physics.projection import project, projection_from_angles
@@ -189,20 +188,7 @@ def tomogram(tilts: Float, *, size: int = SIDE, hand: float = 1.0) -> TiltSeries
 
 def plan_of(scene: TiltSeries, centred_angstrom: Float) -> Any:
     """Plan the extraction of particles at centred coordinates (n, 3)."""
-    n = len(centred_angstrom)
-    none = np.zeros((n, 3))
-    particles = ParticleSet(
-        names=text_array([f"TS/{i + 1}" for i in range(n)]),
-        tomogram_names=text_array(["TS"] * n),
-        coordinates=centred_angstrom,
-        centred=True,
-        origin_angstrom=none,
-        subtomogram_angles_deg=none,
-        angles_deg=none,
-        optics_group=np.zeros(n, np.int64),
-        optics_groups=(OpticsGroup("TS", PIXEL_ANGSTROM, 300.0, 2.7, 0.1),),
-        source="drawing",
-    )
+    particles = ParticleSet.at("TS", centred_angstrom, pixel_size_angstrom=PIXEL_ANGSTROM, centred=True)
     settings = ExtractionSettings(box_size=4, min_tilts=0)
     return plan_extraction(TomogramSet((scene,)), particles, settings).series[0]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from subtomo import ExtractionSettings, PseudoSubtomograms, extract, read_particles, read_tomograms
+from subtomo import ExtractionSettings, ParticleSet, PseudoSubtomograms, extract, read_particles, read_tomograms
 
 out = Path(
     sys.argv[1] if len(sys.argv) > 1 and Path(sys.argv[0]).name == "notebook.py" else "notebook-output"
@@ -104,3 +104,16 @@ print(f"{summary.n_extracted} of {summary.n_particles} written to {summary.star_
 for left in summary.left_out[:2]:
     print(f"{left.name}: {left.reason}")
 # --8<-- [end:write]
+
+# %% [markdown]
+# ## Particles from arrays
+# Places may come from anywhere; no STAR file is needed.
+
+# %%
+# --8<-- [start:arrays]
+places_px = plan.positions_px[:20] + np.random.default_rng(0).normal(scale=0.5, size=(20, 3))
+picked = ParticleSet.at("TS_254", places_px, pixel_size_angstrom=series.pixel_size_angstrom)
+print(PseudoSubtomograms(tomograms, picked, coarse)[0].data.shape)
+written = extract(tomograms, picked, replace(coarse, min_tilts=1), f"{out}/Picked/")
+print(f"{written.n_extracted} of {written.n_particles} written to {written.star_file}")
+# --8<-- [end:arrays]

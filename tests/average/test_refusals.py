@@ -93,7 +93,7 @@ def test_optics_groups_of_different_size_are_refused(own: Path, capsys: Capture)
     tables = read_tables(path)
     optics = find_table(tables, "optics")
     assert optics is not None
-    twice = optics.take([0, 0]).with_column("rlnImageSize", ["24", "32"])
+    twice = optics.take([0, 0]).with_column("rlnOpticsGroup", ["1", "2"]).with_column("rlnImageSize", ["24", "32"])
     write_tables(path, [twice if table.name == "optics" else table for table in tables])
     assert "rlnImageSize is 24 voxels in row 1 and 32 voxels in row 2" in refusal(FILES, capsys)
 

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from subtomo.model.optics import Microscope, OpticsGroup
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import ExtractionSettings
-from subtomo.model.table import Table, text_array
+from subtomo.model.table import text_array
 from subtomo.model.tilt_series import Tilts, TiltSeries, TomogramSet
 from subtomo.physics.projection import projection_from_angles
 
@@ -80,11 +80,9 @@ def particle_set(
     coordinates = rng.uniform(-40.0, 40.0, (n, 3)) if coordinates_angstrom is None else coordinates_angstrom
     names = [f"{name}/{i + 1}" for i, name in enumerate(tomogram_names)]
     group = OpticsGroup("first", PIXEL_SIZE, 300.0, 2.7, 0.07)
-    columns = {"rlnTomoParticleName": text_array(names), "rlnTomoName": text_array(tomogram_names)}
-    optics = {"rlnOpticsGroup": text_array(["1"]), "rlnTomoTiltSeriesPixelSize": text_array([str(PIXEL_SIZE)])}
     particles = ParticleSet(
-        names=columns["rlnTomoParticleName"],
-        tomogram_names=columns["rlnTomoName"],
+        names=text_array(names),
+        tomogram_names=text_array(tomogram_names),
         coordinates=np.array(coordinates, dtype=np.float64),
         centred=True,
         origin_angstrom=rng.uniform(-5.0, 5.0, (n, 3)),
@@ -92,8 +90,6 @@ def particle_set(
         angles_deg=rng.uniform(-180.0, 180.0, (n, 3)),
         optics_group=np.zeros(n, np.int64),
         optics_groups=(group,),
-        table=Table("particles", columns),
-        optics_table=Table("optics", optics),
         source="particles.star",
     )
     return replace(particles, **changes)
@@ -101,8 +97,7 @@ def particle_set(
 
 def renamed(particles: ParticleSet, names: Sequence[str]) -> ParticleSet:
     """Give particles other names."""
-    table = particles.table.with_column("rlnTomoParticleName", names)
-    return replace(particles, names=table.text("rlnTomoParticleName"), table=table)
+    return replace(particles, names=text_array(names))
 
 
 SETTINGS = ExtractionSettings(box_size=24, crop_size=16)

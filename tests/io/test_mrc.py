@@ -11,7 +11,7 @@ import pytest
 from mrcfile.dtypes import HEADER_DTYPE
 
 from subtomo.errors import InputError
-from subtomo.io.mrc import ImageAddress, TiltImages, parse_image_name, read_header
+from subtomo.io.mrc import ImageAddress, TiltImages, map_sections, parse_image_name, read_header
 
 MODE_OF = {"i1": 0, "i2": 1, "f4": 2, "u2": 6, "f2": 12}
 
@@ -206,3 +206,23 @@ def test_reading_ahead_asks_for_the_bytes_of_the_rows_and_no_others(
     content = (tmp_path / "a.mrcs").read_bytes()
     assert b"".join(content[start : start + size] for start, size in asked) == data[2, 10:290].tobytes()
     assert max(size for _, size in asked) == 1 << 17
+
+
+def test_a_file_that_vanishes_after_its_header_was_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "gone.mrc"
+    with mrcfile.new(path) as file:
+        file.set_data(np.zeros((2, 4, 4), np.float32))
+    header = read_header(path)
+    path.unlink()
+    with pytest.raises(InputError, match=r"gone\.mrc: cannot be read \(No such file or directory\)"):
+        map_sections(header)
+
+
+def test_a_file_that_is_cut_after_its_header_was_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "cut.mrc"
+    with mrcfile.new(path) as file:
+        file.set_data(np.zeros((2, 4, 4), np.float32))
+    header = read_header(path)
+    path.write_bytes(path.read_bytes()[:1030])
+    with pytest.raises(InputError, match=r"cut\.mrc: has become shorter while it was read"):
+        map_sections(header)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import shutil
 from importlib.metadata import PackageNotFoundError
@@ -151,6 +152,33 @@ def test_missing_tilt_images_are_named_and_the_rest_is_shown(project: Path, tmp_
 def test_a_moved_output_folder_is_shown_if_the_project_is_named(project: Path, tmp_path: Path) -> None:
     shutil.copytree("out", tmp_path / "elsewhere")
     assert "Please note" not in page_of(tmp_path / "elsewhere", project=project)
+
+
+@pytest.mark.parametrize("name", ["out", "zarr"])
+def test_input_files_are_those_that_the_account_names(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    shutil.copytree(project, tmp_path / "copy")
+    account = tmp_path / "copy" / name / "extraction_summary.json"
+    plain = json.loads(account.read_text())
+    assert plain["inputs"]["particles"] == "particles.star"
+    assert plain["project"] == ".."
+    # neither the command nor the present folder nor the name of the output folder leads to the project
+    account.write_text(json.dumps({**plain, "command": [], "output_dir": str(tmp_path / "copy" / name) + "/"}))
+    monkeypatch.chdir(tmp_path)
+    assert write_report(tmp_path / "copy" / name).notes == ()
+
+
+def test_an_output_folder_may_be_a_link_to_another_disk(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(project, copy)
+    (tmp_path / "disk").mkdir()
+    (copy / "out").rename(tmp_path / "disk" / "there")
+    (copy / "out").symlink_to(tmp_path / "disk" / "there")
+    monkeypatch.chdir(tmp_path)
+    assert write_report(copy / "out").notes == ()
 
 
 def test_an_account_alone_makes_a_page_that_says_what_is_missing(project: Path, tmp_path: Path) -> None:

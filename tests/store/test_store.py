@@ -16,6 +16,7 @@ import pytest
 from subtomo.errors import AbortedError, InputError, SettingsError
 from subtomo.extraction.sequence import PseudoSubtomograms
 from subtomo.io import zarr_store
+from subtomo.io.relion.tables import tables_of
 from subtomo.io.zarr_read import StoredSubtomograms
 from subtomo.jobs.context import RunContext
 from subtomo.jobs.extract import store_particles
@@ -92,9 +93,10 @@ def test_a_store_says_what_is_in_it(tmp_path: Path) -> None:
     assert stored.attributes["program"].startswith("subtomo ")
     assert stored.attributes["optics"]["rlnOpticsGroup"] == ["1"]
     table = stored.table()
-    assert set(table.labels) == set(particles.table.labels)
+    given = tables_of(particles).particles
+    assert set(table.labels) == set(given.labels)
     for label in table.labels:
-        assert table.text(label).tolist() == particles.table.text(label)[stored.indices].tolist()
+        assert table.text(label).tolist() == given.text(label)[stored.indices].tolist()
 
 
 def test_threads_and_pickled_copies_read_the_same(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ def extract(
     from subtomo.cli.progress import listener, print_account
     from subtomo.jobs.cluster import parse_options, slurm_script
     from subtomo.jobs.extract import ExtractionJob, run_job
+    from subtomo.output.layout import summary_file
 
     computing = computing or ComputingOptions()
     dask_options = parse_options([computing.dask_option or ""])
@@ -83,7 +84,7 @@ def extract(
         raise InputError(
             f"{len(summary.failures)} particle(s) are missing, the first being {first.particle}: "
             f"{in_words_of_options(first.error)}. "
-            f"{summary.output_dir}extraction_summary.json lists them all; with --resume only these are made again"
+            f"{summary_file(summary.output_dir)} lists them all; with --resume only these are made again"
         )
     if not summary.n_extracted:
         raise InputError(_nothing_extracted(summary))

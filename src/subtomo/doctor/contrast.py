@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from subtomo.extraction.sequence import PseudoSubtomograms
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import CircleCrop, ExtractionSettings, Output
 from subtomo.model.subtomogram import TiltStack
-from subtomo.model.tilt_series import TiltImageSequence, TiltSeries, TomogramSet
+from subtomo.model.tilt_series import TiltSeries, TomogramSet
 
 Float = NDArray[np.float64]
 
@@ -94,12 +94,11 @@ def _measure(tomogram: TiltSeries, positions_px: Float) -> Float:
     pixel = tomogram.pixel_size_angstrom
     binning = float(max(1, int(PIXEL_ANGSTROM / pixel)))
     box = 2 * math.ceil(BOX_ANGSTROM / (2 * pixel * binning))
+    particles = ParticleSet.at(tomogram.name, positions_px, pixel_size_angstrom=pixel)
     settings = ExtractionSettings(box, binning=binning, output=Output.STACK_2D, circle_crop=CircleCrop.NONE)
     result = np.full((len(positions_px), len(SCALES_ANGSTROM)), np.nan)
     try:
-        stacks = PseudoSubtomograms(
-            TomogramSet((tomogram,)), ParticleSet.at(tomogram.name, positions_px, pixel_size_angstrom=pixel), settings
-        )
+        stacks = PseudoSubtomograms(TomogramSet((tomogram,)), particles, settings)
     except InputError:
         return result
     distance = np.hypot(*np.mgrid[-box // 2 : box // 2, -box // 2 : box // 2]) * pixel * binning
@@ -114,18 +113,5 @@ def _measure(tomogram: TiltSeries, positions_px: Float) -> Float:
 
 def low_tilts(tomogram: TiltSeries, most: int = TILTS) -> TiltSeries:
     """Take the lowest tilts of a series."""
-    tilts, images = tomogram.tilts, tomogram.images
-    order = np.argsort(-np.abs(tilts.projection[:, 2, 2]), kind="stable")[:most]
-    series = replace(tilts.take(order), nominal_tilt_deg=None, deformation=None)
-    return replace(tomogram, tilts=series, images=None if images is None else _Some(images, order))
-
-
-class _Some:
-    """Some images of a series."""
-
-    def __init__(self, images: TiltImageSequence, tilts: NDArray[np.int64]) -> None:
-        self._images, self._tilts = images, tilts.tolist()
-        self.shape = (len(self._tilts), *images.shape[1:])
-
-    def __getitem__(self, tilt: int, /) -> NDArray[np.generic]:
-        return self._images[self._tilts[tilt]]
+    order = np.argsort(-np.abs(tomogram.tilts.projection[:, 2, 2]), kind="stable")[:most]
+    return tomogram.take_tilts(order)

@@ -38,7 +38,7 @@ def check_particles(case: Case) -> Iterator[Finding]:
     for one in case.series:
         yield from _optics(one.tomogram, particles)
         yield from _trajectories(one.tomogram, particles)
-    if case.particles is not None and case.particles.has_angles and not particles.angles_deg.any():
+    if particles.has_angles and not particles.angles_deg.any():
         yield info("angles", particles.source, "all refined angles are zero: particles have no orientations yet")
 
 

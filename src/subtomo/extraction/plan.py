@@ -31,7 +31,7 @@ def plan_extraction(tomograms: TomogramSet, particles: ParticleSet, settings: Ex
         wanted = ", ".join(sorted({entry.tomogram for entry in left_out})[:5])
         known = ", ".join(tomogram.name for tomogram in tomograms.tomograms[:5])
         raise InputError(
-            f"{particles.source}: no particles found that belong to any of the defined tomograms: they belong to "
+            f"{particles.where}: no particles found that belong to any of the defined tomograms: they belong to "
             f"{wanted}, while {tomograms.source} defines {known}; compare the names"
         )
     for tomogram in tomograms:
@@ -88,7 +88,7 @@ def _check_optics(tomogram: TiltSeries, particles: ParticleSet, members: NDArray
         for quantity, (of_group, of_tomogram) in pairs.items():
             if of_group is not None and abs(of_group - of_tomogram) > OPTICS_TOLERANCE:
                 raise InputError(
-                    f"{particles.source}: inconsistent values between optics and tomograms tables: {quantity} is "
+                    f"{particles.where}: inconsistent values between optics and tomograms tables: {quantity} is "
                     f"{of_group:g} in optics group {index + 1} ({group.name}), but {of_tomogram:g} in tomogram "
                     f"{tomogram.name} ({tomogram.source}); correct one of the two"
                 )

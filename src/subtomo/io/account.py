@@ -1,133 +1,194 @@
-"""The account of an extraction on the disk, ``extraction_summary.json``: written and read by the same code."""
+"""The account of a run as JSON, written and read by the same field types."""
 
 from __future__ import annotations
 
 import json
+import math
+import os
 from collections.abc import Mapping
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum, Flag
+from functools import cache
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from subtomo.errors import InputError, SettingsError
 from subtomo.io.atomic import atomic_write
-from subtomo.model.account import Account, ExtractionSummary, Failure
-from subtomo.model.plan import LeftOut
-from subtomo.model.settings import CircleCrop, Cone, DataTerm, ExtractionSettings, Output, OutputSettings, Weighting
+from subtomo.model.account import ExtractionSummary
+from subtomo.model.settings import DataTerm, ExtractionSettings, OutputSettings
 
 ACCOUNT_NAME = "extraction_summary.json"
 """Of the account, beside the particles."""
-_ENUMS = {"output": Output, "weighting": Weighting, "data_term": DataTerm}
+_FIRST, _LAST = ("program", "command", "project", "inputs"), ("settings", "left_out", "failures", "noise")
+_LARGEST = 2**63 - 1
+_SHOWN = 60
 
 
-def write_account(
-    path: str,
-    summary: ExtractionSummary,
-    settings: ExtractionSettings,
-    output: OutputSettings,
-    origin: Mapping[str, Any],
-) -> None:
-    """Write the account as JSON: counts, settings, left-out particles and why.
+class _WrongError(Exception):
+    """A value is not what its field declares."""
 
-    Args:
-        path: The file; its folder must exist.
-        summary: Of the run.
-        settings: That determined numbers.
-        output: That determined files.
-        origin: ``program``, ``command`` and ``inputs``, as `Account` has them.
-    """
-    account = {
-        **origin,
-        **{key: value for key, value in vars(summary).items() if key not in ("left_out", "failures")},
-        "settings": {**plain_settings(settings), **plain_settings(output)},
-        "left_out": [asdict(entry) for entry in summary.left_out],
-        "failures": [asdict(entry) for entry in summary.failures],
-    }
+    def __init__(self, where: str, value: Any, expected: str) -> None:
+        shown = "a table" if isinstance(value, dict) else "a list" if isinstance(value, list) else repr(value)
+        shown = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"
+        super().__init__(f"{where or 'all of it'} is {shown}, but must be {expected}")
+
+
+def write_account(path: str | os.PathLike[str], account: ExtractionSummary) -> None:
+    """Write an account as JSON: settings of numbers and of files in one table, everything else under its own name."""
+    plain = _plain(account)
+    plain["settings"] |= plain.pop("output")
+    plain = {name: plain[name] for name in sorted(plain, key=_place)}
     with atomic_write(path, durable=True) as stream:
-        stream.write((json.dumps(account, indent=2, ensure_ascii=False) + "\n").encode())
+        stream.write((json.dumps(plain, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def read_account(folder: Path) -> Account:
-    """Read the account of the extraction into a folder.
+def read_account(folder: str | os.PathLike[str]) -> ExtractionSummary:
+    """Read the account of the extraction into a folder; fields that it does not know are passed over.
 
     Raises:
-        InputError: There is none, or it makes no sense.
+        InputError: There is none, or a value of it is not what it must be.
     """
-    path = folder / ACCOUNT_NAME
+    path = Path(folder, ACCOUNT_NAME)
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise InputError(
-            f"{path}: cannot be read ({reason}); a report is made of the output folder of subtomo extract, "
-            f"which leaves {ACCOUNT_NAME} there. Give that folder"
+            f"{path}: cannot be read ({reason}); every extraction leaves {ACCOUNT_NAME} in its output folder. "
+            "Give that folder"
         ) from error
     try:
-        raw = json.loads(text)
+        plain = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is no JSON ({error}); extract again") from error
+        raise InputError(f"{path}: is no JSON ({_line(error)}); extract again") from error
     try:
-        return _account(raw)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, SettingsError) as error:
-        raise InputError(
-            f"{path}: is not the account of an extraction ({type(error).__name__}: {error}); extract again"
-        ) from error
+        if isinstance(plain, dict):
+            plain = {**plain, "output": plain.get("settings")}
+        account: ExtractionSummary = _restored(ExtractionSummary, plain, "")
+        if not math.isfinite(account.seconds):
+            raise _WrongError("seconds", account.seconds, "a finite number")
+    except (_WrongError, SettingsError) as error:
+        raise InputError(f"{path}: is not the account of an extraction: {_line(error)}; extract again") from error
+    return account
 
 
-def recorded_data_term(folder: Path) -> DataTerm:
-    """Look up how the data of an extraction were added up; as RELION does where there is no account at all.
+def recorded_data_term(folder: str | os.PathLike[str]) -> DataTerm:
+    """Look up in the account of an extraction how its data were added up; as RELION does if there is no account.
 
     Raises:
-        InputError: There is an account, but it cannot be read.
+        InputError: There is an account that cannot be read.
     """
-    return read_account(folder).settings.data_term if (folder / ACCOUNT_NAME).exists() else DataTerm.RELION
+    if not os.path.lexists(Path(folder, ACCOUNT_NAME)):
+        return DataTerm.RELION
+    try:
+        return read_account(folder).settings.data_term
+    except InputError as error:
+        raise InputError(
+            f"{error}, or say how the data of these particles were added up (data_term)", field="data_term"
+        ) from error
 
 
-def _account(raw: Mapping[str, Any]) -> Account:
-    return Account(
-        program=str(raw.get("program", "")),
-        command=tuple(map(str, raw.get("command", ()))),
-        inputs={str(kind): str(name) for kind, name in dict(raw.get("inputs", {})).items() if name},
-        output_dir=str(raw["output_dir"]),
-        n_particles=int(raw["n_particles"]),
-        n_extracted=int(raw["n_extracted"]),
-        n_found=int(raw.get("n_found", 0)),
-        n_written_files=int(raw.get("n_written_files", 0)),
-        bytes_written=int(raw.get("bytes_written", 0)),
-        seconds=float(raw.get("seconds", 0.0)),
-        warnings=tuple(map(str, raw.get("warnings", ()))),
-        settings=_settings(raw["settings"]),
-        plain_settings=dict(raw["settings"]),
-        left_out=tuple(LeftOut(**entry) for entry in raw.get("left_out", ())),
-        failures=tuple(Failure(**entry) for entry in raw.get("failures", ())),
-    )
-
-
-def _settings(plain: Mapping[str, Any]) -> ExtractionSettings:
-    """Restore the settings that `plain_settings` made plain."""
-    known = {field.name for field in fields(ExtractionSettings)}
-    values = {name: value for name, value in plain.items() if name in known}
-    for name, kind in _ENUMS.items():
-        if name in values:
-            values[name] = kind[values[name]]
-    if "circle_crop" in values:
-        crop = CircleCrop.NONE
-        for flag in values["circle_crop"]:
-            crop |= CircleCrop[flag]
-        values["circle_crop"] = crop
-    if values.get("cone") is not None:
-        values["cone"] = Cone(**values["cone"])
-    return ExtractionSettings(**values)
+def _place(name: str) -> int:
+    """Tell where a field stands in the file: first what was run, last what is long."""
+    order = (*_FIRST, "", *_LAST)
+    return order.index(name if name in order else "")
 
 
 def plain_settings(settings: ExtractionSettings | OutputSettings) -> dict[str, Any]:
-    """Put settings into the types that JSON has."""
+    """Put settings into the types that JSON has; choices become words."""
+    plain: dict[str, Any] = _plain(settings)
+    return plain
 
-    def plain(value: Any) -> Any:
-        if isinstance(value, Flag):
-            return [flag.name for flag in value]
-        if is_dataclass(value):
-            return vars(value)
-        return value.name if isinstance(value, Enum) else value
 
-    return {key: plain(value) for key, value in vars(settings).items()}
+def _plain(value: Any) -> Any:
+    """Put a value into the types that JSON has."""
+    if isinstance(value, Flag):
+        return [flag.name for flag in value]
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return value
+
+
+def _restored(kind: Any, value: Any, where: str) -> Any:
+    """Make of a plain value what a field declares."""
+    if get_origin(kind) is UnionType:
+        if value is None:
+            return None
+        kind = next(part for part in get_args(kind) if part is not type(None))
+    if is_dataclass(kind):
+        return _noun(kind, value, where)
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            raise _WrongError(where, value, "a list")
+        return tuple(_restored(get_args(kind)[0], one, f"{where}[{i}]") for i, one in enumerate(value))
+    if get_origin(kind) is Mapping:
+        if not isinstance(value, dict):
+            raise _WrongError(where, value, "a table")
+        return {key: _restored(get_args(kind)[1], one, f"{where}[{key!r}]") for key, one in value.items()}
+    return _restored_scalar(kind, value, where)
+
+
+def _noun(kind: Any, value: Any, where: str) -> Any:
+    """Make a dataclass of a table; what the table lacks is as it is by default."""
+    if not isinstance(value, dict):
+        raise _WrongError(where, value, "a table of values")
+    given = dict[str, Any]()
+    for name, (declared, is_needed) in _declared(kind).items():
+        place = f"{where}.{name}" if where else name
+        if name in value:
+            given[name] = _restored(declared, value[name], place)
+        elif is_needed:
+            raise _WrongError(where, value, f"a table with {place}")
+    return kind(**given)
+
+
+@cache
+def _declared(kind: Any) -> dict[str, tuple[Any, bool]]:
+    """List the fields of a dataclass with their types, and whether they are needed."""
+    hints = get_type_hints(kind)
+    return {
+        field.name: (hints[field.name], field.default is MISSING and field.default_factory is MISSING)
+        for field in fields(kind)
+    }
+
+
+def _restored_scalar(kind: Any, value: Any, where: str) -> Any:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if issubclass(kind, Flag):
+        # settings find the members by their names, and refuse those that there are not
+        if not (isinstance(value, list) and all(isinstance(word, str) for word in value)):
+            raise _WrongError(where, value, "a list of words")
+    elif kind is str or issubclass(kind, Enum):
+        if not isinstance(value, str):
+            raise _WrongError(where, value, "text")
+        if not _is_text(value):
+            raise _WrongError(where, value, "valid Unicode text")
+    elif kind is bool:
+        if not isinstance(value, bool):
+            raise _WrongError(where, value, "true or false")
+    elif kind is int:
+        if not (is_number and isinstance(value, int) and 0 <= value <= _LARGEST):
+            raise _WrongError(where, value, "a whole number, zero or more")
+    elif not is_number or math.isnan(value):
+        raise _WrongError(where, value, "a number")
+    return float(value) if kind is float else value
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _line(error: BaseException) -> str:
+    """Give a message in one line."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -19,7 +19,7 @@ from subtomo.io.file_state import FileState, file_states
 from subtomo.io.guarded import copied
 from subtomo.io.image_header import read_image_header, refuse_movie
 from subtomo.io.image_names import ImageAddress, parse_image_name
-from subtomo.io.mrc_header import MODE_4_BIT, MrcHeader, read_header
+from subtomo.io.mrc_header import MODE_4_BIT, MrcHeader, read_header, unreadable
 from subtomo.io.oddities import ImageHeader, warn_of
 from subtomo.io.tiff import TiffHeader, read_tiff_image
 
@@ -224,7 +224,11 @@ def _is_usable(header: MrcHeader, sections: NDArray[Any]) -> bool:
 
 
 def map_sections(header: MrcHeader) -> NDArray[Any]:
-    """Map all sections (nz, ny, nx) as they are in the file; rows of 4-bit pixels stay packed in bytes."""
+    """Map all sections (nz, ny, nx) as they are in the file; rows of 4-bit pixels stay packed in bytes.
+
+    Raises:
+        InputError: The file has gone since its header was read, or has become too short.
+    """
     if header.mode == MODE_4_BIT:
         dtype, row = np.dtype(np.uint8), (header.nx + 1) // 2
     else:
@@ -232,8 +236,10 @@ def map_sections(header: MrcHeader) -> NDArray[Any]:
     shape = (header.nz, header.ny, row)
     try:
         mapped = np.memmap(header.path, dtype=dtype, mode="r", offset=header.data_offset, shape=shape)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{header.path}: cannot be mapped into memory ({error}); copy or make it again") from None
+    except OSError as error:
+        raise unreadable(header.path, error) from error
+    except ValueError as error:
+        raise InputError(f"{header.path}: has become shorter while it was read; copy or make it again.") from error
     return mapped.view(np.ndarray)
 
 

@@ -187,6 +187,11 @@ def _read_start(path: str | os.PathLike[str]) -> tuple[bytes, int]:
             raise InputError(f"{path}: cannot be read ({error.strerror}), expected an MRC file; {_ADVICE}") from None
 
 
+def unreadable(path: str | os.PathLike[str], error: OSError) -> InputError:
+    """Put into words why a file cannot be read."""
+    return InputError(f"{path}: cannot be read ({error.strerror}), expected an MRC file; {_ADVICE}")
+
+
 def _interpret(raw: bytes, path: str | os.PathLike[str]) -> tuple[str, np.void]:
     """Return the byte order in which the header makes sense, and its fields."""
     for byte_order in "<>":

@@ -20,11 +20,12 @@ from subtomo.errors import InputError
 from subtomo.io.reading import read_bytes, warn
 from subtomo.io.recognise import recognised
 from subtomo.io.star_rows import is_open_quote, split_line, split_rows, unquoted
-from subtomo.io.star_write import format_floats, format_int_vectors, format_ints, write_tables
+from subtomo.io.star_write import format_float_vectors, format_floats, format_int_vectors, format_ints, write_tables
 from subtomo.model.table import TEXT, Table, TextArray
 
 __all__ = [
     "find_table",
+    "format_float_vectors",
     "format_floats",
     "format_int_vectors",
     "format_ints",

@@ -64,7 +64,12 @@ def format_ints(values: ArrayLike) -> TextArray:
 def format_int_vectors(vectors: Iterable[Sequence[int]] | NDArray[np.integer]) -> TextArray:
     """Format n integer vectors, (n, k) or of any lengths, as ``[a,b,c]``."""
     rows: Iterable[Sequence[int]] = vectors.tolist() if isinstance(vectors, np.ndarray) else vectors
-    return np.array(["[" + ",".join([f"{value:.12g}" for value in row]) + "]" for row in rows], dtype=TEXT)
+    return format_float_vectors(rows)
+
+
+def format_float_vectors(vectors: Iterable[Sequence[float]]) -> TextArray:
+    """Format n vectors of any lengths as ``[a,b,c]``, with as many digits as RELION keeps."""
+    return np.array(["[" + ",".join([f"{value:.12g}" for value in row]) + "]" for row in vectors], dtype=TEXT)
 
 
 def is_writable(value: str) -> bool:

@@ -135,7 +135,7 @@ def _half_sets(particles: ParticleSet, source: ParticleSource, seed: int, progre
     missing = int((given == 0).sum())
     if not len(given):
         reason = f" ({source.left_out[0]})" if source.left_out else ""
-        raise InputError(f"{particles.source}: no particle can be averaged{reason}")
+        raise InputError(f"{particles.where}: no particle can be averaged{reason}")
     if missing:
         progress.note(
             f"{missing} of {len(given)} particles have no half set ({labels.HALF_SET}); they are shared out at random "

@@ -108,7 +108,7 @@ class ExtractedParticles:
         if volume.shape not in expected:
             sizes = " or ".join(" x ".join(map(str, shape)) for shape in expected)
             raise InputError(
-                f"{path}: is {' x '.join(map(str, volume.shape))} voxels (z, y, x), but {self._particles.source} says "
+                f"{path}: is {' x '.join(map(str, volume.shape))} voxels (z, y, x), but {self._particles.where} says "
                 f"{labels.IMAGE_SIZE} {self.size}, so {sizes} were expected; extract the particles again"
             )
 
@@ -117,7 +117,7 @@ class ExtractedParticles:
         missing = [name for name in names if not os.path.exists(name)]
         if missing:
             raise InputError(
-                f"{self._particles.source}: {len(missing)} of {len(names)} files of its particles do not exist, "
+                f"{self._particles.where}: {len(missing)} of {len(names)} files of its particles do not exist, "
                 f"{missing[0]} for instance (looked from {os.getcwd()}); names are relative to the folder where the "
                 "extraction ran, usually the project's"
             )

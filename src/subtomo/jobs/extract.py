@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -19,8 +20,9 @@ from subtomo.jobs.extraction import Extraction
 from subtomo.jobs.inputs import input_files, needed_file, protect_inputs
 from subtomo.jobs.note import write_note
 from subtomo.jobs.progress import ProgressListener
-from subtomo.model.account import ExtractionSummary
+from subtomo.model.account import ExtractionSummary, InputFiles
 from subtomo.model.particles import ParticleSet
+from subtomo.model.plan import ExtractionPlan
 from subtomo.model.settings import ExtractionSettings, OutputSettings
 from subtomo.model.tilt_series import TomogramSet
 from subtomo.output.layout import OutputLayout, output_folder, summary_file
@@ -85,7 +87,7 @@ def run_job(job: ExtractionJob, progress: ProgressListener) -> ExtractionSummary
             input_warnings=tuple(odd),
             resume=job.resume,
             executor=job.executor,
-            account=partial(_leave_account, job, files),
+            account=partial(_leave_account, job),
         )
         make = store_particles if job.as_zarr else extract
         return make(tomograms, particles, job.settings, job.output_dir, output=job.output, context=context)
@@ -126,13 +128,12 @@ def extract(
     output.check_with(settings)
     plan = plan_extraction(tomograms, particles, settings)
     layout = OutputLayout.of(plan, output_dir)
-    files = OptimisationSet(particles=particles.source or None, tomograms=tomograms.source or None)
-    files = files.overridden_by(context.files)
+    files = _files(tomograms, particles, context)
     sinks: list[Sink[Any]] = [RelionTree(plan, layout, output, files)]
     if output.write_sums:
         sinks.append(SumsSink(layout, output.snr, resume=context.resume))
     protect_inputs((*vars(files).values(), *context.inputs), layout.records)
-    return Extraction(plan, sinks, layout.folder, context).run(tomograms)
+    return Extraction(plan, sinks, _account(plan, layout.folder, output, files), context).run(tomograms)
 
 
 def store_particles(
@@ -149,20 +150,37 @@ def store_particles(
     Takes, gives and raises what `extract` does; of the output settings only the default has a meaning here.
     """
     plan = plan_extraction(tomograms, particles, settings)
+    output, context = output or OutputSettings(), context or RunContext()
     layout = OutputLayout(output_folder(output_dir), separate_tomograms=False)
-    sink = ZarrGroup(layout, output or OutputSettings())
-    return Extraction(plan, [sink], layout.folder, context or RunContext()).run(tomograms)
+    account = _account(plan, layout.folder, output, _files(tomograms, particles, context))
+    return Extraction(plan, [ZarrGroup(layout, output)], account, context).run(tomograms)
 
 
-def _leave_account(job: ExtractionJob, files: OptimisationSet, summary: ExtractionSummary) -> None:
+def _files(tomograms: TomogramSet, particles: ParticleSet, context: RunContext) -> OptimisationSet:
+    """Name the input files: where the nouns come from, unless the context knows better."""
+    sources = OptimisationSet(particles=particles.source or None, tomograms=tomograms.source or None)
+    return sources.overridden_by(context.files)
+
+
+def _account(plan: ExtractionPlan, folder: str, output: OutputSettings, files: OptimisationSet) -> ExtractionSummary:
+    """Begin the account of a run with what is known before it."""
+    return ExtractionSummary(
+        output_dir=folder,
+        settings=plan.settings,
+        output=output,
+        n_particles=len(plan.particles),
+        n_extracted=0,
+        inputs=InputFiles(**vars(files)),
+        # relative, so that it still holds when the project is moved with its folders
+        project=os.path.relpath(os.curdir, folder),
+        program=f"subtomo {version('subtomo')}",
+    )
+
+
+def _leave_account(job: ExtractionJob, summary: ExtractionSummary) -> None:
     """Write note and summary."""
     folder = summary.output_dir
     if job.control_prefix is None:
         write_note(folder, job.command)
-    inputs = {**vars(files), "optimisation_set": job.optimisation_set_file}
-    origin = {
-        "program": f"subtomo {version('subtomo')}",
-        "command": list(job.command),
-        "inputs": {kind: name for kind, name in inputs.items() if name},
-    }
-    write_account(summary_file(folder), summary, job.settings, job.output, origin)
+    inputs = replace(summary.inputs, optimisation_set=job.optimisation_set_file)
+    write_account(summary_file(folder), replace(summary, inputs=inputs, command=job.command))

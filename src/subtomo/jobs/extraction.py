@@ -36,12 +36,14 @@ class Extraction:
     Args:
         plan: What is to be made.
         sinks: Where it goes; the first one is the result that the summary names.
-        folder: The output folder, for the summary; "" if nothing is on disk.
+        account: What is known of the run before it begins.
         context: Threads, progress, and whether to resume.
     """
 
-    def __init__(self, plan: ExtractionPlan, sinks: Sequence[Sink[Any]], folder: str, context: RunContext) -> None:
-        self.plan, self.sinks, self.folder, self.context = plan, tuple(sinks), folder, context
+    def __init__(
+        self, plan: ExtractionPlan, sinks: Sequence[Sink[Any]], account: ExtractionSummary, context: RunContext
+    ) -> None:
+        self.plan, self.sinks, self.account, self.context = plan, tuple(sinks), account, context
         self._start = time.monotonic()
         self._warnings: list[str] = []
         self._failures: list[Failure] = []
@@ -177,9 +179,8 @@ class Extraction:
             for warning in sink.conclude(plan):
                 self._warn(warning)
             written += sink.written
-        return ExtractionSummary(
-            output_dir=self.folder,
-            n_particles=len(plan.particles),
+        return replace(
+            self.account,
             n_extracted=len(plan),
             n_written_files=written.files,
             bytes_written=written.bytes,

@@ -1,13 +1,12 @@
-"""The account of a run: what was made, what was left out and why, and what failed."""
+"""The account of a run: what was asked for, of which files, and what came of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from subtomo.model.plan import LeftOut
-from subtomo.model.settings import ExtractionSettings
+from subtomo.model.settings import ExtractionSettings, OutputSettings
 
 
 @dataclass(frozen=True)
@@ -20,54 +19,46 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class InputFiles:
+    """The files that a run read, relative to the folder of the project; None if there was none."""
+
+    particles: str | None = None
+    tomograms: str | None = None
+    trajectories: str | None = None
+    manifolds: str | None = None
+    optimisation_set: str | None = None
+
+
+@dataclass(frozen=True)
 class ExtractionSummary:
-    """What an extraction did."""
+    """The account of an extraction. What an older version did not write of it is as it is by default."""
 
     output_dir: str
+    """As the user gave it, relative to the folder of the project."""
+    settings: ExtractionSettings
     n_particles: int
     """In the particle file."""
     n_extracted: int
     """Whose files exist now and are whole."""
-    n_written_files: int
-    """By this run."""
-    bytes_written: int
-    left_out: tuple[LeftOut, ...]
-    seconds: float
-    star_file: str
-    warnings: tuple[str, ...] = ()
-    failures: tuple[Failure, ...] = ()
-    """Particles that are missing because something went wrong; the particle file does not name them."""
+    output: OutputSettings = field(default_factory=OutputSettings)
+    inputs: InputFiles = field(default_factory=InputFiles)
+    project: str = ""
+    """The folder of the project, relative to the output folder; empty if nothing says."""
+    program: str = ""
+    """With its version."""
+    command: tuple[str, ...] = ()
+    """The words of the command line; none if Python was used."""
     n_found: int = 0
     """Particles that an earlier run had finished."""
+    n_written_files: int = 0
+    """By this run."""
+    bytes_written: int = 0
+    seconds: float = 0.0
+    star_file: str = ""
+    """The result: a particle set, or a store."""
+    warnings: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    """Particles that are missing because something went wrong; the particle file does not name them."""
     noise: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Tilt series to σ0², the noise power per shell of its whitened particles, as far as this run measured it."""
-
-
-@dataclass(frozen=True)
-class Account:
-    """The account that an extraction left in its folder; what older versions did not write is empty."""
-
-    program: str
-    command: tuple[str, ...]
-    inputs: Mapping[str, str]
-    """Kind of file (``particles``, ``tomograms``, ``trajectories``, ``optimisation_set``) to its name, as given."""
-    output_dir: str
-    """As the user gave it, relative to the folder where the command ran."""
-    n_particles: int
-    """In the particle file."""
-    n_extracted: int
-    n_found: int
-    """Of these, what an earlier run had finished."""
-    n_written_files: int
-    bytes_written: int
-    seconds: float
-    warnings: tuple[str, ...]
-    settings: ExtractionSettings
-    plain_settings: Mapping[str, Any]
-    """All settings, of numbers and of files, as the account has them."""
-    left_out: tuple[LeftOut, ...]
-    failures: tuple[Failure, ...]
-
-    def input_file(self, kind: str) -> str | None:
-        """Give the name of an input file: ``particles``, ``tomograms``, ``optimisation_set``, …."""
-        return self.inputs.get(kind) or None

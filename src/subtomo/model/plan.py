@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from subtomo.model.noise import NoiseLevels
 from subtomo.model.particles import ParticleSet
+from subtomo.model.rows import ONE_PER_ROW, take_rows
 from subtomo.model.settings import ExtractionSettings
 from subtomo.model.tilt_series import TiltSeries
 
@@ -21,19 +22,19 @@ class SeriesPlan:
     """The particles to be extracted from one tilt series."""
 
     series: TiltSeries
-    particles: NDArray[np.int64]
+    particles: NDArray[np.int64] = field(metadata=ONE_PER_ROW)
     """(n,) indices into the particle set, in file order."""
-    positions_px: Float
+    positions_px: Float = field(metadata=ONE_PER_ROW)
     """(n, 3) decentred pixels, offsets applied if so set; without motion."""
-    image_positions_px: Float
+    image_positions_px: Float = field(metadata=ONE_PER_ROW)
     """(n, n_tilts, 2) x and y in the tilt images, motion and deformation included."""
-    defocus_offset_angstrom: Float
+    defocus_offset_angstrom: Float = field(metadata=ONE_PER_ROW)
     """(n, n_tilts) to be added to the defocus of the tomogram's centre."""
-    orientations: Float
+    orientations: Float = field(metadata=ONE_PER_ROW)
     """(n, 3, 3) from the frame of the volume to the tomogram's."""
-    particle_frames: Float
+    particle_frames: Float = field(metadata=ONE_PER_ROW)
     """(n, 3, 3) from the particle's own frame to the tomogram's, whatever frame the volume is built in."""
-    visible: NDArray[np.bool_]
+    visible: NDArray[np.bool_] = field(metadata=ONE_PER_ROW)
     """(n, n_tilts) which tilts contribute."""
     noise: NoiseLevels | None = None
     """Of whitened particles, once it was measured; a part of the plan must have that of the whole."""
@@ -41,18 +42,9 @@ class SeriesPlan:
     def __len__(self) -> int:
         return len(self.particles)
 
-    def take(self, indices: NDArray[np.int64]) -> SeriesPlan:
-        """Take some particles, given by their places in this plan (m,)."""
-        return replace(
-            self,
-            particles=self.particles[indices],
-            positions_px=self.positions_px[indices],
-            image_positions_px=self.image_positions_px[indices],
-            defocus_offset_angstrom=self.defocus_offset_angstrom[indices],
-            orientations=self.orientations[indices],
-            particle_frames=self.particle_frames[indices],
-            visible=self.visible[indices],
-        )
+    def take(self, indices: ArrayLike) -> SeriesPlan:
+        """Take some particles, given by their places in this plan (m,), or by a mask (n,)."""
+        return take_rows(self, indices)
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from subtomo.errors import InputError
 from subtomo.model.optics import Microscope
+from subtomo.model.rows import ONE_PER_ROW, row_numbers, take_rows
 
 Float = NDArray[np.float64]
 
@@ -54,41 +55,39 @@ class Deformation:
     kind: str
     """``linear``, ``spline`` or ``Fourier``."""
     grid: tuple[int, int]
-    coefficients: tuple[Float, ...]
+    coefficients: tuple[Float, ...] = field(metadata=ONE_PER_ROW)
     """One 1-D array per tilt."""
+
+    def take(self, indices: ArrayLike) -> Deformation:
+        """Take the deformation of some images, (m,) or a mask (n_tilts,)."""
+        return take_rows(self, indices)
 
 
 @dataclass(frozen=True, eq=False)
 class Tilts:
     """What is known of every tilt image; row order is the order of the tilt table, not of angle or dose."""
 
-    projection: Float
+    projection: Float = field(metadata=ONE_PER_ROW)
     """(n_tilts, 4, 4): decentred tomogram pixels to image x, y and depth z, pixels."""
-    dose_e_per_a2: Float
+    dose_e_per_a2: Float = field(metadata=ONE_PER_ROW)
     """(n_tilts,) accumulated before the image, e/Å²."""
-    defocus_u_angstrom: Float
+    defocus_u_angstrom: Float = field(metadata=ONE_PER_ROW)
     """(n_tilts,) of the tomogram's centre; positive is underfocus."""
-    defocus_v_angstrom: Float
-    astigmatism_deg: Float
-    phase_shift_deg: Float
-    scale: Float
+    defocus_v_angstrom: Float = field(metadata=ONE_PER_ROW)
+    astigmatism_deg: Float = field(metadata=ONE_PER_ROW)
+    phase_shift_deg: Float = field(metadata=ONE_PER_ROW)
+    scale: Float = field(metadata=ONE_PER_ROW)
     """(n_tilts,) amplitude of the CTF."""
-    b_factor_a2: Float
-    nominal_tilt_deg: Float | None = None
-    deformation: Deformation | None = None
+    b_factor_a2: Float = field(metadata=ONE_PER_ROW)
+    nominal_tilt_deg: Float | None = field(default=None, metadata=ONE_PER_ROW)
+    deformation: Deformation | None = field(default=None, metadata=ONE_PER_ROW)
 
     def __len__(self) -> int:
         return len(self.projection)
 
-    def take(self, indices: NDArray[np.int64]) -> Tilts:
-        """Take some tilts, in the order of the indices (m,)."""
-        rows: dict[str, Any] = {
-            name: value[indices] for name, value in vars(self).items() if isinstance(value, np.ndarray)
-        }
-        if self.deformation is not None:
-            coefficients = tuple(self.deformation.coefficients[i] for i in indices.tolist())
-            rows["deformation"] = replace(self.deformation, coefficients=coefficients)
-        return replace(self, **rows)
+    def take(self, indices: ArrayLike) -> Tilts:
+        """Take some tilts, in the order of the indices (m,), or by a mask (n_tilts,)."""
+        return take_rows(self, indices)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +126,22 @@ class TiltSeries:
     def centre_px(self) -> Float:
         """The exact centre, (3,) decentred pixels: 127.5 for a size of 255."""
         return np.array(self.size_px, dtype=np.float64) / 2.0
+
+    def take_tilts(self, indices: ArrayLike) -> TiltSeries:
+        """Take some tilts with their images, in the order of the indices (m,), or by a mask (n_tilts,)."""
+        images = None if self.images is None else _SomeImages(self.images, row_numbers(indices, self.n_tilts))
+        return replace(self, tilts=self.tilts.take(indices), images=images)
+
+
+class _SomeImages:
+    """Some images of a series, read from it when they are needed."""
+
+    def __init__(self, images: TiltImageSequence, tilts: NDArray[np.intp]) -> None:
+        self._images, self._tilts = images, tilts.tolist()
+        self.shape = (len(self._tilts), *images.shape[1:])
+
+    def __getitem__(self, tilt: int, /) -> NDArray[Any]:
+        return self._images[self._tilts[tilt]]
 
 
 @dataclass(frozen=True, eq=False)

@@ -64,7 +64,7 @@ def reconstruction_binning(plan: ExtractionPlan) -> float:
     for tomogram in (entry.series for entry in plan.series):
         if tomogram.reconstruction is None:
             raise InputError(
-                f"tomogram {tomogram.name} ({plan.particles.source}) has no reconstruction; real subtomograms need the "
+                f"tomogram {tomogram.name} ({plan.particles.where}) has no reconstruction; real subtomograms need the "
                 "reconstructed tomogram (or both halves) and its binning in the tomogram set"
             )
         binnings[tomogram.name] = tomogram.reconstruction.binning

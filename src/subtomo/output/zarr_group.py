@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from subtomo.errors import SettingsError
 from subtomo.extraction.stream import Outcome
 from subtomo.io.account import plain_settings
-from subtomo.io.relion.own_tables import with_tables
+from subtomo.io.relion.tables import tables_of
 from subtomo.io.zarr_store import TERMS, StoredParticles, StoreWriter, open_group, term_shapes, zarr_module
 from subtomo.model.plan import ExtractionPlan, SeriesPlan
 from subtomo.model.settings import Output, OutputSettings
@@ -202,7 +202,7 @@ class ZarrGroup(Sink[PseudoSubtomogram]):
 
 def particle_metadata(plan: ExtractionPlan) -> StoredParticles:
     """Collect what a store says of its particles besides their voxels."""
-    particles, settings, indices = with_tables(plan.particles), plan.settings, plan.indices
+    particles, settings, indices = plan.particles, plan.settings, plan.indices
     visible = np.zeros((len(plan), max((entry.series.n_tilts for entry in plan.series), default=0)), bool)
     start = 0
     for entry in plan.series:
@@ -219,9 +219,9 @@ def particle_metadata(plan: ExtractionPlan) -> StoredParticles:
         * np.repeat(np.array([entry.series.pixel_size_angstrom for entry in plan.series], np.float64), counts),
     }
     keys = [key for entry in plan.series for key in particle_keys(entry, particles, settings.output)]
-    optics = particles.optics_table
+    table, optics, _ = tables_of(particles, (entry.series for entry in plan.series))
     return StoredParticles(
-        table=particles.table.take(indices),
+        table=table.take(indices),
         arrays=arrays,
         texts={
             "name": particles.names[indices],

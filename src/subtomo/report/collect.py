@@ -15,7 +15,7 @@ from subtomo.extraction.plan import plan_extraction
 from subtomo.io.account import read_account
 from subtomo.io.relion import OptimisationSet, read_optimisation_set, read_particles, read_tomograms
 from subtomo.io.zarr_read import StoredSubtomograms
-from subtomo.model.account import Account
+from subtomo.model.account import ExtractionSummary
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import ExtractionPlan
 from subtomo.model.settings import Output
@@ -35,7 +35,7 @@ class ReportData:
     folder: Path
     project: Path
     """The folder that names in STAR files are relative to."""
-    account: Account
+    account: ExtractionSummary
     particles: ParticleSet | None = None
     """The extracted ones, all of them or an even sample."""
     tomograms: TomogramSet | None = None
@@ -69,7 +69,7 @@ class _Collector:
 
     folder: Path
     project: Path
-    account: Account
+    account: ExtractionSummary
     notes: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -136,13 +136,9 @@ class _Collector:
         return particles.take(chosen, with_trajectories=False)
 
     def _files(self) -> OptimisationSet:
-        """Find the input files: those of the command line, else those of an optimisation set."""
-        given = self.account.input_file("optimisation_set")
-        path = self.project / given if given else None
-        older = read_optimisation_set(path) if path is not None and path.exists() else OptimisationSet()
-        kinds = ("particles", "tomograms", "trajectories")
-        named = older.overridden_by(OptimisationSet(*(self.account.input_file(kind) for kind in kinds)))
-        return named.in_project(self.project)
+        """Name the input files as the account does."""
+        inputs = self.account.inputs
+        return OptimisationSet(inputs.particles, inputs.tomograms, inputs.trajectories).in_project(self.project)
 
     def _original_particles(self) -> ParticleSet | None:
         files = self._files()
@@ -225,12 +221,17 @@ def collect(folder: str | os.PathLike[str], project: str | os.PathLike[str] | No
     """
     absolute = Path(folder).resolve()
     account = read_account(absolute)
-    base = Path(project).resolve() if project is not None else _project(absolute, account)
+    base = Path(project).resolve() if project is not None else _project(os.path.abspath(folder), account)
     return _Collector(absolute, base, account).collect()
 
 
-def _project(folder: Path, account: Account) -> Path:
-    """Find the folder where the command ran: the present one, or what the output folder was relative to."""
+def _project(named_folder: str, account: ExtractionSummary) -> Path:
+    """Find the folder of the project: where the account says, the present one, or what the output folder was in."""
+    folder = Path(named_folder).resolve()
+    # links are not followed: an output folder may be one that leads to another disk
+    recorded = Path(os.path.normpath(os.path.join(named_folder, account.project)))
+    if account.project and (recorded / account.output_dir).resolve() == folder:
+        return recorded
     here = Path.cwd()
     if (here / account.output_dir).resolve() == folder:
         return here

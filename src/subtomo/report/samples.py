@@ -52,12 +52,12 @@ def _readers(data: ReportData) -> list[Callable[[], Sample]]:
         store = data.store
         done = np.flatnonzero(store.done)
         return [_from_store(store, int(done[i])) for i in even_sample(len(done), MOST_SAMPLES)]
-    if data.particles is None or not data.account.plain_settings.get("write_particles", True):
+    if data.particles is None or not data.account.output.write_particles:
         return []
     rows = even_sample(len(data.particles), MOST_SAMPLES)
     images, weights = image_names(data.particles)
     volumes = data.account.settings.output is Output.PSEUDO_SUBTOMOGRAM
-    if not (volumes and data.account.plain_settings.get("write_weights", True)):
+    if not (volumes and data.account.output.write_weights):
         weights = [None] * len(images)  # named even where they are not written, as in RELION
     return [_from_files(data, str(data.particles.names[i]), images[i], weights[i]) for i in rows.tolist()]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from subtomo.model.account import Account
+from subtomo.model.account import ExtractionSummary
 from subtomo.model.plan import LeftOut
-from subtomo.model.settings import CircleCrop, Output
+from subtomo.model.settings import CircleCrop, ExtraFile, Output
 from subtomo.report.collect import ReportData
 from subtomo.report.tilts import tilt_angles_deg
 
@@ -36,9 +36,9 @@ class TomogramRow:
     """Of the image with the lowest dose."""
 
 
-def setting_rows(account: Account) -> list[tuple[str, str]]:
+def setting_rows(account: ExtractionSummary) -> list[tuple[str, str]]:
     """Put the settings into words, in the order of their use."""
-    settings, plain = account.settings, account.plain_settings
+    settings, output = account.settings, account.output
     rows = [
         ("Result", _KINDS[settings.output]),
         ("Box and crop size", f"{settings.box_size} and {settings.crop} binned pixels"),
@@ -56,17 +56,17 @@ def setting_rows(account: Account) -> list[tuple[str, str]]:
         ("Data term", settings.data_term.name.lower()),
         ("Pre-correction of gridding", "yes" if settings.gridding_precorrection else "no"),
         ("Damped cone", "none" if settings.cone is None else f"{settings.cone.angle_deg:g}°"),
-        ("Precision", "half (float16)" if plain.get("float16") else "single (float32)"),
-        ("Files of weights", "written" if plain.get("write_weights", True) else "not written"),
-        ("Files of particles", "written" if plain.get("write_particles", True) else "not written"),
-        ("Sums over particles", "written" if plain.get("write_sums") else "not written"),
-        ("Extra files", ", ".join(map(str, plain.get("extra_files") or ())).lower() or "none"),
+        ("Precision", "half (float16)" if output.float16 else "single (float32)"),
+        ("Files of weights", "written" if output.write_weights else "not written"),
+        ("Files of particles", "written" if output.write_particles else "not written"),
+        ("Sums over particles", "written" if output.write_sums else "not written"),
+        ("Extra files", ", ".join(str(kind.name).lower() for kind in output.extra_files) or "none"),
     ]
-    if "DIVIDED" in (plain.get("extra_files") or ()) or plain.get("write_sums"):
+    if ExtraFile.DIVIDED in output.extra_files or output.write_sums:
         rows += [
-            ("Division by CTF²", _or(plain.get("snr"), "Wiener, signal-to-noise ratio {:g}", "weights clamped")),
-            ("Soft edge of divided particles", f"{plain.get('taper_px', 0):g} voxels"),
-            ("Mean of divided particles", "subtracted" if plain.get("subtract_mean") else "kept"),
+            ("Division by CTF²", _or(output.snr, "Wiener, signal-to-noise ratio {:g}", "weights clamped")),
+            ("Soft edge of divided particles", f"{output.taper_px:g} voxels"),
+            ("Mean of divided particles", "subtracted" if output.subtract_mean else "kept"),
         ]
     return rows
 
@@ -93,7 +93,7 @@ def tomogram_rows(data: ReportData) -> list[TomogramRow]:
     return rows
 
 
-def left_out_rows(account: Account) -> list[LeftOut]:
+def left_out_rows(account: ExtractionSummary) -> list[LeftOut]:
     """Take the first of the particles that were left out."""
     return list(account.left_out[:MOST_LEFT_OUT_LISTED])
 

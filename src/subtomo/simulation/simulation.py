@@ -12,7 +12,6 @@ from subtomo.extraction.plan import plan_extraction
 from subtomo.model.optics import Microscope, OpticsGroup
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import SeriesPlan
-from subtomo.model.table import text_array
 from subtomo.model.tilt_series import Tilts, TiltSeries, TomogramSet
 from subtomo.physics.ctf import CtfTerms, ctf_terms, ctf_values
 from subtomo.physics.dose import dose_weights
@@ -102,17 +101,8 @@ def _geometry(conditions: Conditions) -> tuple[TiltSeries, ParticleSet]:
         tilts=series,
         source="simulated tomograms",
     )
-    names = text_array(["simulated/1"])
-    none = np.zeros((1, 3))
-    particles = ParticleSet(
-        names=names,
-        tomogram_names=text_array(["simulated"]),
-        coordinates=none,
-        centred=True,
-        origin_angstrom=none,
-        subtomogram_angles_deg=none,
-        angles_deg=none,
-        optics_group=np.zeros(1, np.int64),
+    particles = replace(
+        ParticleSet.at("simulated", np.zeros((1, 3)), pixel_size_angstrom=pixel, centred=True),
         optics_groups=(OpticsGroup("simulated", pixel, 300.0, 2.7, 0.1),),
         source="simulated particles",
     )

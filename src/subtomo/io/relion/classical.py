@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from subtomo.errors import InputError
-from subtomo.io.relion.particles import ANGLES, ORIGIN
+from subtomo.io.relion.particles import ANGLES, CLASS_NUMBER, HALF_SET, ORIGIN
+from subtomo.io.relion.tables import tables_of
 from subtomo.io.relion.volumes import read_volume_files
 from subtomo.io.star import format_floats, format_ints, write_tables
 from subtomo.model.particles import ParticleSet
 from subtomo.model.table import Table, TextArray, text_array
 
 _OPTICS = ("rlnOpticsGroup", "rlnOpticsGroupName", "rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast")
-_KEPT = ("rlnRandomSubset", "rlnClassNumber", "rlnGroupNumber")
+_KEPT = (HALF_SET, CLASS_NUMBER, "rlnGroupNumber")
 
 
 def write_classical_particles(path: str | Path, particles: ParticleSet) -> None:
@@ -38,7 +39,8 @@ def write_classical_particles(path: str | Path, particles: ParticleSet) -> None:
             f"{particles.source}: particle {particles.names[row]} (row {row + 1}) is multiplied by its CTF "
             "(rlnCtfDataAreCtfPremultiplied is 1), which RELION 3.1 does not know; extract with whitened terms"
         )
-    n_groups, optics = len(particles.optics_table), particles.optics_table
+    optics = tables_of(particles).optics
+    n_groups = len(optics)
     table = Table("optics", {label: optics.text(label) for label in _OPTICS if label in optics})
     table = (
         table.with_column("rlnImagePixelSize", format_floats(np.full(n_groups, files.pixel_size_angstrom)))
@@ -51,7 +53,7 @@ def write_classical_particles(path: str | Path, particles: ParticleSet) -> None:
 
 def _rows(particles: ParticleSet, data: TextArray, weights: TextArray) -> Table:
     """List what RELION 3.1 wants of every particle; a column that is missing counts as zero."""
-    old, zeros = particles.table, format_floats(np.zeros(len(particles)))
+    old, zeros = tables_of(particles).particles, format_floats(np.zeros(len(particles)))
     columns = {
         "rlnImageName": data,
         "rlnCtfImage": weights,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from subtomo.io.project import Project, in_project
+from subtomo.io.relion.tables import tables_of
 from subtomo.model.particles import ParticleSet
 
 
@@ -16,7 +17,7 @@ def image_names(particles: ParticleSet, project: Project = None) -> tuple[list[s
     Raises:
         InputError: The set names no images.
     """
-    table = particles.table
+    table = tables_of(particles).particles
     table.require("rlnImageName")
     weights: list[str | None] = [None] * len(table)
     if "rlnCtfImage" in table:

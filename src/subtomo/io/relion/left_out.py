@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from subtomo.io.relion.tables import tables_of
 from subtomo.io.star import format_ints, write_tables
 from subtomo.model.plan import ExtractionPlan
-from subtomo.model.table import Table, text_array
+from subtomo.model.table import text_array
 
 REASON, VISIBLE_TILTS = "subtomoReason", "subtomoVisibleTilts"
 """Labels of our own, which RELION passes over."""
-_NAME, _TOMOGRAM = "rlnTomoParticleName", "rlnTomoName"
 
 
 def write_left_out(path: str | Path, plan: ExtractionPlan) -> bool:
@@ -37,13 +37,9 @@ def write_left_out(path: str | Path, plan: ExtractionPlan) -> bool:
         Path(path).unlink(missing_ok=True)
         return False
     particles = plan.particles.take(np.array([entry.particle for entry in entries], np.int64), with_trajectories=False)
-    table = particles.table if len(particles.table) else Table("particles", {})
-    for label, texts in ((_TOMOGRAM, particles.tomogram_names), (_NAME, particles.names)):
-        if label not in table:
-            table = table.with_column(label, texts)
+    table, optics, general = tables_of(particles, (entry.series for entry in plan.series))
     table = table.with_column(VISIBLE_TILTS, format_ints([entry.visible_tilts for entry in entries]))
     table = table.with_column(REASON, text_array([entry.reason for entry in entries]))
-    general = particles.general_table
-    tables = [*([general] if general is not None else []), particles.optics_table, table]
+    tables = [*([general] if general is not None else []), optics, table]
     write_tables(path, tables, number_labels={VISIBLE_TILTS})
     return True

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from subtomo.io.relion.own_tables import with_tables
 from subtomo.io.relion.particles import ANGLES, CENTRED, DECENTRED, ORIGIN, SUBTOMOGRAM_ANGLES
+from subtomo.io.relion.tables import tables_of, with_triple
 from subtomo.io.star import format_floats, format_int_vectors, format_ints, write_tables
 from subtomo.model.plan import ExtractionPlan, SeriesPlan
 from subtomo.model.settings import Output
@@ -61,10 +61,9 @@ def write_particles(
         keeps_coordinates: Write centred coordinates also where offsets are not applied to coordinates in pixels; RELION
             then writes none (quirk 16).
     """
-    plan = replace(plan, particles=with_tables(plan.particles))
     particles = _particles(plan, files)
     if keeps_coordinates and loses_coordinates(plan):
-        particles = _with_triple(particles, CENTRED, _stack(plan, _centred_angstrom))
+        particles = with_triple(particles, CENTRED, _stack(plan, _centred_angstrom))
     tables = [_general(plan), _optics(plan, files), particles]
     write_tables(path, tables, number_labels=_NUMBERS)
 
@@ -81,7 +80,8 @@ def _general(plan: ExtractionPlan) -> Table:
 
 
 def _optics(plan: ExtractionPlan, files: ParticleFiles) -> Table:
-    settings, table = plan.settings, plan.particles.optics_table
+    settings = plan.settings
+    table = tables_of(plan.particles, (entry.series for entry in plan.series)).optics
     n = len(table)
     pixel_sizes = np.array([group.pixel_size_angstrom for group in plan.particles.optics_groups])
     if settings.output is Output.PROJECTIONS:
@@ -105,7 +105,7 @@ def _optics(plan: ExtractionPlan, files: ParticleFiles) -> Table:
 
 def _particles(plan: ExtractionPlan, files: ParticleFiles) -> Table:
     settings = plan.settings
-    table = plan.particles.table.take(plan.indices)
+    table = tables_of(plan.particles).particles.take(plan.indices)
     if settings.output is Output.STACK_2D:
         table = table.with_column("rlnTomoVisibleFrames", _visible_tilts(plan))
     table = table.with_column("rlnImageName", text_array(files.images))
@@ -114,12 +114,14 @@ def _particles(plan: ExtractionPlan, files: ParticleFiles) -> Table:
     else:
         table = table.with_column("rlnCtfImage", text_array(files.ctf_images))
     if settings.moves_coordinates:
-        table = _with_triple(table, ORIGIN, np.zeros((len(table), 3)))
-        table = _with_triple(table, CENTRED, _stack(plan, _centred_angstrom))
+        table = with_triple(table, ORIGIN, np.zeros((len(table), 3)))
+    # pixel coordinates of a file are lost if offsets are not applied (quirk 16); those of arrays are not
+    if settings.moves_coordinates or (plan.particles.table is None and not plan.particles.centred):
+        table = with_triple(table, CENTRED, _stack(plan, _centred_angstrom))
     if settings.apply_orientations:
         angles = _stack(plan, lambda tomogram, _: matrix_to_euler(tomogram.orientations))
-        table = _with_triple(table, SUBTOMOGRAM_ANGLES, angles)
-        table = _with_triple(table, ANGLES, np.zeros((len(table), 3)))
+        table = with_triple(table, SUBTOMOGRAM_ANGLES, angles)
+        table = with_triple(table, ANGLES, np.zeros((len(table), 3)))
     return table.without(*DECENTRED)
 
 
@@ -131,12 +133,6 @@ def _centred_angstrom(tomogram_plan: SeriesPlan, plan: ExtractionPlan) -> Float:
 
 def _stack(plan: ExtractionPlan, values: _PerTomogram) -> Float:
     return np.concatenate([np.zeros((0, 3)), *(values(tomogram, plan) for tomogram in plan.series)])
-
-
-def _with_triple(table: Table, labels: Sequence[str], values: Float) -> Table:
-    for axis, label in enumerate(labels):
-        table = table.with_column(label, format_floats(values[:, axis]))
-    return table
 
 
 def _visible_tilts(plan: ExtractionPlan) -> TextArray:

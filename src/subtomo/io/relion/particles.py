@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.errors import InputError
-from subtomo.io.relion.labels import HALF_SET
 from subtomo.io.relion.limits import angles_deg, half_sets
 from subtomo.io.relion.mistaken import no_particles
 from subtomo.io.relion.optics_groups import group_rows, in_order, known_groups
@@ -18,7 +17,7 @@ from subtomo.io.relion.tomograms import optics_values
 from subtomo.io.relion.trajectories import read_trajectories
 from subtomo.io.star import find_table, format_floats, format_ints, read_tables
 from subtomo.model.optics import OpticsGroup
-from subtomo.model.particles import ParticleSet
+from subtomo.model.particles import ParticleSet, numbered_names
 from subtomo.model.table import Table, TextArray, text_array
 from subtomo.model.tilt_series import TomogramSet
 
@@ -29,6 +28,7 @@ DECENTRED = ("rlnCoordinateX", "rlnCoordinateY", "rlnCoordinateZ")
 ORIGIN = ("rlnOriginXAngst", "rlnOriginYAngst", "rlnOriginZAngst")
 SUBTOMOGRAM_ANGLES = ("rlnTomoSubtomogramRot", "rlnTomoSubtomogramTilt", "rlnTomoSubtomogramPsi")
 ANGLES = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")
+HALF_SET, CLASS_NUMBER = "rlnRandomSubset", "rlnClassNumber"
 
 
 def read_particles(
@@ -61,7 +61,7 @@ def read_particles(
 
 def given_names(particles: ParticleSet) -> TextArray:
     """Give the names (n,) as the file has them."""
-    return particles.table.text("rlnTomoParticleName")
+    return particles.names if particles.table is None else particles.table.text("rlnTomoParticleName")
 
 
 def particle_table(tables: Sequence[Table], source: str) -> Table:
@@ -113,6 +113,10 @@ def assemble(
         angles_deg=_triple(table, ANGLES, all_depend_on_first=True),
         optics_group=optics_group,
         optics_groups=_optics_groups(optics),
+        half_set=table.ints(HALF_SET) if HALF_SET in table else None,
+        class_number=table.ints(CLASS_NUMBER) if CLASS_NUMBER in table else None,
+        has_angles=ANGLES[0] in table,
+        has_subtomogram_angles=SUBTOMOGRAM_ANGLES[0] in table,
         table=table,
         optics_table=optics,
         general_table=general,
@@ -145,11 +149,7 @@ def with_names(table: Table) -> Table:
     """Number the particles of each tomogram from 1 if they have no names."""
     if "rlnTomoParticleName" in table:
         return table
-    names, seen = [], dict[str, int]()
-    for tomogram in table.text("rlnTomoName").tolist():
-        seen[tomogram] = seen.get(tomogram, 0) + 1
-        names.append(f"{tomogram}/{seen[tomogram]}")
-    return table.with_column("rlnTomoParticleName", names)
+    return table.with_column("rlnTomoParticleName", numbered_names(table.text("rlnTomoName")))
 
 
 def _group_index(table: Table, optics: Table) -> NDArray[np.int64]:

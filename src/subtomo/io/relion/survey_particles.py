@@ -15,10 +15,13 @@ from subtomo.io.relion.optics_groups import group_rows, known_groups
 from subtomo.io.relion.particles import (
     ANGLES,
     CENTRED,
+    CLASS_NUMBER,
     DECENTRED,
+    HALF_SET,
     ORIGIN,
     SUBTOMOGRAM_ANGLES,
     assemble,
+    given_names,
     particle_table,
     with_names,
     with_optics,
@@ -31,6 +34,8 @@ from subtomo.model.table import Table, TextArray
 from subtomo.model.tilt_series import TomogramSet
 
 _SHOWN = 4
+_WHOLE = ("rlnOpticsGroup", HALF_SET, CLASS_NUMBER)
+"""Labels of whole numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +48,6 @@ class ParticleSurvey:
     problems: tuple[Problem, ...] = ()
     has_names: bool = False
     """Whether the file names its particles."""
-    has_angles: bool = False
-    """Whether the file has refined angles."""
 
 
 @dataclass
@@ -75,12 +78,11 @@ def survey_particles(
         return ParticleSurvey(notes.source, problems=tuple(notes.problems))
     if trajectories is not None:
         try:
-            names = particles.table.text("rlnTomoParticleName")
-            particles = replace(particles, trajectories=read_trajectories(trajectories, names))
+            motion = read_trajectories(trajectories, given_names(particles))
+            particles = replace(particles, trajectories=motion)
         except InputError as problem:
             notes.problems.append(Problem(str(trajectories), str(problem), problem.fields))
-    has_angles = ANGLES[0] in particles.table
-    return ParticleSurvey(notes.source, particles, tuple(notes.problems), has_names, has_angles)
+    return ParticleSurvey(notes.source, particles, tuple(notes.problems), has_names)
 
 
 def _read(path: str | Path, tomograms: TomogramSet | None, notes: _Notes) -> tuple[ParticleSet, bool]:
@@ -99,11 +101,11 @@ def _read(path: str | Path, tomograms: TomogramSet | None, notes: _Notes) -> tup
 def _without_bad_rows(table: Table, notes: _Notes) -> Table:
     """Note all values that are no numbers, and leave out their rows."""
     kept = np.ones(len(table), bool)
-    for label in (*CENTRED, *DECENTRED, *ORIGIN, *SUBTOMOGRAM_ANGLES, *ANGLES, "rlnOpticsGroup"):
+    for label in (*CENTRED, *DECENTRED, *ORIGIN, *SUBTOMOGRAM_ANGLES, *ANGLES, *_WHOLE):
         if label not in table:
             continue
         try:
-            _ = table.whole_numbers(label) if label == "rlnOpticsGroup" else table.floats(label)
+            _ = table.whole_numbers(label) if label in _WHOLE else table.floats(label)
         except InputError as problem:
             bad = ~_numeric(table.text(label))
             others = f" ({int(bad.sum())} rows are like this)" if bad.sum() > 1 else ""

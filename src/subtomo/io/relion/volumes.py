@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.errors import InputError
-from subtomo.io.relion.limits import half_sets
-from subtomo.io.relion.particles import ANGLES, SUBTOMOGRAM_ANGLES
+from subtomo.io.relion.particles import ANGLES, HALF_SET, SUBTOMOGRAM_ANGLES
+from subtomo.io.relion.tables import tables_of
 from subtomo.model.particles import ParticleSet
 from subtomo.model.table import TextArray
 
@@ -33,10 +33,10 @@ def read_volume_files(particles: ParticleSet) -> VolumeFiles:
     Raises:
         InputError: The set names no volumes, or names images, or volumes of several sizes.
     """
-    table, optics = particles.table, particles.optics_table
+    table, optics, _ = tables_of(particles)
     if "rlnImageName" not in table:
         raise InputError(
-            f"{particles.source}: table data_particles has no rlnImageName, so these particles were not extracted "
+            f"{particles.where}: table data_particles has no rlnImageName, so these particles were not extracted "
             "yet; give the particles.star of subtomo extract, or average from the tilt images (from_tilts)",
             field="from_tilts",
         )
@@ -48,13 +48,13 @@ def read_volume_files(particles: ParticleSet) -> VolumeFiles:
     )
     if flat or (dimensions[groups] == 2).any():
         raise InputError(
-            f"{particles.source}: its particles are 2-D stacks, which are not averaged from files; average them from "
+            f"{particles.where}: its particles are 2-D stacks, which are not averaged from files; average them from "
             "the tilt images instead (from_tilts, with box_size and tomograms)",
             field=("from_tilts", "box_size", "tomograms"),
         )
     if "rlnCtfImage" not in table:
         raise InputError(
-            f"{particles.source}: table data_particles has no rlnCtfImage, the weights without which there is no "
+            f"{particles.where}: table data_particles has no rlnCtfImage, the weights without which there is no "
             "average; extract again, and write the weights, too"
         )
     label = "rlnCtfDataAreCtfPremultiplied"
@@ -74,10 +74,17 @@ def read_half_sets(particles: ParticleSet) -> NDArray[np.int64]:
     Raises:
         InputError: A half set is something else.
     """
-    label = "rlnRandomSubset"
-    if label not in particles.table:
+    halves = particles.half_set
+    if halves is None:
         return np.zeros(len(particles), np.int64)
-    return half_sets(particles.table, label)
+    wrong = np.flatnonzero((halves < 0) | (halves > 2))
+    if wrong.size:
+        row = int(wrong[0])
+        raise InputError(
+            f"{particles.where}: table data_particles, row {row + 1}: {HALF_SET} is {halves[row]}, but half sets are 1 "
+            "and 2 (0 for none)"
+        )
+    return halves
 
 
 def require_orientations(particles: ParticleSet) -> bool:
@@ -86,29 +93,28 @@ def require_orientations(particles: ParticleSet) -> bool:
     Raises:
         InputError: They have neither.
     """
-    table = particles.table
-    if ANGLES[0] in table:
+    if particles.has_angles:
         return True
-    if SUBTOMOGRAM_ANGLES[0] in table:
+    if particles.has_subtomogram_angles:
         return False
     raise InputError(
-        f"{particles.source}: table data_particles has neither {', '.join(ANGLES)} nor "
+        f"{particles.where}: table data_particles has neither {', '.join(ANGLES)} nor "
         f"{', '.join(SUBTOMOGRAM_ANGLES)}; without orientations there is nothing to average, so refine them first"
     )
 
 
 def _same(particles: ParticleSet, label: str, what: str, unit: str) -> float:
     """Read from the optics table what must be the same for all particles."""
-    optics = particles.optics_table
+    optics = tables_of(particles).optics
     groups = np.unique(particles.optics_group)
     values = optics.floats(label)[groups]
     if np.ptp(values) > 1e-3 * abs(values[0]):
         other = int(np.argmax(np.abs(values - values[0])))
         raise InputError(
-            f"{particles.source}: table data_optics: {label} is {values[0]:g} {unit} in row {groups[0] + 1} and "
+            f"{particles.where}: table data_optics: {label} is {values[0]:g} {unit} in row {groups[0] + 1} and "
             f"{values[other]:g} {unit} in row {groups[other] + 1}; an average needs particles of one kind: extract all "
             "with the same box, crop and binning"
         )
     if not values[0] > 0:
-        raise InputError(f"{particles.source}: table data_optics: {label} is {values[0]:g}, but must be above zero")
+        raise InputError(f"{particles.where}: table data_optics: {label} is {values[0]:g}, but must be above zero")
     return float(values[0])
