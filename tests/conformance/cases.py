@@ -16,6 +16,9 @@ COMMANDS: Mapping[str, str] = {
     "relion_tomo_make_optimisation_set": "optimisation-set",
 }
 
+# What asks for a quirk of RELION that is not repeated without being asked for.
+QUIRKS: Mapping[str, tuple[str, ...]] = {"r4_nooffsets_stack2d": ("--drop-coordinates",)}
+
 # Successful runs of RELION whose files must come out the same.
 REPRODUCED: frozenset[str] = frozenset(
     {
@@ -149,7 +152,7 @@ class Case:
     @property
     def argv(self) -> list[str]:
         """The same run as arguments of `subtomo`."""
-        return [COMMANDS[self.program], *self.args]
+        return [COMMANDS[self.program], *self.args, *QUIRKS.get(self.name, ())]
 
     @property
     def undefined_angles(self) -> frozenset[int]:

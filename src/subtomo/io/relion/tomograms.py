@@ -71,7 +71,8 @@ def read_tomograms(
         else:
             table = tilt_table(tables, str(name), source)
         tomograms.append(tomogram_of(overview.take([row]), table, image_size, project))
-    warn_of_missed_images(tomograms, source)
+    if image_size is None:
+        warn_of_missed_images(tomograms, source)
     return TomogramSet(tuple(tomograms), source)
 
 
