@@ -14,11 +14,14 @@ import numpy as np
 import pytest
 
 from subtomo.errors import InputError
+from subtomo.extraction.sequence import PseudoSubtomograms
 from subtomo.io import guarded
 from subtomo.io.file_state import changed_files, file_states, require_unchanged
 from subtomo.io.mrc import TiltImages, parse_image_name
 from subtomo.io.reading import collected_warnings
+from subtomo.io.relion import read_particles, read_tomograms
 from subtomo.io.star import read_tables
+from subtomo.model.settings import ExtractionSettings
 from tests.strangers.conftest import doctor, edit, extract, replaced, told, volumes
 
 STACK, TILTS = "TS_254.mrcs", "tilt_series/TS_254.star"
@@ -204,12 +207,49 @@ sys.exit(main(["extract", "--t", "tomograms.star", "--p", "particles.star", "--b
 """
 
 
-@pytest.mark.parametrize("delay", ["0.05", "0.4"])
+@pytest.mark.parametrize("delay", ["0.05", "0.4", "0.8", "1.2"])
 @pytest.mark.usefixtures("project")
 def test_a15_a_stack_truncated_under_a_run_ends_it_in_words(delay: str) -> None:
     run = subprocess.run([sys.executable, "-c", TRUNCATING, delay], capture_output=True, text=True, check=False)
     assert run.returncode in (0, 1), run.stderr
     assert "Traceback" not in run.stderr
+
+
+MAPPED = """
+import os, sys
+import numpy as np
+from subtomo.io.mrc import TiltImages, parse_image_name
+images = TiltImages.open([parse_image_name(f"{tilt}@TS_254.mrcs") for tilt in range(1, 42)], name="TS_254")
+image = images[40]
+assert image.any()
+os.truncate("TS_254.mrcs", 1024 + 652 * 630 * 2)
+assert not images[40].any()
+sys.exit(7)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems send another signal")
+@pytest.mark.usefixtures("project")
+def test_a15_mapped_pixels_whose_file_became_shorter_read_as_zeros() -> None:
+    run = subprocess.run([sys.executable, "-c", MAPPED], capture_output=True, text=True, check=False)
+    assert run.returncode == 7, (run.returncode, run.stderr)
+
+
+@pytest.mark.parametrize("change", ["truncated", "overwritten"])
+@pytest.mark.usefixtures("project")
+def test_a15_particles_made_after_a_file_changed_are_failures_that_name_it(change: str) -> None:
+    tomograms = read_tomograms("tomograms.star")
+    particles = read_particles("particles.star", tomograms)
+    sequence = iter(PseudoSubtomograms(tomograms, particles, ExtractionSettings(box_size=32, binning=4)))
+    next(sequence)
+    if change == "truncated":
+        os.truncate(STACK, 1024 + 652 * 630 * 2)
+    else:
+        with open(STACK, "r+b") as stream:
+            stream.seek(5000)
+            stream.write(b"other pixels")
+    with pytest.raises(InputError, match=r"TS_254\.mrcs: .*while it was read; leave inputs alone during a run"):
+        next(sequence)
 
 
 @pytest.mark.usefixtures("project")

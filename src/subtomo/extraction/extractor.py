@@ -16,7 +16,8 @@ from subtomo.conventions import DATA_SCALE_TOLERANCE
 from subtomo.errors import InputError
 from subtomo.extraction.cone import damp_cone
 from subtomo.extraction.filters import crop_limits, tilt_filters, with_aberrations
-from subtomo.extraction.patches import opened_anew, patch_windows, whole_image
+from subtomo.extraction.patches import opened_anew, whole_image
+from subtomo.io.file_state import require_unchanged
 from subtomo.model.noise import NoiseLevels
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import SeriesPlan
@@ -63,6 +64,7 @@ class TomogramExtractor:
                 f"expected {(plan.series.n_tilts, height, width)}; give one image per tilt, indexed [tilt, y, x]"
             )
         self._images = opened_anew(plan.series.images)
+        self._files = states() if (states := getattr(self._images, "file_states", None)) else {}
         self._precorrection = (
             gridding_precorrection(settings.box_size, settings.boundary) if settings.gridding_precorrection else None
         )
@@ -75,10 +77,15 @@ class TomogramExtractor:
         self._noise = plan.noise
 
     def extract(self, index: int, backend: Backend) -> Extracted:
-        """Extract the particle at ``index`` of the plan, on a backend of the right geometry."""
-        if self.settings.output is Output.STACK_2D:
-            return self._stack(index, backend)
-        return self._subtomogram(index, backend)
+        """Extract the particle at ``index`` of the plan, on a backend of the right geometry.
+
+        Raises:
+            InputError: The result is not finite, or files of the images changed since they were opened.
+        """
+        is_stack = self.settings.output is Output.STACK_2D
+        particle = self._stack(index, backend) if is_stack else self._subtomogram(index, backend)
+        require_unchanged(self._files)
+        return particle
 
     def plain_terms(self, index: int, backend: Backend) -> FourierVolume:
         """Give the data term of a particle in real space, and CTF² as it was inserted."""
@@ -168,7 +175,7 @@ class TomogramExtractor:
         ctf = self._ctf(index, visible) if settings.apply_ctf else None
         for start in range(0, len(visible), backend.tilts_at_once):
             batch = slice(start, start + backend.tilts_at_once)
-            patches = backend.crop(*patch_windows(self._images, visible[batch], corner[batch], settings.patch_size))
+            patches = backend.crop([self._images[tilt] for tilt in visible[batch].tolist()], corner[batch])
             if CircleCrop.PATCH in settings.circle_crop:
                 patches = backend.circle_crop_patches(patches)
             slices = backend.transform(patches, shift[batch])

@@ -51,35 +51,6 @@ def read_patches_ahead(plan: SeriesPlan, settings: ExtractionSettings, wanted: N
             read_ahead(tilt, start, end)
 
 
-def patch_windows(images: TiltImageSequence, tilts: Ints, corners: Ints, size: int) -> tuple[list[NDArray[Any]], Ints]:
-    """Copy those parts of some images that patches cover, if the images give copies; else take the images.
-
-    Args:
-        images: Of the series.
-        tilts: (n,) which images.
-        corners: (n, 2) x and y of the first pixel of each patch, which may lie outside.
-        size: Side of the patches, pixels.
-
-    Returns:
-        The n parts or images, and the corners (n, 2) within them: cut out there, edge pixels repeated, patches are the
-        same.
-
-    Raises:
-        InputError: A file of tilt images is unusable, or became shorter.
-    """
-    copy = getattr(images, "window", None)
-    if copy is None:
-        return [images[tilt] for tilt in tilts.tolist()], corners
-    limits = np.array(images.shape[:0:-1])
-    starts = corners.clip(0, limits - 1)
-    ends = (corners + size).clip(1, limits)
-    parts = [
-        copy(tilt, (top, bottom), (left, right))
-        for tilt, (left, top), (right, bottom) in zip(tilts.tolist(), starts.tolist(), ends.tolist(), strict=True)
-    ]
-    return parts, corners - starts
-
-
 def whole_image(images: TiltImageSequence, tilt: int) -> NDArray[Any]:
     """Give an image of a series, (height, width): a copy if the images give copies."""
     copy = getattr(images, "window", None)

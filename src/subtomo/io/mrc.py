@@ -14,6 +14,7 @@ import numpy as np
 from mrcfile.utils import dtype_from_mode
 from numpy.typing import NDArray
 
+from subtomo.backends.truncation import survive_truncation
 from subtomo.errors import InputError
 from subtomo.io.file_state import FileState, file_states
 from subtomo.io.guarded import copied
@@ -36,7 +37,8 @@ class TiltImages:
     4 bit, foreign byte order, TIFF) is converted when first asked for and kept. Only the tilts that are asked for are
     opened, a file at most once. Threads may share one object; a pickled one opens its files again on the other side.
 
-    To touch a mapped image whose file became shorter ends the process; `window` copies instead, and raises.
+    A mapped image whose file becomes shorter reads as zeros beyond its end, so compare `file_states` afterwards; where
+    the system knows no such thing, to touch it ends the process. `window` copies instead, and raises.
     """
 
     def __init__(self, addresses: tuple[ImageAddress, ...], name: str, image_size: tuple[int, int]) -> None:
@@ -234,6 +236,7 @@ def map_sections(header: MrcHeader) -> NDArray[Any]:
     else:
         dtype, row = dtype_from_mode(header.mode).newbyteorder(header.byte_order), header.nx
     shape = (header.nz, header.ny, row)
+    survive_truncation()
     try:
         mapped = np.memmap(header.path, dtype=dtype, mode="r", offset=header.data_offset, shape=shape)
     except OSError as error:
