@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from subtomo.errors import InputError
+from subtomo.io.mrc_header import unreadable
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ def file_states(paths: Iterable[str]) -> dict[str, FileState]:
         try:
             found[path] = _state(path)
         except OSError as error:
-            raise InputError(f"{path}: cannot be found ({error.strerror}); correct the name") from None
+            raise unreadable(path, error) from None
     return found
 
 
