@@ -172,6 +172,6 @@ def test_images_that_vanish_cost_the_particles_that_need_them(small: Path) -> No
     context = RunContext(threads=1, before_series=lambda name: next(calls)(name))
     summary = extract(tomograms, particles, SETTINGS, "out", context=context)
     assert [failure.particle for failure in summary.failures] == ["TS_2/3", "TS_2/4"]
-    assert "TS_2.mrcs: cannot be read (No such file or directory)" in summary.failures[0].error
+    assert "TS_2.mrcs: cannot be read (No such file or directory" in summary.failures[0].error
     Path("away.mrcs").rename("TS_2.mrcs")
     assert extract(tomograms, particles, SETTINGS, "out", context=RunContext(resume=True)).n_found == 2
