@@ -17,6 +17,7 @@ from subtomo.extraction.sequence import PseudoSubtomograms
 from subtomo.model.settings import ExtractionSettings, Output
 from subtomo.model.subtomogram import Extracted, PseudoSubtomogram, TiltStack
 from tests.helpers.builders import IMAGE_SIZE, PIXEL_SIZE, SETTINGS, particle_set, tilt_images, tomogram, tomogram_set
+from tests.helpers.project import read_project, write_project
 
 
 class CountedImages:
@@ -87,16 +88,41 @@ def test_it_indexes_like_a_list(many: PseudoSubtomograms) -> None:
     assert_same(many[-1], items[3])
     assert_same(many[-4], items[0])
     chosen = many[1:4:2]
-    assert isinstance(chosen, list)
     for item, expected in zip(chosen, [items[1], items[3]], strict=True):
         assert_same(item, expected)
     assert [item.name for item in many[::-1]] == [item.name for item in reversed(items)]
-    assert many[4:] == []
+    assert list(many[4:]) == []
+
+
+def test_slices_lists_masks_and_names_give_lazy_sequences() -> None:
+    images = CountedImages(5)
+    sequence = PseudoSubtomograms(tomogram_set(tomogram(images=images)), particle_set(["TS_1"] * 4), SETTINGS)
+    some = [sequence[:3], sequence[[0, 1, 2]], sequence[np.array([True, True, True, False])], sequence[::-1][:0:-1]]
+    some += [sequence[["TS_1/1", "TS_1/2", "TS_1/3"]]]
+    assert images.asked_for == []
+    for chosen in some:
+        assert (len(chosen), list(chosen.item_names())) == (3, ["TS_1/1", "TS_1/2", "TS_1/3"])
+        assert_same(chosen[-1], sequence[2])
+        assert_same(chosen["TS_1/2"], sequence[1])
+    assert [item.name for item in sequence[1:][1:]] == ["TS_1/3", "TS_1/4"]
+
+
+def test_a_name_that_no_item_has_is_a_key_error_with_the_nearest(many: PseudoSubtomograms) -> None:
+    with pytest.raises(KeyError, match=r"no item 'TS_1/22', did you mean TS_1/2\?"):
+        many["TS_1/22"]
+
+
+def test_files_are_taken_where_sets_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    tomograms, particles = read_project(tmp_path)
+    by_name = PseudoSubtomograms("tomograms.star", Path("particles.star"), SETTINGS)
+    assert_same(by_name[0], PseudoSubtomograms(tomograms, particles, SETTINGS)[0])
 
 
 @pytest.mark.parametrize("index", [4, -5, 100])
 def test_an_index_beyond_the_end_is_an_index_error(many: PseudoSubtomograms, index: int) -> None:
-    with pytest.raises(IndexError, match=f"item {index} of 4"):
+    with pytest.raises(IndexError, match=f"item {index} of 4: numbers run from 0 to 3"):
         many[index]
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from subtomo.averaging.division import divide
 from subtomo.backends.rotation import FineTransform, rotated_weights
 from subtomo.errors import InputError, SettingsError
-from subtomo.model.choices import settle
+from subtomo.model.choices import Settings, settle
 from subtomo.physics.frequency import half_index, wrapped_index
 from subtomo.physics.symmetry import rotation_group
 from subtomo.physics.window import centre_distance, soft_disc
@@ -23,8 +23,8 @@ HALVES = (1, 2)
 """The half sets, as RELION numbers them."""
 
 
-@dataclass(frozen=True)
-class AverageSettings:
+@dataclass(frozen=True, repr=False)
+class AverageSettings(Settings):
     """How sums become maps.
 
     Raises:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
 from subtomo.errors import InputError
 from subtomo.io.zarr_store import COMPLETE, TERMS, open_group, term_shapes
+from subtomo.model.lookup import LazySequence
 from subtomo.model.subtomogram import PseudoSubtomogram
 from subtomo.model.table import Table, TextArray, text_array
 
 
-class StoredSubtomograms(Sequence[PseudoSubtomogram]):
+class StoredSubtomograms(LazySequence[PseudoSubtomogram]):
     """The particles of a store, each read when it is indexed; the same bits as when they were computed.
 
     Several threads may read one sequence at the same time, and a pickled one opens the store again.
@@ -90,17 +91,22 @@ class StoredSubtomograms(Sequence[PseudoSubtomogram]):
     def __len__(self) -> int:
         return len(self.names)
 
-    @overload
-    def __getitem__(self, index: int) -> PseudoSubtomogram: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[PseudoSubtomogram]: ...
-    def __getitem__(self, index: int | slice) -> PseudoSubtomogram | list[PseudoSubtomogram]:
-        """Read one item, or the list of items of a slice."""
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        position = index + len(self) if index < 0 else index
-        if not 0 <= position < len(self):
-            raise IndexError(f"item {index} of {len(self)} pseudo-subtomograms")
+    def item_names(self) -> Sequence[str]:
+        """List the names of all items."""
+        names: list[str] = self.names.tolist()
+        return names
+
+    def _facts(self) -> list[tuple[str, Any]]:
+        missing = int((~self.done).sum())
+        return [
+            ("", f"{len(self)} volumes of {self.attributes['crop_size']}³ voxels, read when they are asked for"),
+            ("missing", missing or None),
+            ("from", self.path),
+        ]
+
+    def item(self, number: int) -> PseudoSubtomogram:
+        """Read one item, by its number from zero."""
+        position = number
         name = str(self.names[position])
         if not self.done[position]:
             raise InputError(

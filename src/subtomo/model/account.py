@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from subtomo.model.notebook import Shown
 from subtomo.model.plan import LeftOut
 from subtomo.model.settings import ExtractionSettings, OutputSettings
 
@@ -29,8 +31,8 @@ class InputFiles:
     optimisation_set: str | None = None
 
 
-@dataclass(frozen=True)
-class ExtractionSummary:
+@dataclass(frozen=True, repr=False)
+class ExtractionSummary(Shown):
     """The account of an extraction. What an older version did not write of it is as it is by default."""
 
     output_dir: str
@@ -62,3 +64,15 @@ class ExtractionSummary:
     """Particles that are missing because something went wrong; the particle file does not name them."""
     noise: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Tilt series to σ0², the noise power per shell of its whitened particles, as far as this run measured it."""
+
+    def _facts(self) -> list[tuple[str, Any]]:
+        written = f"{self.n_written_files} files, {self.bytes_written / 1e6:.0f} MB, {self.seconds:.1f} s"
+        return [
+            ("", f"{self.n_extracted} of {self.n_particles} particles extracted into {self.output_dir}"),
+            ("found finished", self.n_found or None),
+            ("written", written),
+            ("left out", len(self.left_out) or None),
+            ("failed", len(self.failures) or None),
+            ("warnings", len(self.warnings) or None),
+            ("result", self.star_file),
+        ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Collection
+from dataclasses import MISSING, fields
 from enum import Enum, Flag
 from functools import cache
 from numbers import Real
@@ -31,6 +32,27 @@ def settle(settings: Any) -> None:
         settled = _settled(field, kind, value)
         if settled is not value:
             object.__setattr__(settings, field, settled)
+
+
+class Settings:
+    """Settings that show themselves as the call that makes them, without what is as by default."""
+
+    def __repr__(self) -> str:
+        """Give the call in Python."""
+        given = [
+            f"{field.name}={_word(value)}"
+            for field in fields(self)  # type: ignore[arg-type]
+            if (value := getattr(self, field.name)) != field.default or field.default is MISSING
+        ]
+        return f"{type(self).__name__}({', '.join(given)})"
+
+
+def _word(value: Any) -> str:
+    """Write a value as Python takes it; members of an enumeration by their words."""
+    if isinstance(value, Flag):
+        words = tuple(str(flag.name).lower() for flag in value)
+        return repr(words[0] if len(words) == 1 else words)
+    return repr(str(value.name).lower() if isinstance(value, Enum) else value)
 
 
 @cache

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.errors import SettingsError
-from subtomo.model.choices import settle
+from subtomo.model.choices import Settings, settle
+from subtomo.model.notebook import Shown
 
 Float = NDArray[np.float64]
 
@@ -53,8 +55,8 @@ class Manifold:
     """File, table and row, for messages."""
 
 
-@dataclass(frozen=True, eq=False)
-class ManifoldSet:
+@dataclass(frozen=True, eq=False, repr=False)
+class ManifoldSet(Shown):
     """The manifolds of a set of tomograms."""
 
     by_tomogram: Mapping[str, tuple[Manifold, ...]]
@@ -67,9 +69,13 @@ class ManifoldSet:
         """List the manifolds of a tomogram; none if it has none."""
         return self.by_tomogram.get(tomogram_name, ())
 
+    def _facts(self) -> list[tuple[str, Any]]:
+        n = sum(map(len, self.by_tomogram.values()))
+        return [("", f"{n} manifolds in {len(self.by_tomogram)} tomograms"), ("from", self.source)]
 
-@dataclass(frozen=True)
-class SamplingSettings:
+
+@dataclass(frozen=True, repr=False)
+class SamplingSettings(Settings):
     """How densely, how deep and where to sample.
 
     Raises:
@@ -111,8 +117,8 @@ class SamplingSettings:
             )
 
 
-@dataclass(frozen=True, eq=False)
-class ManifoldSample:
+@dataclass(frozen=True, eq=False, repr=False)
+class ManifoldSample(Shown):
     """Particles on a manifold."""
 
     manifold: Manifold
@@ -123,3 +129,7 @@ class ManifoldSample:
 
     def __len__(self) -> int:
         return len(self.positions_px)
+
+    def _facts(self) -> list[tuple[str, Any]]:
+        kind, radius = type(self.manifold.surface).__name__.lower(), self.manifold.surface.radius_px
+        return [("", f"{len(self)} particles on {kind} {self.manifold.index}"), ("mean radius", f"{radius:g} pixels")]

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from subtomo.errors import InputError
+from subtomo.model.frames import Tabular
+from subtomo.model.lookup import Key, numbers_of
+from subtomo.model.notebook import Shown
 from subtomo.model.optics import OpticsGroup
 from subtomo.model.rows import ONE_PER_ROW, take_rows
 from subtomo.model.table import Table, TextArray, text_array
+from subtomo.words import listed
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
-class ParticleSet:
-    """Particles in the order of their file, which may carry the tables that they were read from."""
+@dataclass(frozen=True, eq=False, repr=False)
+class ParticleSet(Shown, Tabular):
+    """Particles in the order of their file, which may carry the tables that they were read from.
+
+    ``particles["TS_1/3"]``, ``particles[:10]``, ``particles[["TS_1/3", "TS_2/1"]]`` and
+    ``particles[particles.half_set == 1]`` are particle sets again.
+    """
 
     names: TextArray = field(metadata=ONE_PER_ROW)
     """(n,) unique names, usually ``tomogram/number``."""
@@ -139,6 +148,57 @@ class ParticleSet:
     def __len__(self) -> int:
         return len(self.names)
 
+    def __contains__(self, name: object) -> bool:
+        """Tell whether a particle has this name."""
+        return name in self._known_names
+
+    def __iter__(self) -> Iterator[ParticleSet]:
+        """Give the particles one by one, each as a set of one."""
+        return (self.take([number]) for number in range(len(self)))
+
+    def __getitem__(self, key: Key) -> ParticleSet:
+        """Take one particle by number or name, or several by a slice, a list of these, or a mask (n,).
+
+        Raises:
+            IndexError: There is no such number, or a mask has another length.
+            KeyError: There is no such name.
+        """
+        found = numbers_of(key, self.names.tolist, len(self), "particle")
+        return self.take([found] if isinstance(found, int) else found)
+
+    def columns(self) -> dict[str, Any]:
+        """Give the columns of a data frame; what is not known is not there."""
+        unit = "angstrom" if self.centred else "px"
+        found: dict[str, Any] = {"name": self.names.tolist(), "tilt_series": self.tomogram_names.tolist()}
+        triples: dict[str, tuple[Float, Sequence[str], str]] = {"": (self.coordinates, "xyz", unit)}
+        triples["origin_"] = (self.origin_angstrom, "xyz", "angstrom")
+        if self.has_subtomogram_angles:
+            triples["subtomogram_"] = (self.subtomogram_angles_deg, ("rot", "tilt", "psi"), "deg")
+        if self.has_angles:
+            triples["angle_"] = (self.angles_deg, ("rot", "tilt", "psi"), "deg")
+        for start, (values, axes, of) in triples.items():
+            found |= {f"{start}{axis}_{of}": values[:, i].tolist() for i, axis in enumerate(axes)}
+        found["pixel_size_angstrom"] = self.pixel_size_angstrom.tolist()
+        for name in ("half_set", "class_number"):
+            if getattr(self, name) is not None:
+                found[name] = getattr(self, name).tolist()
+        return found
+
+    def _facts(self) -> list[tuple[str, Any]]:
+        series = list(dict.fromkeys(self.tomogram_names.tolist()))
+        sizes = sorted({group.pixel_size_angstrom for group in self.optics_groups})
+        halves = self.half_set
+        classes = None if self.class_number is None else len(np.unique(self.class_number))
+        return [
+            ("", f"{len(self)} particles of {len(series)} tilt series ({listed(series, 3)})"),
+            ("pixel size", " and ".join(f"{size:g} Å" for size in sizes[:3])),
+            ("coordinates", "Å from the centre" if self.centred else "pixels from the corner"),
+            ("orientations", "known" if self.has_angles else "not known"),
+            ("half sets", None if halves is None else f"{(halves == 1).sum()} + {(halves == 2).sum()}"),
+            ("classes", classes if classes and classes > 1 else None),
+            ("from", self.source),
+        ]
+
     @property
     def where(self) -> str:
         """Where they come from, for messages: the file if there is one."""
@@ -166,6 +226,10 @@ class ParticleSet:
         tables = {} if with_tables else dict.fromkeys(("table", "optics_table", "general_table"))
         motion = {} if with_trajectories else {"trajectories": None}
         return take_rows(self, indices, **tables, **motion)
+
+    @cached_property
+    def _known_names(self) -> frozenset[str]:
+        return frozenset(self.names.tolist())
 
     @cached_property
     def _members(self) -> dict[str, Int]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from subtomo.model.noise import NoiseLevels
+from subtomo.model.notebook import Shown
 from subtomo.model.particles import ParticleSet
 from subtomo.model.rows import ONE_PER_ROW, take_rows
 from subtomo.model.settings import ExtractionSettings
@@ -17,8 +19,8 @@ from subtomo.model.tilt_series import TiltSeries
 Float = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class SeriesPlan:
+@dataclass(frozen=True, eq=False, repr=False)
+class SeriesPlan(Shown):
     """The particles to be extracted from one tilt series."""
 
     series: TiltSeries
@@ -46,6 +48,11 @@ class SeriesPlan:
         """Take some particles, given by their places in this plan (m,), or by a mask (n,)."""
         return take_rows(self, indices)
 
+    def _facts(self) -> list[tuple[str, Any]]:
+        visible = self.visible.sum(axis=1)
+        seen = f"{visible.min()} to {visible.max()} of {self.series.n_tilts} tilts" if len(self) else None
+        return [("", f"{len(self)} particles of {self.series.name}"), ("visible in", seen)]
+
 
 @dataclass(frozen=True)
 class LeftOut:
@@ -62,8 +69,8 @@ class LeftOut:
     """With the numbers of this particle."""
 
 
-@dataclass(frozen=True, eq=False)
-class ExtractionPlan:
+@dataclass(frozen=True, eq=False, repr=False)
+class ExtractionPlan(Shown):
     """All decisions of an extraction."""
 
     settings: ExtractionSettings
@@ -95,3 +102,13 @@ class ExtractionPlan:
     def indices(self) -> NDArray[np.int64]:
         """Indices into the particle set in the order of extraction: by tomogram, then as in the file."""
         return np.concatenate([np.zeros(0, np.int64), *(entry.particles for entry in self.series)])
+
+    def _facts(self) -> list[tuple[str, Any]]:
+        causes = Counter(entry.cause for entry in self.left_out).most_common(1)
+        cause = f", most of them {causes[0][0]}" if causes else ""
+        settings = self.settings
+        return [
+            ("", f"{len(self)} of {len(self.particles)} particles to be made from {len(self.series)} tilt series"),
+            ("left out", f"{len(self.left_out)}{cause}"),
+            ("box", f"{settings.box_size}, crop {settings.crop}, binning {settings.binning:g}"),
+        ]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from subtomo.model.notebook import Shown
 
 Float = NDArray[np.float64]
 
@@ -24,8 +27,8 @@ class Dip:
     """Resolution of the last shell before the curve falls below the threshold and is not soon above it again."""
 
 
-@dataclass(frozen=True, eq=False)
-class ResolutionCurves:
+@dataclass(frozen=True, eq=False, repr=False)
+class ResolutionCurves(Shown):
     """Fourier shell correlations of two half maps, all (c // 2 + 1,): one value per shell."""
 
     pixel_size_angstrom: float
@@ -73,6 +76,13 @@ class ResolutionCurves:
         """Tell whether the corrected curve never falls below a threshold, up to the last shell that holds data."""
         return bool((self.corrected[1:-1] >= threshold).all())
 
+    def _facts(self) -> list[tuple[str, Any]]:
+        return [
+            ("", f"{len(self.frequency)} shells, {self.pixel_size_angstrom:g} Å per voxel"),
+            ("FSC 0.143 at", f"{self.resolution_angstrom(0.143):.4g} Å"),
+            ("FSC 0.5 at", f"{self.resolution_angstrom(0.5):.4g} Å"),
+        ]
+
 
 def _end_of_dip(above: NDArray[np.bool_], start: int) -> int | None:
     """Find where a curve that is below a threshold at a shell ends for the next time; None if it is no dip."""
@@ -86,8 +96,8 @@ def _end_of_dip(above: NDArray[np.bool_], start: int) -> int | None:
     return start + length + again if again > length else None
 
 
-@dataclass(frozen=True, eq=False)
-class GuinierCurves:
+@dataclass(frozen=True, eq=False, repr=False)
+class GuinierCurves(Shown):
     """Logarithms of a merged map's amplitudes, all (c // 2 + 1,), against the square of the frequency."""
 
     frequency_squared: Float
@@ -104,3 +114,10 @@ class GuinierCurves:
     def b_factor_a2(self) -> float | None:
         """Four times the slope; None if nothing was fitted."""
         return None if self.slope_a2 is None else 4.0 * self.slope_a2
+
+    def _facts(self) -> list[tuple[str, Any]]:
+        b_factor = self.b_factor_a2
+        return [
+            ("", f"{len(self.original)} shells"),
+            ("B factor", "not fitted" if b_factor is None else f"{b_factor:.0f} Å²"),
+        ]

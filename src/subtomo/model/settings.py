@@ -8,7 +8,7 @@ from enum import Enum, Flag, auto
 
 from subtomo.conventions import round_half_up
 from subtomo.errors import SettingsError
-from subtomo.model.choices import settle
+from subtomo.model.choices import Settings, settle
 
 _SMALLEST_SIDE = 4
 
@@ -46,8 +46,8 @@ class DataTerm(Enum):
     EXACT = "the adjoint of projection, by a non-uniform Fourier transform"
 
 
-@dataclass(frozen=True)
-class Cone:
+@dataclass(frozen=True, repr=False)
+class Cone(Settings):
     """A cone around the z axis of the particle's own frame whose frequencies are damped (membranes).
 
     Raises:
@@ -71,8 +71,8 @@ class Cone:
             )
 
 
-@dataclass(frozen=True)
-class ExtractionSettings:
+@dataclass(frozen=True, repr=False)
+class ExtractionSettings(Settings):
     """All that determines the numbers of a particle.
 
     Choices may be given as words, in capital or small letters: ``weighting="whitened"``, ``data_term="exact"``,
@@ -225,8 +225,8 @@ class ExtraFile(Flag):
     """Data and CTF², both divided by the multiplicity."""
 
 
-@dataclass(frozen=True)
-class OutputSettings:
+@dataclass(frozen=True, repr=False)
+class OutputSettings(Settings):
     """What is written of the particles; none of it changes their numbers beyond rounding.
 
     Further files may be given as words: ``extra_files=("ctf2", "divided")``.

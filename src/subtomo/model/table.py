@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from subtomo.errors import InputError, InputWarning
+from subtomo.model.notebook import Shown
 from subtomo.words import listed, nearest
 
 # Always of dtype StringDType; its type parameters differ between the numpy versions in use, hence Any.
@@ -64,8 +65,8 @@ def _parse_vector(token: str) -> NDArray[np.float64]:
     return np.array([_parse_float(part) for part in token.translate(_VECTOR_SEPARATORS).split()], dtype=np.float64)
 
 
-@dataclass(frozen=True, eq=False)
-class Table:
+@dataclass(frozen=True, eq=False, repr=False)
+class Table(Shown):
     """A named table of equally long text columns, in file order.
 
     Attributes:
@@ -93,6 +94,9 @@ class Table:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the columns as a plain dictionary."""
         return Table, (self.name, dict(self.columns), self.is_list, self.source)
+
+    def _facts(self) -> list[tuple[str, Any]]:
+        return [("", f"data_{self.name}, {len(self)} rows"), ("columns", listed(self.labels)), ("from", self.source)]
 
     def __len__(self) -> int:
         """Count the rows."""

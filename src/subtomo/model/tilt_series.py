@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Protocol, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from subtomo.errors import InputError
+from subtomo.model.frames import Tabular
+from subtomo.model.lookup import numbers_of
+from subtomo.model.notebook import Shown
 from subtomo.model.optics import Microscope
 from subtomo.model.rows import ONE_PER_ROW, row_numbers, take_rows
+from subtomo.words import listed
 
 Float = NDArray[np.float64]
 
@@ -48,8 +52,8 @@ class Reconstruction:
     """Against the tilt images."""
 
 
-@dataclass(frozen=True, eq=False)
-class Deformation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Deformation(Shown):
     """In-plane deformation of the images of a tilt series."""
 
     kind: str
@@ -62,9 +66,12 @@ class Deformation:
         """Take the deformation of some images, (m,) or a mask (n_tilts,)."""
         return take_rows(self, indices)
 
+    def _facts(self) -> list[tuple[str, Any]]:
+        return [("", f"{self.kind}, grid {self.grid[0]} x {self.grid[1]}, {len(self.coefficients)} images")]
 
-@dataclass(frozen=True, eq=False)
-class Tilts:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Tilts(Shown, Tabular):
     """What is known of every tilt image; row order is the order of the tilt table, not of angle or dose."""
 
     projection: Float = field(metadata=ONE_PER_ROW)
@@ -89,9 +96,28 @@ class Tilts:
         """Take some tilts, in the order of the indices (m,), or by a mask (n_tilts,)."""
         return take_rows(self, indices)
 
+    def columns(self) -> dict[str, Any]:
+        """Give the columns of a data frame, a row per tilt."""
+        names = [field.name for field in fields(self) if field.name not in ("projection", "deformation")]
+        found = {name: getattr(self, name) for name in names}
+        return {name: values.tolist() for name, values in found.items() if values is not None}
 
-@dataclass(frozen=True, eq=False)
-class TiltSeries:
+    def _facts(self) -> list[tuple[str, Any]]:
+        if not len(self):
+            return [("", "0 tilts")]
+        angles, dose = self.nominal_tilt_deg, self.dose_e_per_a2
+        focus = (self.defocus_u_angstrom + self.defocus_v_angstrom) / 2e4
+        return [
+            ("", f"{len(self)} tilts"),
+            ("nominal tilt", None if angles is None else f"{angles.min():g}° to {angles.max():g}°"),
+            ("dose before the last", f"{dose.max():g} e/Å²"),
+            ("underfocus", f"{focus.min():.2f} to {focus.max():.2f} µm"),
+            ("deformation", None if self.deformation is None else self.deformation.kind),
+        ]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TiltSeries(Shown):
     """One tilt series with all that is needed to find particles in its images."""
 
     name: str
@@ -132,6 +158,21 @@ class TiltSeries:
         images = None if self.images is None else _SomeImages(self.images, row_numbers(indices, self.n_tilts))
         return replace(self, tilts=self.tilts.take(indices), images=images)
 
+    def _facts(self) -> list[tuple[str, Any]]:
+        (_, _), *tilts = self.tilts._facts()
+        size = None if min(self.size_px) < 0 else " x ".join(map(str, self.size_px))
+        width, height = self.image_size
+        images = f"{width} x {height} pixels" + ("" if self.images is not None else " (images not opened)")
+        return [
+            (
+                "",
+                f"{self.name}, {self.n_tilts} tilts of {images} of {self.pixel_size_angstrom:g} Å",
+            ),
+            *tilts[:2],
+            ("tomogram", None if size is None else f"{size} pixels"),
+            ("from", self.source),
+        ]
+
 
 class _SomeImages:
     """Some images of a series, read from it when they are needed."""
@@ -144,9 +185,12 @@ class _SomeImages:
         return self._images[self._tilts[tilt]]
 
 
-@dataclass(frozen=True, eq=False)
-class TomogramSet:
-    """Tomograms by name, in the order of their file."""
+@dataclass(frozen=True, eq=False, repr=False)
+class TomogramSet(Shown, Tabular):
+    """Tilt series by name, in the order of their file.
+
+    ``tomograms["TS_1"]`` and ``tomograms[0]`` are tilt series; slices, lists and masks give sets of them.
+    """
 
     tomograms: tuple[TiltSeries, ...]
     source: str = ""
@@ -171,11 +215,46 @@ class TomogramSet:
     def __contains__(self, name: object) -> bool:
         return any(tomogram.name == name for tomogram in self.tomograms)
 
-    def __getitem__(self, key: str | int) -> TiltSeries:
-        if isinstance(key, int):
-            return self.tomograms[key]
-        for tomogram in self.tomograms:
-            if tomogram.name == key:
-                return tomogram
-        known = ", ".join(tomogram.name for tomogram in self.tomograms[:10])
-        raise KeyError(f"no tomogram {key!r} in {self.source or 'this set'}; there are: {known}")
+    @overload
+    def __getitem__(self, key: str | int) -> TiltSeries: ...
+    @overload
+    def __getitem__(self, key: slice | Sequence[Any] | NDArray[Any]) -> TomogramSet: ...
+    def __getitem__(self, key: Any) -> TiltSeries | TomogramSet:
+        """Give one by name or number, or a set of those in a slice, a list of these, or a mask (n,).
+
+        Raises:
+            IndexError: There is no such number, or a mask has another length.
+            KeyError: There is no such name.
+        """
+        found = numbers_of(key, self.names, len(self), f"tomogram of {self.source or 'this set'}")
+        if isinstance(found, int):
+            return self.tomograms[found]
+        return replace(self, tomograms=tuple(self.tomograms[number] for number in found.tolist()))
+
+    def names(self) -> list[str]:
+        """List the names of the tilt series."""
+        return [tomogram.name for tomogram in self.tomograms]
+
+    def columns(self) -> dict[str, Any]:
+        """Give the columns of a data frame, a row per tilt series."""
+        return {
+            "name": self.names(),
+            "n_tilts": [one.n_tilts for one in self.tomograms],
+            "pixel_size_angstrom": [one.pixel_size_angstrom for one in self.tomograms],
+            "image_width_px": [one.image_size[0] for one in self.tomograms],
+            "image_height_px": [one.image_size[1] for one in self.tomograms],
+            "voltage_kv": [one.microscope.voltage_kv for one in self.tomograms],
+            "hand": [one.hand for one in self.tomograms],
+            "last_dose_e_per_a2": [float(one.tilts.dose_e_per_a2.max(initial=0.0)) for one in self.tomograms],
+            "source": [one.source for one in self.tomograms],
+        }
+
+    def _facts(self) -> list[tuple[str, Any]]:
+        tilts = sorted({one.n_tilts for one in self.tomograms})
+        sizes = sorted({one.pixel_size_angstrom for one in self.tomograms})
+        return [
+            ("", f"{len(self)} tilt series ({listed(self.names(), 3)})"),
+            ("tilts", f"{tilts[0]} to {tilts[-1]}" if len(tilts) > 1 else tilts[0] if tilts else None),
+            ("pixel size", " and ".join(f"{size:g} Å" for size in sizes[:3])),
+            ("from", self.source),
+        ]
