@@ -1,14 +1,19 @@
+from .averaging.average import AverageSettings as AverageSettings
 from .errors import InputError as InputError
+from .errors import InputWarning as InputWarning
 from .errors import SettingsError as SettingsError
 from .errors import SubtomoError as SubtomoError
 from .extraction.sequence import PseudoSubtomograms as PseudoSubtomograms
 from .io.relion import read_particles as read_particles
 from .io.relion import read_tomograms as read_tomograms
 from .jobs.extract import extract as extract
+from .model.manifold import SamplingSettings as SamplingSettings
 from .model.particles import ParticleSet as ParticleSet
 from .model.settings import CircleCrop as CircleCrop
+from .model.settings import Cone as Cone
 from .model.settings import DataTerm as DataTerm
 from .model.settings import ExtractionSettings as ExtractionSettings
+from .model.settings import ExtraFile as ExtraFile
 from .model.settings import Output as Output
 from .model.settings import OutputSettings as OutputSettings
 from .model.settings import Weighting as Weighting
@@ -16,5 +21,14 @@ from .model.subtomogram import PseudoSubtomogram as PseudoSubtomogram
 from .model.subtomogram import TiltStack as TiltStack
 from .model.tilt_series import TiltSeries as TiltSeries
 from .model.tilt_series import TomogramSet as TomogramSet
+from .simulation.conditions import Conditions as Conditions
+from .verbs.average import average as average
+from .verbs.compare import compare as compare
+from .verbs.doctor import doctor as doctor
+from .verbs.export import export as export
+from .verbs.fidelity import fidelity as fidelity
+from .verbs.optimisation_set import optimisation_set as optimisation_set
+from .verbs.report import report as report
+from .verbs.sample_manifold import sample_manifold as sample_manifold
 
 __version__: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from subtomo.cli.arguments import command_line
@@ -19,15 +18,11 @@ from subtomo.errors import SettingsError
 from subtomo.model.settings import CircleCrop, DataTerm, ExtractionSettings
 
 if TYPE_CHECKING:
-    from subtomo.jobs.average import AverageJob, AverageResult
+    from subtomo.jobs.average import AverageResult
 
 __all__ = ["GROUPS", "average"]
 
 _LEFT_OUT_SHOWN = 3
-_MASK_NOTE = (
-    "The half maps do not tell how large the particle is, so the mask is nine tenths of the box; give the diameter "
-    "of the particle, for a loose mask makes the resolution worse than it is."
-)
 
 
 def average(
@@ -48,6 +43,7 @@ def average(
     from subtomo.cli.progress import listener
     from subtomo.io.relion import OptimisationSet
     from subtomo.jobs.average import AverageJob, run_average
+    from subtomo.jobs.average_page import draw_average
 
     from_tilts, data_term = _source(tilts)
     settings = AverageSettings(
@@ -69,7 +65,7 @@ def average(
         command=("subtomo", *command_line.get()),
     )
     result = run_average(job, listener("averaging"))
-    _draw(result, job)
+    draw_average(result, job, warn)
     _print_account(result, settings.symmetry)
     return 0
 
@@ -105,61 +101,9 @@ def _source(tilts: TiltOptions) -> tuple[ExtractionSettings | None, DataTerm | N
     return settings, settings.data_term
 
 
-def _draw(result: AverageResult, job: AverageJob) -> None:
-    """Draw the pictures and the page; whatever goes wrong is but a warning, for the maps are whole."""
-    from subtomo.report.average import AverageFacts, write_average_page
-    from subtomo.report.curves import draw_fsc, draw_guinier
-    from subtomo.report.sections import draw_volumes
-
-    pixel, symmetry = result.curves.pixel_size_angstrom, job.settings.symmetry.upper()
-    title = f"{sum(result.counts)} particles, {symmetry}, {pixel:g} Å per voxel"
-    first, second = result.counts
-    shown = {
-        f"half map 1\n({first} particles)": result.maps["half1"],
-        f"half map 2\n({second} particles)": result.maps["half2"],
-        "merged": result.maps["merged"],
-        "merged, filtered\nby FSC and masked": result.maps["filtered"],
-    }
-    facts = AverageFacts(
-        folder=Path(result.folder),
-        title=result.folder.rstrip("/"),
-        maps=result.maps,
-        curves=result.curves,
-        guinier=result.guinier,
-        counts=result.counts,
-        n_particles=result.n_particles,
-        left_out=result.left_out,
-        symmetry=symmetry,
-        mask=result.mask,
-        settings=_setting_rows(job),
-        command=job.command,
-        notes=[_MASK_NOTE] if result.is_mask_guessed else [],
-        seconds=result.seconds,
-    )
-    try:
-        write_average_page(facts)
-        draw_fsc(result.folder + "fsc.png", result.curves, title)
-        draw_guinier(result.folder + "guinier.png", result.guinier, title)
-        draw_volumes(result.folder + "maps.png", shown, pixel, title)
-    except Exception as error:
-        warn(f"the pictures could not be drawn ({type(error).__name__}: {error}); the maps are whole")
-
-
-def _setting_rows(job: AverageJob) -> list[tuple[str, str]]:
-    """Put the settings into words."""
-    settings, term = job.settings, job.data_term
-    return [
-        ("Particles", "built from the tilt images" if job.from_tilts else "read from files"),
-        ("Data term", "as recorded by the extraction" if term is None else term.name.lower()),
-        ("Symmetry", settings.symmetry.upper()),
-        ("Division by CTF²", "weights clamped" if settings.snr is None else f"Wiener, SNR {settings.snr:g}"),
-        ("Soft edge of the mask", f"{settings.mask_edge_px:g} voxels"),
-        ("Random seed", f"{settings.seed}"),
-    ]
-
-
 def _print_account(result: AverageResult, symmetry: str) -> None:
     """Tell on stdout what was averaged, how good it is, and where to look."""
+    from subtomo.jobs.average_page import MASK_NOTE
     from subtomo.report.verdict import resolution_words
 
     curves, (first, second), folder = result.curves, result.counts, result.folder
@@ -172,7 +116,7 @@ def _print_account(result: AverageResult, symmetry: str) -> None:
         print(f"  {len(result.left_out)} left out: {'; '.join(result.left_out[:_LEFT_OUT_SHOWN])}")
     print(f"mask           {result.mask}")
     if result.is_mask_guessed:
-        warn(_MASK_NOTE[0].lower() + _MASK_NOTE[1:].rstrip("."))
+        warn(MASK_NOTE[0].lower() + MASK_NOTE[1:].rstrip("."))
     for threshold in (0.143, 0.5):
         masked, plain = (resolution_words(curves, threshold, masked=flag) for flag in (True, False))
         print(f"resolution at FSC {threshold:<5}  {masked} under the mask, {plain} without")

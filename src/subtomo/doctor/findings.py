@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
+from subtomo.model.notebook import Shown
 from subtomo.words import listed
 
 __all__ = [
@@ -57,8 +59,8 @@ class Finding:
         return self.severity is not Severity.INFO
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Shown):
     """All that an examination found."""
 
     findings: tuple[Finding, ...]
@@ -74,6 +76,26 @@ class Diagnosis:
     def of(self, severity: Severity) -> list[Finding]:
         """List the findings of a severity in the order in which they were found."""
         return [finding for finding in self.findings if finding.severity is severity]
+
+    def _facts(self) -> list[tuple[str, Any]]:
+        counts = [(severity.value, len(self.of(severity))) for severity in Severity]
+        first = next((one for severity in Severity for one in self.of(severity)), None)
+        verdict = "nothing wrong was found" if self.is_clean else ""
+        return [
+            ("", verdict),
+            *((name, n or None) for name, n in counts),
+            ("first", first and f"{first.where}: {first.what}"),
+        ]
+
+    def _repr_html_(self) -> str:
+        """List the findings, worst first."""
+        rows = "".join(
+            "<tr>" + "".join(f'<td style="text-align:left">{html.escape(text)}</td>' for text in words) + "</tr>"
+            for severity in Severity
+            for one in self.of(severity)
+            for words in [(one.severity.value, one.check, one.where, one.what, one.advice)]
+        )
+        return f"{super()._repr_html_()}<table>{rows}</table>"
 
     def plain(self) -> dict[str, Any]:
         """Put everything into the types that JSON has."""

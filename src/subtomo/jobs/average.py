@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +24,15 @@ from subtomo.jobs.average_sources import ExtractedParticles, ParticleSource, Til
 from subtomo.jobs.inputs import input_files, needed_file, protect_inputs
 from subtomo.jobs.note import write_note
 from subtomo.jobs.progress import ProgressListener
+from subtomo.model.notebook import Shown
 from subtomo.model.particles import ParticleSet
 from subtomo.model.resolution import GuinierCurves, ResolutionCurves
 from subtomo.model.settings import DataTerm, ExtractionSettings
 from subtomo.output.folders import make_folder
 from subtomo.physics.symmetry import rotation_group
+
+if TYPE_CHECKING:
+    from subtomo.report.style import Picture
 
 Float32 = NDArray[np.float32]
 
@@ -43,6 +48,8 @@ class AverageJob:
     output_dir: str
     settings: AverageSettings = field(default_factory=AverageSettings)
     files: OptimisationSet = field(default_factory=OptimisationSet)
+    particles: ParticleSet | None = None
+    """Read already; they go before the file of particles."""
     optimisation_set_file: str | None = None
     mask_file: str | None = None
     """A mask to use instead of a sphere."""
@@ -55,8 +62,8 @@ class AverageJob:
     """The command line, for the note."""
 
 
-@dataclass(frozen=True, eq=False)
-class AverageResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class AverageResult(Shown):
     """The maps (c, c, c) of an average and their curves."""
 
     folder: str
@@ -75,6 +82,33 @@ class AverageResult:
     """The mask in words."""
     is_mask_guessed: bool = False
     """Whether nothing said how large the particle is, neither the settings nor the half maps."""
+
+    @property
+    def plots(self) -> dict[str, Picture]:
+        """Draw sections of the maps, Fourier shell correlations, and the Guinier plot; notebooks show them."""
+        from subtomo.report.average_charts import fsc_chart, guinier_chart
+        from subtomo.report.sections import section_picture
+
+        shown = {name: self.maps[name] for name in ("half1", "half2", "merged", "filtered")}
+        sections = section_picture("sections", shown, self.curves.pixel_size_angstrom)
+        return {"sections": sections, "fsc": fsc_chart(self.curves), "guinier": guinier_chart(self.guinier)}
+
+    def _facts(self) -> list[tuple[str, Any]]:
+        curves, b_factor = self.curves, self.guinier.b_factor_a2
+        return [
+            (
+                "",
+                f"{sum(self.counts)} of {self.n_particles} particles, half sets {self.counts[0]} + {self.counts[1]}",
+            ),
+            ("size", f"{len(self.maps['merged'])}³ voxels of {curves.pixel_size_angstrom:g} Å"),
+            ("FSC 0.143 at", f"{curves.resolution_angstrom(0.143):.4g} Å"),
+            ("B factor", None if b_factor is None else f"{b_factor:.0f} Å²"),
+            ("left out", len(self.left_out) or None),
+            ("in", self.folder),
+        ]
+
+    def _pictures(self) -> list[tuple[str, bytes]]:
+        return [(picture.caption, picture.content) for picture in self.plots.values()]
 
 
 def run_average(job: AverageJob, progress: ProgressListener) -> AverageResult:
@@ -113,16 +147,22 @@ def run_average(job: AverageJob, progress: ProgressListener) -> AverageResult:
 def _open(job: AverageJob, progress: ProgressListener) -> tuple[ParticleSet, ParticleSource, list[str | None]]:
     """Read the STAR files and choose where particles come from."""
     files = input_files(job.files, job.optimisation_set_file)
-    particles_file = needed_file(files.particles, "particles", job.optimisation_set_file)
+    given = job.particles
+    if given is None:
+        particles_file = needed_file(files.particles, "particles", job.optimisation_set_file)
+    else:
+        particles_file = given.source
     inputs: list[str | None] = [*vars(files).values(), job.optimisation_set_file, job.mask_file]
     if job.from_tilts is None:
-        particles = read_particles(particles_file)
+        particles = read_particles(particles_file) if given is None else given
     else:
         tomograms_file = needed_file(files.tomograms, "tomograms", job.optimisation_set_file)
         tomograms = read_tomograms(tomograms_file)
-        particles = read_particles(particles_file, tomograms, trajectories=files.trajectories)
+        if given is None:
+            given = read_particles(particles_file, tomograms, trajectories=files.trajectories)
+        particles = given
     if not require_orientations(particles):
-        progress.note(f"{particles_file}: no {labels.ROT}, so the average is in the frame of the subtomograms")
+        progress.note(f"{particles.where}: no {labels.ROT}, so the average is in the frame of the subtomograms")
     if job.from_tilts is None:
         term = job.data_term or recorded_data_term(Path(particles_file).parent)
         return particles, ExtractedParticles(particles, term), inputs

@@ -8,12 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from subtomo.errors import InputError, SubtomoError
 from subtomo.jobs.compare_files import FileComparison, compare_bytes, compare_images, compare_words
 from subtomo.jobs.compare_star import star_errors
+from subtomo.model.notebook import Shown
 
 _BATCH = 4096
 _IMAGES = (".mrc", ".mrcs", ".st", ".rec", ".map")
@@ -25,8 +27,8 @@ _ACCOUNTS = {
 _ACCOUNT_FOLDERS = {"report"}
 
 
-@dataclass(frozen=True)
-class TreeComparison:
+@dataclass(frozen=True, repr=False)
+class TreeComparison(Shown):
     """How far a folder is from its reference."""
 
     ours: str
@@ -50,6 +52,17 @@ class TreeComparison:
     def is_within(self) -> bool:
         """Whether both folders hold the same files, within the tolerance."""
         return not (self.beyond or self.missing or self.extra)
+
+    def _facts(self) -> list[tuple[str, Any]]:
+        worst = max((file.error for file in self.files if np.isfinite(file.error)), default=0.0)
+        return [
+            ("", f"{self.ours} and {self.theirs} {'are the same' if self.is_within else 'differ'}"),
+            ("files compared", len(self.files)),
+            ("beyond the tolerance", len(self.beyond) or None),
+            ("largest error", f"{worst:.1e}, tolerance {self.tolerance:g}"),
+            ("missing", len(self.missing) or None),
+            ("extra", len(self.extra) or None),
+        ]
 
 
 def compare_trees(ours: str, theirs: str, *, tolerance: float = 1e-5, threads: int = 1) -> TreeComparison:

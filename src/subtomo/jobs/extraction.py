@@ -65,7 +65,8 @@ class Extraction:
             self._open(stack)
             self._process()
             summary = self._conclude()
-            self.context.account(summary)
+            if self.context.account is not None:
+                self.context.account(summary)
         return summary
 
     def _announce(self, tomograms: TomogramSet) -> None:

@@ -16,6 +16,7 @@ from subtomo.io.atomic import atomic_write
 from subtomo.io.atoms import read_atoms
 from subtomo.jobs.cost_errors import Comparison, run_experiment
 from subtomo.jobs.noise_power import noise_power
+from subtomo.model.notebook import Shown
 from subtomo.simulation.conditions import Conditions
 from subtomo.simulation.particle import GaussianParticle, random_particle
 
@@ -59,8 +60,8 @@ class Study:
         return GaussianParticle(atoms.positions_angstrom / pixel_size, _SIGMA_PX, atoms.weights)
 
 
-@dataclass(frozen=True, eq=False)
-class StudyPoint:
+@dataclass(frozen=True, eq=False, repr=False)
+class StudyPoint(Shown):
     """Cost errors at one setting."""
 
     caption: str
@@ -74,6 +75,9 @@ class StudyPoint:
     """Kind of whitened file to what relion_refine would find for the noise per shell, over what it is."""
     example: Comparison
     """The costs of the first particle."""
+
+    def _facts(self) -> list[tuple[str, Any]]:
+        return [("", self.caption), *((kind, f"{error:.2f} %") for kind, (error, _) in self.errors_percent.items())]
 
 
 def run_study(study: Study, announce: Callable[[str], None]) -> list[StudyPoint]:

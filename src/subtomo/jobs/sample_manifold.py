@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from subtomo.jobs.inputs import input_files, needed_file, protect_inputs
 from subtomo.jobs.note import write_note
 from subtomo.manifolds import sample_manifold as sample_surface
 from subtomo.model.manifold import Manifold, ManifoldSample, SamplingSettings
+from subtomo.model.notebook import Shown
 from subtomo.model.tilt_series import TiltSeries, TomogramSet
 from subtomo.output.folders import make_folder
 from subtomo.output.layout import check_name, output_folder
@@ -63,8 +65,8 @@ class ManifoldJob:
         )
 
 
-@dataclass(frozen=True)
-class ManifoldSummary:
+@dataclass(frozen=True, repr=False)
+class ManifoldSummary(Shown):
     """What a sampling made."""
 
     output_dir: str
@@ -78,6 +80,14 @@ class ManifoldSummary:
     def n_total(self) -> int:
         """Number of particles of all tomograms."""
         return sum(sum(counts.values()) for counts in self.n_particles.values())
+
+    def _facts(self) -> list[tuple[str, Any]]:
+        n = sum(map(len, self.n_particles.values()))
+        return [
+            ("", f"{self.n_total} particles on {n} manifolds of {len(self.n_particles)} tomograms"),
+            ("warnings", len(self.warnings) or None),
+            ("in", self.output_dir),
+        ]
 
 
 def sample_manifold(job: ManifoldJob) -> ManifoldSummary:

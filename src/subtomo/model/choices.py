@@ -85,6 +85,11 @@ def _settled(field: str, kind: Any, value: Any) -> Any:
     return kind(value) if kind in (int, float) else value
 
 
+def word_of(field: str, kind: Any, value: Any) -> Any:
+    """Give the member of an enumeration that a word means, or the member itself; SettingsError names the others."""
+    return value if isinstance(value, kind) else _chosen(field, kind, value)
+
+
 def _is_number(value: Any) -> bool:
     return not isinstance(value, bool) and isinstance(value, Real)
 

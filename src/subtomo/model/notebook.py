@@ -24,7 +24,7 @@ class Shown:
         raise NotImplementedError
 
     def _pictures(self) -> list[tuple[str, bytes]]:
-        """Give captions and PNG files for notebooks."""
+        """Give captions and the bytes of PNG or SVG files for notebooks."""
         return []
 
     def __repr__(self) -> str:
@@ -52,11 +52,13 @@ def _text(value: Any) -> str:
 
 
 def _figure(picture: tuple[str, bytes]) -> str:
-    caption, png = picture
-    source = base64.b64encode(png).decode("ascii")
+    caption, content = picture
+    kind = "svg+xml" if content.lstrip().startswith(b"<svg") else "png"
+    source = base64.b64encode(content).decode("ascii")
     words = html.escape(caption)
     return (
-        f'<figure style="margin:.5em 0"><img alt="{words}" style="max-width:100%" src="data:image/png;base64,{source}">'
+        f'<figure style="margin:.5em 0"><img alt="{words}" style="max-width:100%" '
+        f'src="data:image/{kind};base64,{source}">'
         f"<figcaption>{words}</figcaption></figure>"
     )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from subtomo.model.notebook import Shown
 from subtomo.report.collect import ReportData, collect
 from subtomo.report.html import command_lines, write_page, write_pictures
 from subtomo.report.orientations import orientation_charts
@@ -26,8 +27,8 @@ _OWN_NAMES = ("picks-*.png", "particle-*.png", "*-tilts.???", "seen-by-tilt.???"
 _OWN_CHARTS = ("side-view.???", "defocus.???", "directions.???", "polar-angles.???")
 
 
-@dataclass(frozen=True)
-class WrittenReport:
+@dataclass(frozen=True, repr=False)
+class WrittenReport(Shown):
     """What `write_report` left."""
 
     page: Path
@@ -35,6 +36,21 @@ class WrittenReport:
     notes: tuple[str, ...]
     """What could not be shown, and why."""
     seconds: float
+
+    @property
+    def plots(self) -> dict[str, bytes]:
+        """Read the pictures (PNG or SVG) beside the page, by their names."""
+        return {path.stem: path.read_bytes() for path in self.pictures}
+
+    def _facts(self) -> list[tuple[str, Any]]:
+        return [
+            ("", str(self.page)),
+            ("", f"{len(self.pictures)} pictures, {self.seconds:.1f} s"),
+            ("not shown", len(self.notes) or None),
+        ]
+
+    def _pictures(self) -> list[tuple[str, bytes]]:
+        return list(self.plots.items())
 
 
 def write_report(folder: str | os.PathLike[str], project: str | os.PathLike[str] | None = None) -> WrittenReport:

@@ -46,7 +46,7 @@ _PLATE = {"facecolor": "black", "alpha": 0.55, "edgecolor": "none", "pad": 2.5}
 OUTLINE = [withStroke(linewidth=2.2, foreground="black", alpha=0.75)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Picture:
     """A picture of the page, with all that is said of it: pixels as PNG, or a chart as SVG."""
 
@@ -71,6 +71,18 @@ class Picture:
     def content(self) -> bytes:
         """Of the file; charts get the colours with them that the page would give them."""
         return self.svg.replace(">", f">{chart_style()}", 1).encode() if self.svg else self.png
+
+    def __repr__(self) -> str:
+        """Name it, without its bytes."""
+        return f"<Picture: {self.file_name}; {self.caption or self.alt}>"
+
+    def _repr_svg_(self) -> str | None:
+        """Show a chart in a notebook."""
+        return self.content.decode() if self.svg else None
+
+    def _repr_png_(self) -> bytes | None:
+        """Show pixels in a notebook."""
+        return self.png or None
 
 
 def colour_variables(dark: int) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from subtomo.errors import SettingsError
-from subtomo.model.choices import settle
+from subtomo.model.choices import Settings, settle
 from subtomo.model.settings import ExtractionSettings
 
 
-@dataclass(frozen=True)
-class Conditions:
+@dataclass(frozen=True, repr=False)
+class Conditions(Settings):
     """How the images of a particle are taken.
 
     Raises:
