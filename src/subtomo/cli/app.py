@@ -10,9 +10,12 @@ from cyclopts import App, CycloptsError
 from rich.console import Console
 
 from subtomo.cli import average, compare, doctor, export, extract, fidelity, optimisation_set, report, sample_manifold
-from subtomo.cli.arguments import command_line, known_options, last_of_each, value_of
+from subtomo.cli.arguments import command_line, known_options, last_of_each, pieces, value_of
 from subtomo.cli.field_names import explained, option_names, options_by_field
+from subtomo.cli.general import GENERAL, PAGES, TELLS_RESULTS, add_general_commands
+from subtomo.cli.help import FULL, SHORT, help_text
 from subtomo.cli.messages import error, explain, warn
+from subtomo.cli.verbosity import Verbosity, as_quiet_as_wanted, without_verbosity
 from subtomo.errors import AbortedError, SubtomoError
 from subtomo.io.reading import collected_warnings
 from subtomo.jobs.control import PipelineControl
@@ -24,6 +27,7 @@ app = App(
     name="subtomo",
     help="Pseudo-subtomograms for cryo-electron tomography, as relion_refine aligns them.",
     help_format="plaintext",
+    help_epilogue="subtomo COMMAND --help shows its usual options, --help-all explains all of them.",
     version_flags=["--version"],
     suppress_keyboard_interrupt=False,
 )
@@ -36,6 +40,7 @@ app.command(compare.compare, name="compare")
 app.command(export.export, name="export")
 app.command(optimisation_set.optimisation_set, name="optimisation-set")
 app.command(sample_manifold.sample_manifold, name="sample-manifold")
+add_general_commands(app)
 
 GROUPS: dict[str, tuple[type, ...]] = {
     "average": average.GROUPS,
@@ -61,19 +66,22 @@ def run(argv: Sequence[str] | None = None) -> int:
     command_line.set(tuple(words))
     if len(words) == 1 and words[0] in _OPTIONS:
         words.append("--help")
-    prefix = None
+    prefix, chosen = None, Verbosity.USUAL
     if words and words[0] in _OPTIONS:
         option_names.set(options_by_field(*GROUPS[words[0]]))
+        words, chosen = without_verbosity(words, _OPTIONS[words[0]])
         words, repeated = last_of_each(words, _OPTIONS[words[0]])
         prefix = value_of("--pipeline_control", words, _OPTIONS[words[0]])
         for name in repeated:
             warn(f"{name} is given more than once; the last value counts")
     try:
         # RELION's pipeline waits for a file that tells the end, however early it comes
-        with termination_as_error(), PipelineControl(prefix), collected_warnings(warn):
+        tells_results = not words or words[0] in TELLS_RESULTS
+        quiet = as_quiet_as_wanted(chosen, tells_results=tells_results)
+        with termination_as_error(), PipelineControl(prefix), collected_warnings(warn), quiet:
             return _dispatch(words)
     except CycloptsError as problem:
-        error(explain(problem, words, _OPTIONS))
+        error(explain(problem, words, {**_OPTIONS, **{name: {} for name in GENERAL}}))
     except AbortedError as problem:
         error(str(problem))
         return 2
@@ -91,5 +99,10 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
+    if words and words[0] in PAGES:
+        asked = {piece[0] for name, piece in pieces(words[1:], _OPTIONS[words[0]]) if name is None}
+        if asked.intersection((*SHORT, FULL)):
+            print(help_text(words[0], PAGES[words[0]], full=FULL in asked))
+            return 0
     code = app(words, exit_on_error=False, print_error=False, console=Console(), result_action="return_value")
     return code if isinstance(code, int) else 0

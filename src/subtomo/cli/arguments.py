@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields
 from functools import cache
 from math import isfinite, nan
 from typing import Any, get_type_hints
@@ -16,6 +16,24 @@ Options = Mapping[str, tuple[str, bool]]
 
 command_line: ContextVar[tuple[str, ...]] = ContextVar("command_line", default=())
 """The words of the command that is running, for the note it leaves behind."""
+
+
+_UNSET = {
+    "DoctorSizeOptions.box_size": "not examined",
+    "TiltOptions.box_size": "needed with --from-tilts",
+    "TiltOptions.data_term": "as the extraction's account says, or exact with --from-tilts",
+    "complete_noise": "on with --for-refine3d",
+    "crop_size": "the box size",
+    "data_term": "relion, or exact with --for-refine3d",
+    "image_size": "read from the images",
+    "mask_diameter_angstrom": "estimated",
+    "max_dose_e_per_a2": "all tilts",
+    "model_file": "random particles",
+    "project": "found out",
+    "snr": "weights are clamped",
+    "weighting": "relion, or whitened with --for-refine3d",
+}
+"""What happens where an option is not given and has no value by default."""
 
 
 def option(names: str, help: str) -> Parameter:
@@ -53,6 +71,24 @@ def _to_whole_number(kind: Any, tokens: Sequence[Token]) -> int:
     return int(number)
 
 
+def given_or_none(value: int | None, unset: int) -> int | None:
+    """Take what RELION's programs take for "not given", such as -1, as just that."""
+    return None if value == unset else value
+
+
+def default_of(group: type, field: Field[Any]) -> str:
+    """Put the default of an option, which a field of a dataclass declares, into words; empty if it is required."""
+    if field.default_factory is not MISSING:
+        return "one per available core"
+    if field.default is MISSING:
+        return ""
+    if field.default is None or field.default == "":
+        return _UNSET.get(f"{group.__name__}.{field.name}") or _UNSET.get(field.name, "none")
+    if isinstance(field.default, bool):
+        return "on" if field.default else "off"
+    return field.default if isinstance(field.default, str) else f"{field.default:.12g}"
+
+
 def known_options(*groups: type) -> Options:
     """Map every option name of dataclasses to its first name and whether it takes a value."""
     known: dict[str, tuple[str, bool]] = {}
@@ -84,7 +120,7 @@ def find_option(word: str, options: Options) -> tuple[str | None, bool]:
 
 def value_of(name: str, words: Sequence[str], options: Options) -> str | None:
     """Find the value of an option that takes one, under any of its names; None if it is not given or empty."""
-    for found, piece in _pieces(words, options):
+    for found, piece in pieces(words, options):
         if found is not None and found == find_option(name, options)[0]:
             return (piece[1] if len(piece) == 2 else piece[0].partition("=")[2]) or None
     return None
@@ -100,20 +136,20 @@ def last_of_each(words: Sequence[str], options: Options) -> tuple[list[str], lis
     Returns:
         The remaining words, and the options that were repeated.
     """
-    pieces = list(_pieces(words, options))
-    last = {name: index for index, (name, _) in enumerate(pieces) if name is not None}
-    kept = [piece for index, (name, piece) in enumerate(pieces) if name is None or last[name] == index]
-    repeated = [name for name in last if sum(other == name for other, _ in pieces) > 1]
+    found = list(pieces(words, options))
+    last = {name: index for index, (name, _) in enumerate(found) if name is not None}
+    kept = [piece for index, (name, piece) in enumerate(found) if name is None or last[name] == index]
+    repeated = [name for name in last if sum(other == name for other, _ in found) > 1]
     return [word for piece in kept for word in piece], repeated
 
 
 def unknown_options(words: Sequence[str], options: Options) -> list[str]:
     """List what looks like an option, but is none; RELION only warns of these (quirk 17)."""
-    unknown = [piece[0] for name, piece in _pieces(words, options) if name is None and piece[0].startswith("--")]
-    return [word.partition("=")[0] for word in unknown if word not in ("--", "--help", "--version")]
+    unknown = [piece[0] for name, piece in pieces(words, options) if name is None and piece[0].startswith("--")]
+    return [word.partition("=")[0] for word in unknown if word not in ("--", "--help", "--help-all", "--version")]
 
 
-def _pieces(words: Sequence[str], options: Options) -> Iterator[tuple[str | None, list[str]]]:
+def pieces(words: Sequence[str], options: Options) -> Iterator[tuple[str | None, list[str]]]:
     """Split a command line into options with their values, and single words that belong to none."""
     position = 0
     while position < len(words):

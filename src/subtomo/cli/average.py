@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from subtomo.cli.arguments import command_line
+from subtomo.cli.arguments import command_line, given_or_none
 from subtomo.cli.average_options import (
     GROUPS,
     AverageComputingOptions,
@@ -40,6 +40,7 @@ def average(
     With --from-tilts it takes any particle set with orientations, and builds its particles from the tilt images.
     """
     from subtomo.averaging.average import AverageSettings
+    from subtomo.cli.next_step import tell_next
     from subtomo.cli.progress import listener
     from subtomo.io.relion import OptimisationSet
     from subtomo.jobs.average import AverageJob, run_average
@@ -48,7 +49,7 @@ def average(
     from_tilts, data_term = _source(tilts)
     settings = AverageSettings(
         symmetry=maps.symmetry,
-        snr=maps.snr if maps.snr > 0 else None,
+        snr=maps.snr if maps.snr is not None and maps.snr > 0 else None,
         mask_diameter_angstrom=maps.mask_diameter_angstrom,
         mask_edge_px=maps.mask_edge_px,
         seed=maps.seed,
@@ -67,6 +68,12 @@ def average(
     result = run_average(job, listener("averaging"))
     draw_average(result, job, warn)
     _print_account(result, settings.symmetry)
+    # RELION finds the other half by its name
+    folder, pixel = result.folder, f"{result.curves.pixel_size_angstrom:g}"
+    mask = job.mask_file or f"{folder}mask.mrc"
+    tell_next(
+        "relion_postprocess", "--i", f"{folder}half1.mrc", "--mask", mask, "--angpix", pixel, "--o", f"{folder}post"
+    )
     return 0
 
 
@@ -87,7 +94,7 @@ def _source(tilts: TiltOptions) -> tuple[ExtractionSettings | None, DataTerm | N
     corrected = term in (DataTerm.RELION, DataTerm.CORRECTED)
     settings = ExtractionSettings(
         box_size=tilts.box_size,
-        crop_size=None if tilts.crop_size == -1 else tilts.crop_size,
+        crop_size=given_or_none(tilts.crop_size, -1),
         binning=tilts.binning,
         apply_ctf=not tilts.no_ctf,
         invert_contrast=not tilts.keep_contrast,

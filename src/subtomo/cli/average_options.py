@@ -50,13 +50,13 @@ class MapOptions:
         option("--sym --symmetry", "Point group C1, C2 …, D1, D2 …, T, O, I1 to I4, with axes as in RELION."),
     ] = "C1"
     snr: Annotated[
-        float,
+        float | None,
         option(
             "--SNR --snr",
-            "Signal-to-noise ratio of a Wiener filter. Zero or less: clamp weights at 1/1000 of their shell's average "
-            "instead.",
+            "Signal-to-noise ratio of a Wiener filter; without it, or with zero or less, weights are clamped at 1/1000 "
+            "of their shell's average.",
         ),
-    ] = -1.0
+    ] = None
     mask_diameter_angstrom: Annotated[
         float | None,
         option(
@@ -93,8 +93,9 @@ class TiltOptions:
         int | None, whole_number("--b --box-size", "Side of the squares cut from the tilt images, binned pixels, even.")
     ] = None
     crop_size: Annotated[
-        int, whole_number("--crop --crop-size", "Side of the maps, binned pixels, even; by default the box size.")
-    ] = -1
+        int | None,
+        whole_number("--crop --crop-size", "Side of the maps, binned pixels, even."),
+    ] = None
     binning: Annotated[float, option("--bin --binning", "Binning against the tilt images, 1 or more.")] = 1.0
     max_dose_e_per_a2: Annotated[
         float | None, option("--max_dose --max-dose", "Leave out tilts with more dose than this before them, e/Å².")

@@ -60,12 +60,12 @@ class DoctorSizeOptions(SizeOptions):
     """Sizes in binned pixels, of the extraction to come."""
 
     box_size: Annotated[
-        int,
+        int | None,
         whole_number(
             "--b --box-size",
             "Side of the squares cut from the tilt images. Without it visibility, disk and time stay open.",
         ),
-    ] = 0
+    ] = None  # type: ignore[assignment]
 
 
 @Parameter(name="*", group=Group("Output", sort_key=6))
@@ -143,7 +143,29 @@ def doctor(
     if examination.json:
         _write_json(examination.json, found, request)
     _print(found)
+    if found.is_clean:
+        _tell_next(request)
     return 0 if found.is_clean else 1
+
+
+def _tell_next(request: Request) -> None:
+    """Name the extraction of what was examined; what was not said stays open."""
+    from subtomo.cli.next_step import OPEN, tell_next
+
+    files, words = request.files, ["subtomo", "extract"]
+    given = (
+        ("--i", request.optimisation_set_file),
+        ("--p", files.particles),
+        ("--t", files.tomograms),
+        ("--mot", files.trajectories),
+    )
+    words += [word for option, name in given if name for word in (option, name)]
+    if request.settings is None:
+        words += ["--b", OPEN]
+    else:
+        sizes = request.settings
+        words += ["--b", f"{sizes.box_size}", "--crop", f"{sizes.crop}", "--bin", f"{sizes.binning:g}"]
+    tell_next(*words, "--o", request.output_dir or "Extract/")
 
 
 def _in_words_of_options(finding: Finding) -> Finding:

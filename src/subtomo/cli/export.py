@@ -34,8 +34,10 @@ GROUPS = (ExportOptions,)
 
 def export(*, files: ExportOptions) -> int:
     """Write the particle set of an extraction for RELION 3.1."""
+    from subtomo.cli.next_step import OPEN, tell_next
     from subtomo.jobs.export import export_particles
 
     n = export_particles(files.particles_file, files.output_file)
     print(f"{files.output_file}: {n} particle(s) for RELION 3.1")
+    tell_next("relion_refine", "--i", files.output_file, "--ref", OPEN, "--ctf", "--o", "Refine/run")
     return 0

@@ -7,13 +7,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from subtomo.cli.arguments import command_line
+from subtomo.cli.arguments import command_line, given_or_none
 from subtomo.cli.extract_options import InputOptions, ProcessingOptions, SelectionOptions, SizeOptions, TermOptions
 from subtomo.cli.extract_output_options import GROUPS, ComputingOptions, DeadOptions, OutputOptions
 from subtomo.cli.field_names import in_words_of_options
 from subtomo.cli.messages import note, warn
 from subtomo.cli.report import report_after_extraction, reports_are_off
 from subtomo.errors import InputError, SettingsError
+from subtomo.jobs.signals import TerminatedError
 from subtomo.model.settings import (
     CircleCrop,
     Cone,
@@ -46,6 +47,7 @@ def extract(
     Takes the options of relion_tomo_subtomo and writes RELION's tree of files.
     File names are relative to the current folder, usually the project's.
     """
+    from subtomo.cli.next_step import after_extraction, what_is_kept
     from subtomo.cli.progress import listener, print_account
     from subtomo.jobs.cluster import parse_options, slurm_script
     from subtomo.jobs.extract import ExtractionJob, run_job
@@ -74,8 +76,14 @@ def extract(
         as_zarr=output.store == "zarr",
         control_prefix=computing.pipeline_control or None,
     )
-    with _executor(computing.dask or None, dask_options, output) as executor:
-        summary = run_job(replace(job, executor=executor), listener())
+    progress = listener()
+    try:
+        with _executor(computing.dask or None, dask_options, output) as executor:
+            summary = run_job(replace(job, executor=executor), progress)
+    except (KeyboardInterrupt, TerminatedError):
+        if progress.n_done:
+            note(what_is_kept(progress.n_done, output.output_dir))
+        raise
     print_account(summary)
     if not (output.no_report or reports_are_off()):
         report_after_extraction(summary.output_dir)
@@ -88,6 +96,7 @@ def extract(
         )
     if not summary.n_extracted:
         raise InputError(_nothing_extracted(summary))
+    after_extraction(summary)
     return 0
 
 
@@ -129,7 +138,7 @@ def extraction_settings(
     crop = CircleCrop.NONE if processing.no_circle_crop else CircleCrop.SLICE
     return ExtractionSettings(
         box_size=size.box_size,
-        crop_size=None if size.crop_size == -1 else size.crop_size,
+        crop_size=given_or_none(size.crop_size, -1),
         binning=size.binning,
         output=Output.PROJECTIONS if output.real_subtomo else kind,
         apply_ctf=not processing.no_ctf,
@@ -181,7 +190,7 @@ def output_settings(output: OutputOptions) -> OutputSettings:
         skip_existing=output.skip_existing,
         write_particles=not output.no_writing,
         write_sums=output.write_sums and not flat,
-        snr=output.snr if output.snr > 0 else None,
+        snr=output.snr if output.snr is not None and output.snr > 0 else None,
         taper_px=output.taper_px,
         subtract_mean=not output.no_center,
         keep_coordinates=not output.drop_coordinates,

@@ -49,13 +49,12 @@ class SizeOptions:
         ),
     ]
     crop_size: Annotated[
-        int,
+        int | None,
         whole_number(
             "--crop --crop-size",
-            "Side of the result, binned pixels, even; by default the box size. Cropping happens after CTF "
-            "multiplication.",
+            "Side of the result, binned pixels, even. Cropping happens after CTF multiplication.",
         ),
-    ] = -1
+    ] = None
     binning: Annotated[
         float,
         option(

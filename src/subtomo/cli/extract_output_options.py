@@ -61,13 +61,13 @@ class OutputOptions:
     taper_px: Annotated[float, option("--taper --taper-width", "Width of the soft edge of _div.mrc, voxels.")] = 5.0
     no_center: Annotated[bool, option("--no_center --keep-mean", "Do not subtract the mean from _div.mrc.")] = False
     snr: Annotated[
-        float,
+        float | None,
         option(
             "--SNR --snr",
-            "Signal-to-noise ratio of a Wiener filter for _div.mrc and sum_div.mrc. Zero or less: clamp weights"
-            " at 1/1000 of their shell's average instead.",
+            "Signal-to-noise ratio of a Wiener filter for _div.mrc and sum_div.mrc; without it, or with zero or less, "
+            "weights are clamped at 1/1000 of their shell's average.",
         ),
-    ] = -1.0
+    ] = None
     write_sums: Annotated[
         bool,
         option(

@@ -9,11 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from cyclopts import CycloptsError, MissingArgumentError, UnknownCommandError, UnusedCliTokensError
 
 from subtomo.cli.arguments import Options, find_option, unknown_options
+from subtomo.cli.verbosity import Verbosity, verbosity
 
 
 def note(message: str) -> None:
-    """Say something worth knowing."""
-    _say(f"note: {message}")
+    """Say something worth knowing, unless only what is wrong is wanted."""
+    if verbosity.get() is not Verbosity.QUIET:
+        _say(f"note: {message}")
 
 
 def warn(message: str) -> None:

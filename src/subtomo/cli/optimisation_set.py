@@ -50,6 +50,7 @@ GROUPS = (FileOptions, ReferenceOptions)
 
 def optimisation_set(*, files: FileOptions, references: ReferenceOptions = ReferenceOptions()) -> int:
     """Write an optimisation set: the one file that names all files of a project."""
+    from subtomo.cli.next_step import tell_next
     from subtomo.io.relion import OptimisationSet
     from subtomo.jobs.optimisation_set import make_optimisation_set
 
@@ -60,4 +61,6 @@ def optimisation_set(*, files: FileOptions, references: ReferenceOptions = Refer
     written = make_optimisation_set(files.output_file, OptimisationSet(*given), files.older or None)
     entries = ", ".join(f"{kind} {name}" for kind, name in vars(written).items() if name)
     print(f"{files.output_file}: {entries}")
+    if written.particles and written.tomograms:
+        tell_next("subtomo", "doctor", "--i", files.output_file)
     return 0

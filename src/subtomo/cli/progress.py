@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from collections import defaultdict
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from subtomo.cli import messages
 from subtomo.cli.field_names import in_words_of_options
-from subtomo.jobs.progress import ProgressListener
+from subtomo.cli.verbosity import Verbosity, verbosity
+from subtomo.jobs.progress import ProgressListener, Silent
 from subtomo.model.account import ExtractionSummary
 from subtomo.output.layout import summary_file
 
@@ -19,8 +21,19 @@ _SECONDS_BETWEEN_LINES = 10.0
 _NAMES_SHOWN = 3
 
 
-def listener(verb: str = "extracting") -> ProgressListener:
+class CountingListener(ProgressListener, Protocol):
+    """Shows progress, and knows how far it is."""
+
+    n_done: int
+    """Particles that are done."""
+
+
+def listener(verb: str = "extracting") -> CountingListener:
     """Choose how to show progress with what is being done."""
+    if verbosity.get() is Verbosity.QUIET:
+        return Quiet()
+    if verbosity.get() is Verbosity.VERBOSE:
+        return EveryParticle(verb)
     return Bar(verb) if sys.stderr.isatty() else Lines(verb)
 
 
@@ -37,7 +50,7 @@ class Bar:
             console=console or Console(stderr=True),
         )
         self._task: TaskID | None = None
-        self._start, self._done = time.monotonic(), 0
+        self._start, self.n_done = time.monotonic(), 0
 
     def start(self, total: int) -> None:
         """Show the bar."""
@@ -47,9 +60,9 @@ class Bar:
 
     def advance(self, name: str) -> None:
         """Move the bar by one particle."""
-        self._done += 1
+        self.n_done += 1
         if self._task is not None:
-            rate = self._done / max(time.monotonic() - self._start, 1e-9)
+            rate = self.n_done / max(time.monotonic() - self._start, 1e-9)
             self._progress.update(self._task, advance=1, rate=f"{rate:.1f} particles/s")
 
     def note(self, message: str) -> None:
@@ -67,12 +80,27 @@ class Bar:
         self._progress.stop()
 
 
+class Quiet(Silent):
+    """Warnings only."""
+
+    def __init__(self) -> None:
+        self.n_done = 0
+
+    def advance(self, name: str) -> None:
+        """Count a particle."""
+        self.n_done += 1
+
+    def warn(self, message: str) -> None:
+        """Print a warning."""
+        messages.warn(in_words_of_options(message))
+
+
 class Lines:
     """A plain line at every tenth of the work, and at least every ten seconds."""
 
     def __init__(self, verb: str = "extracting") -> None:
         self._verb = verb
-        self._total, self._done, self._next = 0, 0, 0
+        self._total, self.n_done, self._next = 0, 0, 0
         self._start = self._last = time.monotonic()
 
     def start(self, total: int) -> None:
@@ -83,14 +111,14 @@ class Lines:
 
     def advance(self, name: str) -> None:
         """Count a particle, and print a line if it is time for one."""
-        self._done += 1
+        self.n_done += 1
         now = time.monotonic()
-        if self._done < self._next and now - self._last < _SECONDS_BETWEEN_LINES and self._done < self._total:
+        if self.n_done < self._next and now - self._last < _SECONDS_BETWEEN_LINES and self.n_done < self._total:
             return
-        self._last, self._next = now, self._done + max(1, self._total // 10)
-        rate = self._done / max(now - self._start, 1e-9)
-        left = (self._total - self._done) / rate
-        print(f"{self._done}/{self._total} particles, {rate:.1f}/s, {left:.0f} s left", file=sys.stderr, flush=True)
+        self._last, self._next = now, self.n_done + max(1, self._total // 10)
+        rate = self.n_done / max(now - self._start, 1e-9)
+        left = (self._total - self.n_done) / rate
+        print(f"{self.n_done}/{self._total} particles, {rate:.1f}/s, {left:.0f} s left", file=sys.stderr, flush=True)
 
     def note(self, message: str) -> None:
         """Print a note."""
@@ -102,6 +130,16 @@ class Lines:
 
     def stop(self) -> None:
         """Do nothing: every line is complete."""
+
+
+class EveryParticle(Lines):
+    """A plain line for every particle, with its name."""
+
+    def advance(self, name: str) -> None:
+        """Print which particle is done."""
+        self.n_done += 1
+        seconds = time.monotonic() - self._start
+        print(f"{self.n_done}/{self._total} {messages.printable(name)}, {seconds:.1f} s", file=sys.stderr, flush=True)
 
 
 def print_account(summary: ExtractionSummary) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from cyclopts import Parameter
 
 from subtomo.cli import average, compare, doctor, export, extract, fidelity, optimisation_set, report, sample_manifold
+from subtomo.cli.arguments import default_of
 
 _COMMANDS = {
     "extract": ("relion_tomo_subtomo", extract.GROUPS),
@@ -30,7 +31,9 @@ def reference() -> str:
         "# Options",
         "",
         "Made from the code by `make docs-options`. The first name of each option is RELION's, the second a readable",
-        "one; both mean the same. An unknown option is an error here, where RELION only warns.",
+        "one; both mean the same. An unknown option is an error here, where RELION only warns. Every command takes",
+        "`--help` (its usual options), `--help-all` (all of them), `-q` (warnings and errors only) and `-v` (every",
+        "particle by its name).",
     ]
     for command, (program, groups) in _COMMANDS.items():
         lines += ["", f"## subtomo {command}"]
@@ -51,7 +54,8 @@ def _table(group: type) -> Iterator[str]:
         hint = hints[field.name]
         parameter = next(extra for extra in hint.__metadata__ if isinstance(extra, Parameter))
         names = " ".join(f"`{name}`" for name in parameter.name or ())
-        yield f"| {names} | {_kind(hint.__origin__)} | {_default(field)} | {_escaped(parameter.help)} |"
+        default = default_of(group, field) or "required"
+        yield f"| {names} | {_kind(hint.__origin__)} | {default} | {_escaped(parameter.help)} |"
 
 
 def _escaped(text: str | None) -> str:
@@ -65,16 +69,6 @@ def _kind(hint: Any) -> str:
     if choices:
         return " or ".join(f"`{choice}`" for choice in get_args(choices[0]))
     return next(name for kind, name in kinds.items() if kind is hint or kind in get_args(hint))
-
-
-def _default(field: Any) -> str:
-    if field.default_factory is not MISSING:
-        return "available cores"
-    if field.default is MISSING:
-        return "required"
-    if field.default is None or field.default is False:
-        return ""
-    return f"`{field.default}`" if isinstance(field.default, str) else f"{field.default:g}"
 
 
 if __name__ == "__main__":

@@ -74,6 +74,7 @@ GROUPS = (FileOptions, SamplingOptions, FormOptions)
 
 def sample_manifold(*, files: FileOptions, sampling: SamplingOptions, form: FormOptions = FormOptions()) -> int:
     """Sample particles on surfaces; the z axis of their frame is the surface's outward normal."""
+    from subtomo.cli.next_step import OPEN, tell_next
     from subtomo.jobs.sample_manifold import ManifoldJob
     from subtomo.jobs.sample_manifold import sample_manifold as run
 
@@ -92,4 +93,5 @@ def sample_manifold(*, files: FileOptions, sampling: SamplingOptions, form: Form
         warn(message)
     counts = ", ".join(f"{sum(manifolds.values())} in {name}" for name, manifolds in summary.n_particles.items())
     print(f"{summary.n_total} particles sampled ({counts}) into {summary.output_dir}")
+    tell_next("subtomo", "extract", "--i", f"{summary.output_dir}optimisation_set.star", "--b", OPEN, "--o", "Extract/")
     return 0

@@ -1,0 +1,104 @@
+"""Commands about the command itself: ``version``, ``help``, ``completion``; and the page of help of every other one."""
+
+from __future__ import annotations
+
+import platform
+import re
+from importlib import import_module
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from subtomo.cli import average, compare, doctor, export, extract, fidelity, optimisation_set, report, sample_manifold
+from subtomo.cli.help import Page, help_text
+from subtomo.errors import SettingsError
+
+PAGES: dict[str, Page] = {
+    "average": Page(
+        average.average,
+        average.GROUPS,
+        "subtomo average --p Extract/particles.star --particle_diameter 300 --o Average/",
+        ("particles", "optimisation_set", "symmetry", "mask_diameter_angstrom", "from_tilts", "tomograms", "threads"),
+    ),
+    "compare": Page(
+        compare.compare, compare.GROUPS, "subtomo compare Extract/ Extract-relion/", ("tolerance",), "OURS THEIRS"
+    ),
+    "doctor": Page(
+        doctor.doctor,
+        doctor.GROUPS,
+        "subtomo doctor --p particles.star --t tomograms.star --b 128 --crop 64 --bin 2",
+        ("particles", "tomograms", "optimisation_set", "box_size", "crop_size", "binning", "hand_test", "json"),
+    ),
+    "export": Page(
+        export.export, export.GROUPS, "subtomo export --p Extract/particles.star --o Extract/relion31.star", ("style",)
+    ),
+    "extract": Page(
+        extract.extract,
+        extract.GROUPS,
+        "subtomo extract --p particles.star --t tomograms.star --b 128 --crop 64 --bin 2 --for-refine3d --o Extract/",
+        ("particles", "tomograms", "optimisation_set", "crop_size", "binning", "for_refine3d", "stack2d", "resume",
+         "threads"),
+    ),
+    "fidelity": Page(
+        fidelity.fidelity,
+        fidelity.GROUPS,
+        "subtomo fidelity --scan snr=0.1,0.02 --o fidelity/",
+        ("model_file", "scan", "output_dir"),
+    ),
+    "optimisation-set": Page(
+        optimisation_set.optimisation_set,
+        optimisation_set.GROUPS,
+        "subtomo optimisation-set --p particles.star --t tomograms.star --o optimisation_set.star",
+        ("particles", "tomograms", "trajectories", "manifolds"),
+    ),
+    "report": Page(report.report, report.GROUPS, "subtomo report Extract/", ("project",), "FOLDER"),
+    "sample-manifold": Page(
+        sample_manifold.sample_manifold,
+        sample_manifold.GROUPS,
+        "subtomo sample-manifold --t tomograms.star --man manifolds.star --spacing 80 --depth 0 --max_tilt 90 --o Man/",
+        ("tomograms", "manifolds", "optimisation_set", "centred"),
+    ),
+}  # fmt: skip
+"""Every command by its name."""
+GENERAL = ("completion", "help", "version")
+TELLS_RESULTS = ("compare", "doctor", *GENERAL)
+"""Commands whose words on stdout are what they are run for."""
+
+
+def add_general_commands(app: App) -> None:
+    """Add the commands about the command."""
+
+    @app.command
+    def version() -> None:
+        """Tell the versions of the program and of Python."""
+        print(f"subtomo {import_module('subtomo').__version__}, Python {platform.python_version()}")
+
+    @app.command(name="help")
+    def help_(command: Annotated[str, Parameter(help="A command; without it, all are listed.")] = "", /) -> None:
+        """Show the help of a command."""
+        if command in PAGES:
+            print(help_text(command, PAGES[command], full=False))
+        elif command and command not in GENERAL:
+            raise SettingsError(f"there is no command {command!r}; commands are {', '.join((*PAGES, *GENERAL))}")
+        else:
+            app.help_print([command] if command else [])
+
+    @app.command
+    def completion(
+        shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="The shell that is to complete.")], /
+    ) -> None:
+        """Print a script that lets a shell complete commands, options and names of files.
+
+        For bash: source <(subtomo completion bash)
+        """
+        print(completion_script(app, shell))
+
+
+def completion_script(app: App, shell: Literal["bash", "zsh", "fish"]) -> str:
+    """Make the script for a shell; where an option takes a value, names of files are offered besides choices."""
+    script = app.generate_completion(shell=shell)
+    if shell == "bash":
+        return script.replace("\ncomplete -F", "\ncomplete -o bashdefault -o default -F")
+    if shell == "zsh":
+        return re.sub(r":([\w-]+)'( \\)?$", r":\1:_files'\2", script, flags=re.MULTILINE)
+    return script
