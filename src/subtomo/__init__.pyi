@@ -6,7 +6,7 @@ from .errors import SubtomoError as SubtomoError
 from .extraction.sequence import PseudoSubtomograms as PseudoSubtomograms
 from .io.relion import read_particles as read_particles
 from .io.relion import read_tomograms as read_tomograms
-from .jobs.extract import extract as extract
+from .jobs.context import RunContext as RunContext
 from .model.manifold import SamplingSettings as SamplingSettings
 from .model.particles import ParticleSet as ParticleSet
 from .model.settings import CircleCrop as CircleCrop
@@ -26,6 +26,7 @@ from .verbs.average import average as average
 from .verbs.compare import compare as compare
 from .verbs.doctor import doctor as doctor
 from .verbs.export import export as export
+from .verbs.extract import extract as extract
 from .verbs.fidelity import fidelity as fidelity
 from .verbs.optimisation_set import optimisation_set as optimisation_set
 from .verbs.report import report as report

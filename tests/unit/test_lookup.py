@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from subtomo.errors import SettingsError
-from tests.helpers.builders import particle_set, tomogram, tomogram_set
+from subtomo.io.relion import read_particles
+from subtomo.io.star import read_tables, write_tables
+from tests.helpers.builders import PIXEL_SIZE, particle_set, tomogram, tomogram_set
+from tests.helpers.project import write_project
 
 PARTICLES = particle_set(["TS_1", "TS_2", "TS_1", "TS_2"], half_set=np.array([1, 2, 2, 1]))
 TOMOGRAMS = tomogram_set(tomogram("TS_1"), tomogram("TS_2"), tomogram("TS_3"))
@@ -69,6 +73,15 @@ def test_tilt_series_are_found_alone_or_as_a_set() -> None:
     assert TOMOGRAMS[1:].source == TOMOGRAMS.source
     with pytest.raises(KeyError, match=r"no tomogram of tomograms.star 'TS_22', did you mean TS_2\?"):
         TOMOGRAMS["TS_22"]
+
+
+def test_optics_are_found_in_the_file_of_the_tomogram_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    tables = [table for table in read_tables("particles.star") if table.name != "optics"]
+    write_tables("bare.star", [table.without("rlnOpticsGroup") for table in tables])
+    particles = read_particles("bare.star", "tomograms.star")
+    assert particles.pixel_size_angstrom.tolist() == [PIXEL_SIZE] * 4
 
 
 def test_columns_of_particles_have_their_units() -> None:

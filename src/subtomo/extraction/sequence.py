@@ -15,6 +15,7 @@ from subtomo.extraction.plan import plan_extraction
 from subtomo.extraction.stream import ParticleMaker, ParticleStream
 from subtomo.io.relion import read_particles, read_tomograms
 from subtomo.io.zarr_read import StoredSubtomograms
+from subtomo.model.choices import check_kind
 from subtomo.model.lookup import LazySequence
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import ExtractionPlan
@@ -39,6 +40,7 @@ class PseudoSubtomograms(LazySequence[Extracted]):
 
     Raises:
         InputError: Particles and tomograms do not fit together.
+        SettingsError: An argument is of the wrong type.
     """
 
     def __init__(
@@ -49,6 +51,9 @@ class PseudoSubtomograms(LazySequence[Extracted]):
         *,
         backend: str = "cpu",
     ) -> None:
+        check_kind("tomograms", tomograms, TomogramSet, str, os.PathLike)
+        check_kind("particles", particles, ParticleSet, str, os.PathLike)
+        check_kind("settings", settings, ExtractionSettings)
         if not isinstance(tomograms, TomogramSet):
             tomograms = read_tomograms(tomograms)
         if not isinstance(particles, ParticleSet):

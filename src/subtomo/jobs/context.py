@@ -31,5 +31,5 @@ class RunContext:
     """Keep particles that an earlier run finished with the same settings and inputs."""
     executor: BatchExecutor | None = None
     """Makes batches of particles elsewhere; None for threads of this process."""
-    account: Callable[[ExtractionSummary], None] | None = None
-    """Called at the very end, while the folder still belongs to this run; None to leave the account there."""
+    account: Callable[[ExtractionSummary], None] = lambda summary: None
+    """Called at the very end, while the folder still belongs to this run."""

@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from subtomo.errors import SettingsError
@@ -97,10 +96,10 @@ def run_job(job: ExtractionJob, progress: ProgressListener) -> ExtractionSummary
 
 
 def extract(
-    tomograms: TomogramSet | str | Path,
-    particles: ParticleSet | str | Path,
+    tomograms: TomogramSet,
+    particles: ParticleSet,
     settings: ExtractionSettings,
-    output_dir: str | Path,
+    output_dir: str,
     *,
     output: OutputSettings | None = None,
     context: RunContext | None = None,
@@ -110,8 +109,8 @@ def extract(
     A particle that cannot be made does not keep the others from being made: see ``failures`` of the summary.
 
     Args:
-        tomograms: With images; or the file of the tomogram set.
-        particles: To be extracted; or the file of the particle set. Names in files are relative to the current folder.
+        tomograms: With images.
+        particles: To be extracted.
         settings: What to compute.
         output_dir: Folder to write to; made with its parents.
         output: What to write, and how; by default one data and one weights file per particle, single precision.
@@ -125,11 +124,10 @@ def extract(
         OSError: Files cannot be written. What is finished stays so for a run that resumes.
         SettingsError: Settings contradict each other, or those of a run that is to be resumed.
     """
-    output, context = output or OutputSettings(), _with_account(context or RunContext())
+    output, context = output or OutputSettings(), context or RunContext()
     output.check_with(settings)
-    tomograms, particles = _read(tomograms, particles)
     plan = plan_extraction(tomograms, particles, settings)
-    layout = OutputLayout.of(plan, str(output_dir))
+    layout = OutputLayout.of(plan, output_dir)
     files = _files(tomograms, particles, context)
     sinks: list[Sink[Any]] = [RelionTree(plan, layout, output, files)]
     if output.write_sums:
@@ -139,10 +137,10 @@ def extract(
 
 
 def store_particles(
-    tomograms: TomogramSet | str | Path,
-    particles: ParticleSet | str | Path,
+    tomograms: TomogramSet,
+    particles: ParticleSet,
     settings: ExtractionSettings,
-    output_dir: str | Path,
+    output_dir: str,
     *,
     output: OutputSettings | None = None,
     context: RunContext | None = None,
@@ -151,26 +149,11 @@ def store_particles(
 
     Takes, gives and raises what `extract` does; of the output settings only the default has a meaning here.
     """
-    tomograms, particles = _read(tomograms, particles)
     plan = plan_extraction(tomograms, particles, settings)
-    output, context = output or OutputSettings(), _with_account(context or RunContext())
-    layout = OutputLayout(output_folder(str(output_dir)), separate_tomograms=False)
+    output, context = output or OutputSettings(), context or RunContext()
+    layout = OutputLayout(output_folder(output_dir), separate_tomograms=False)
     account = _account(plan, layout.folder, output, _files(tomograms, particles, context))
     return Extraction(plan, [ZarrGroup(layout, output)], account, context).run(tomograms)
-
-
-def _read(tomograms: TomogramSet | str | Path, particles: ParticleSet | str | Path) -> tuple[TomogramSet, ParticleSet]:
-    """Read what is given by the names of files."""
-    if not isinstance(tomograms, TomogramSet):
-        tomograms = read_tomograms(tomograms)
-    return tomograms, particles if isinstance(particles, ParticleSet) else read_particles(particles, tomograms)
-
-
-def _with_account(context: RunContext) -> RunContext:
-    """Leave an account beside the particles, unless the caller has something else to do with it."""
-    if context.account is not None:
-        return context
-    return replace(context, account=lambda summary: write_account(summary_file(summary.output_dir), summary))
 
 
 def _files(tomograms: TomogramSet, particles: ParticleSet, context: RunContext) -> OptimisationSet:

@@ -65,8 +65,7 @@ class Extraction:
             self._open(stack)
             self._process()
             summary = self._conclude()
-            if self.context.account is not None:
-                self.context.account(summary)
+            self.context.account(summary)
         return summary
 
     def _announce(self, tomograms: TomogramSet) -> None:

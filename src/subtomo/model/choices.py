@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import types
 from collections.abc import Collection
 from dataclasses import MISSING, fields
@@ -12,6 +13,14 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from subtomo.errors import SettingsError
 
+_KINDS: dict[type, str] = {
+    str: "the name of a file",
+    os.PathLike: "the name of a file",
+    bool: "True or False",
+    float: "a number",
+    int: "a number",
+}
+_LONGEST = 80
 _UNITS = ("_e_per_a2", "_angstrom", "_px", "_deg")
 
 
@@ -88,6 +97,34 @@ def _settled(field: str, kind: Any, value: Any) -> Any:
 def word_of(field: str, kind: Any, value: Any) -> Any:
     """Give the member of an enumeration that a word means, or the member itself; SettingsError names the others."""
     return value if isinstance(value, kind) else _chosen(field, kind, value)
+
+
+def check_kind(field: str, value: Any, *kinds: type) -> None:
+    """Refuse an argument that is none of some kinds; strings and paths count as one kind, the name of a file.
+
+    Raises:
+        SettingsError: With the argument, what it is, and what it must be.
+    """
+    if isinstance(value, kinds):
+        return
+    names = ["None" if kind is type(None) else _KINDS.get(kind) or f"{kind.__name__}(…)" for kind in kinds]
+    *others, last = dict.fromkeys(names)
+    shown = repr(value)
+    shown = shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
+    expected = f"{', '.join(others)} or {last}" if others else last
+    raise SettingsError(f"{_title(field)} is {shown}, but must be {expected}", field=field)
+
+
+def whole_number_of(field: str, value: Any, *, least: int = 1) -> int:
+    """Take a whole number of any library.
+
+    Raises:
+        SettingsError: It is none, or below the least.
+    """
+    number: int = _settled(field, int, value)
+    if number < least:
+        raise SettingsError(f"{_title(field)} is {number}, but must be at least {least}", field=field)
+    return number
 
 
 def _is_number(value: Any) -> bool:

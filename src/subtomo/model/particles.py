@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from subtomo.errors import InputError
+from subtomo.model.choices import check_kind
 from subtomo.model.frames import Tabular
 from subtomo.model.lookup import Key, numbers_of
 from subtomo.model.notebook import Shown
@@ -101,6 +102,8 @@ class ParticleSet(Shown, Tabular):
         Raises:
             InputError: Numbers of particles differ, a value makes no sense, or names are not unique.
         """
+        check_kind("pixel_size_angstrom", pixel_size_angstrom, float, int, np.floating, np.integer)
+        check_kind("centred", centred, bool, np.bool_)
         places = _triples(positions, "positions")
         n, zeros = len(places), np.zeros((len(places), 3))
         owners = text_array([tilt_series] * n if isinstance(tilt_series, str) else tilt_series)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from types import NoneType
 
 from subtomo.averaging.average import AverageSettings
 from subtomo.errors import InputWarning
@@ -11,7 +12,7 @@ from subtomo.jobs.average import AverageJob, AverageResult, run_average
 from subtomo.jobs.average_page import draw_average
 from subtomo.jobs.cores import available_cores
 from subtomo.jobs.progress import Silent
-from subtomo.model.choices import word_of
+from subtomo.model.choices import check_kind, whole_number_of, word_of
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import DataTerm, ExtractionSettings
 from subtomo.verbs.places import Particles, Tomograms, Where, named, particles_file, tomograms_file
@@ -57,6 +58,8 @@ def average(
         InputError: Input is missing, damaged or inconsistent.
         SettingsError: Settings make no sense.
     """
+    check_kind("settings", settings, AverageSettings, NoneType)
+    check_kind("from_tilts", from_tilts, ExtractionSettings, NoneType)
     term = None if data_term is None else word_of("data_term", DataTerm, data_term)
     job = AverageJob(
         output_dir=str(output_dir),
@@ -70,7 +73,7 @@ def average(
         mask_file=named(mask_file),
         from_tilts=from_tilts,
         data_term=term if from_tilts is None else from_tilts.data_term,
-        threads=available_cores() if threads is None else threads,
+        threads=available_cores() if threads is None else whole_number_of("threads", threads),
     )
     progress = _Warnings()
     result = run_average(job, progress)

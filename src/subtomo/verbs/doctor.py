@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from types import NoneType
+
 from subtomo.doctor.case import Request
 from subtomo.doctor.examine import examine
 from subtomo.doctor.findings import Diagnosis
+from subtomo.errors import SettingsError
 from subtomo.io.relion import OptimisationSet
 from subtomo.jobs.cores import available_cores
+from subtomo.model.choices import check_kind, whole_number_of
 from subtomo.model.settings import ExtractionSettings
 from subtomo.verbs.places import Particles, Tomograms, Where, named, particles_file, tomograms_file
 from subtomo.verbs.rooms import shares_name_with_room
@@ -40,9 +44,14 @@ def doctor(
         headers_only: Read no pixel.
         hand_test: Average a sample of particles with CTFs of either hand, and tell which the data favour.
 
+    Raises:
+        SettingsError: An argument is of the wrong type.
+
     Returns:
         The findings, worst first where they are shown; ``is_clean`` tells whether there is neither error nor warning.
     """
+    check_kind("settings", settings, ExtractionSettings, NoneType)
+    check_kind("image_size", image_size, tuple, list, NoneType)
     request = Request(
         files=OptimisationSet(
             None if particles is None else particles_file(particles),
@@ -54,8 +63,18 @@ def doctor(
         settings=settings,
         output_dir=named(output_dir),
         threads=available_cores(),
-        image_size=image_size,
+        image_size=None if image_size is None else _sides(image_size),
         headers_only=headers_only,
         hand_test=hand_test,
     )
     return examine(request)
+
+
+def _sides(image_size: tuple[int, int]) -> tuple[int, int]:
+    """Check width and height."""
+    if len(image_size) != 2:
+        raise SettingsError(
+            f"image size (image_size) is {image_size!r}, but must be width and height", field="image_size"
+        )
+    width, height = (whole_number_of("image_size", side) for side in image_size)
+    return width, height

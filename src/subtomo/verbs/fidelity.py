@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from subtomo.jobs.fidelity import Study, StudyPoint, run_study, write_study
+from subtomo.model.choices import check_kind, whole_number_of
 from subtomo.model.notebook import Shown
 from subtomo.report.fidelity import draw_study
 from subtomo.simulation.conditions import Conditions
@@ -62,12 +64,13 @@ def fidelity(
         InputError: The atomic model cannot be read.
         SettingsError: A setting makes no sense, or there is no such thing to scan.
     """
+    check_kind("conditions", conditions, Conditions, NoneType)
     study = Study(
         conditions=conditions or Conditions(),
         n_atoms=n_atoms,
         radius_angstrom=radius_angstrom,
         model_file=None if model_file is None else str(model_file),
-        n_particles=n_particles,
+        n_particles=whole_number_of("n_particles", n_particles),
         seed=seed,
         scan=scan,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from subtomo.errors import InputError
 from subtomo.model.account import ExtractionSummary
+from subtomo.model.choices import check_kind
 from subtomo.model.particles import ParticleSet
 from subtomo.model.tilt_series import TomogramSet
 
@@ -24,6 +25,7 @@ def particles_file(particles: Particles) -> str:
     Raises:
         InputError: The particles come from no file, which the verb needs.
     """
+    check_kind("particles", particles, ParticleSet, ExtractionSummary, str, os.PathLike)
     if isinstance(particles, ParticleSet):
         return _source(particles.source, "particles")
     if isinstance(particles, ExtractionSummary):
@@ -33,6 +35,7 @@ def particles_file(particles: Particles) -> str:
 
 def tomograms_file(tomograms: Tomograms) -> str:
     """Name the file of a tomogram set, or that of a set that was read; InputError if it comes from none."""
+    check_kind("tomograms", tomograms, TomogramSet, str, os.PathLike)
     return _source(tomograms.source, "tomograms") if isinstance(tomograms, TomogramSet) else os.fspath(tomograms)
 
 
@@ -43,6 +46,7 @@ def named(file: Where | None) -> str | None:
 
 def folder_of(run: ExtractionSummary | Where) -> str:
     """Name the output folder of a run."""
+    check_kind("folder", run, ExtractionSummary, str, os.PathLike)
     return run.output_dir if isinstance(run, ExtractionSummary) else os.fspath(run)
 
 

@@ -6,6 +6,7 @@ import os
 
 from subtomo.jobs.sample_manifold import ManifoldJob, ManifoldSummary
 from subtomo.jobs.sample_manifold import sample_manifold as run
+from subtomo.model.choices import check_kind
 from subtomo.model.manifold import SamplingSettings
 from subtomo.verbs.places import Tomograms, Where, named, tomograms_file
 
@@ -36,6 +37,7 @@ def sample_manifold(
         InputError: Input is missing, damaged or inconsistent.
         SettingsError: Settings make no sense, or an input would be overwritten.
     """
+    check_kind("settings", settings, SamplingSettings)
     job = ManifoldJob(
         output_dir=os.fspath(output_dir),
         tomograms_file=None if tomograms is None else tomograms_file(tomograms),

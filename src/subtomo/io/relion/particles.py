@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import NoneType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +15,10 @@ from subtomo.errors import InputError
 from subtomo.io.relion.limits import angles_deg, half_sets
 from subtomo.io.relion.mistaken import no_particles
 from subtomo.io.relion.optics_groups import group_rows, in_order, known_groups
-from subtomo.io.relion.tomograms import optics_values
+from subtomo.io.relion.tomograms import optics_values, read_tomograms
 from subtomo.io.relion.trajectories import read_trajectories
 from subtomo.io.star import find_table, format_floats, format_ints, read_tables
+from subtomo.model.choices import check_kind
 from subtomo.model.optics import OpticsGroup
 from subtomo.model.particles import ParticleSet, numbered_names
 from subtomo.model.table import Table, TextArray, text_array
@@ -28,22 +31,29 @@ DECENTRED = ("rlnCoordinateX", "rlnCoordinateY", "rlnCoordinateZ")
 ORIGIN = ("rlnOriginXAngst", "rlnOriginYAngst", "rlnOriginZAngst")
 SUBTOMOGRAM_ANGLES = ("rlnTomoSubtomogramRot", "rlnTomoSubtomogramTilt", "rlnTomoSubtomogramPsi")
 ANGLES = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")
+_ANY_SIZE = (1, 1)
+"""Of images that are not opened, since only optics are wanted."""
 HALF_SET, CLASS_NUMBER = "rlnRandomSubset", "rlnClassNumber"
 
 
 def read_particles(
-    path: str | Path, tomograms: TomogramSet | None = None, *, trajectories: str | Path | None = None
+    path: str | Path, tomograms: TomogramSet | str | Path | None = None, *, trajectories: str | Path | None = None
 ) -> ParticleSet:
     """Read particles, and their motion if a trajectory file is given.
 
     Args:
         path: STAR file with a table ``particles`` and usually one called ``optics``.
-        tomograms: The tomogram set; needed only if the file has no optics table, which is then made from it.
+        tomograms: The tomogram set, or its file; needed only if there is no optics table, which is then made from it.
         trajectories: STAR file with one table of shifts per particle.
 
     Raises:
         InputError: A file, table or column is missing, a value does not make sense, or names are not unique.
+        SettingsError: An argument is of the wrong type.
     """
+    check_kind("path", path, str, os.PathLike)
+    check_kind("tomograms", tomograms, TomogramSet, str, os.PathLike, NoneType)
+    if isinstance(tomograms, str | os.PathLike):
+        tomograms = read_tomograms(tomograms, image_size=_ANY_SIZE)
     source = str(path)
     tables = read_tables(path)
     table = particle_table(tables, source)

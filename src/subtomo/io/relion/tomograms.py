@@ -19,6 +19,7 @@ from subtomo.io.relion.geometry import warn_of_missed_images
 from subtomo.io.relion.mistaken import no_tomograms
 from subtomo.io.relion.tilts import read_tilts
 from subtomo.io.star import find_table, read_tables
+from subtomo.model.choices import check_kind
 from subtomo.model.optics import Microscope
 from subtomo.model.table import Table
 from subtomo.model.tilt_series import Reconstruction, TiltSeries, TomogramSet
@@ -48,7 +49,9 @@ def read_tomograms(
 
     Raises:
         InputError: A file, table, column or image is missing or does not make sense.
+        SettingsError: The path is none.
     """
+    check_kind("path", path, str, os.PathLike)
     source = str(path)
     tables = read_tables(path)
     overview = find_table(tables, "global")
