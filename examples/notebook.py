@@ -14,7 +14,16 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from subtomo import ExtractionSettings, ParticleSet, PseudoSubtomograms, extract, read_particles, read_tomograms
+import subtomo
+from subtomo import (
+    AverageSettings,
+    ExtractionSettings,
+    ParticleSet,
+    PseudoSubtomograms,
+    extract,
+    read_particles,
+    read_tomograms,
+)
 
 out = Path(
     sys.argv[1] if len(sys.argv) > 1 and Path(sys.argv[0]).name == "notebook.py" else "notebook-output"
@@ -104,6 +113,19 @@ print(f"{summary.n_extracted} of {summary.n_particles} written to {summary.star_
 for left in summary.left_out[:2]:
     print(f"{left.name}: {left.reason}")
 # --8<-- [end:write]
+
+# %% [markdown]
+# ## The other verbs
+# Every verb of the command is a function, whose result shows itself.
+
+# %%
+# --8<-- [start:verbs]
+averaged = subtomo.average(summary, out / "Average", AverageSettings(mask_diameter_angstrom=400.0))
+found = subtomo.doctor(particles, tomograms, coarse, project=project, headers_only=True)
+page = subtomo.report(summary, project)
+print(f"half sets of {averaged.counts}, plots {list(averaged.plots)}; nothing wrong: {found.is_clean}")
+print(f"{len(page.plots)} pictures on {page.page.name}")
+# --8<-- [end:verbs]
 
 # %% [markdown]
 # ## Particles from arrays

@@ -118,6 +118,14 @@ def test_doctor_gives_findings_that_show_themselves(project: Path) -> None:
     assert "missing.star" in shown._repr_html_()
 
 
+def test_doctor_finds_the_files_of_sets_whatever_the_project_is(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.parent)
+    tomograms = read_tomograms(Path(project.name, "tomograms.star"), project=project)
+    particles = read_particles(Path(project.name, "particles.star"), tomograms)
+    found = subtomo.doctor(particles, tomograms, SETTINGS, project=project, headers_only=True)
+    assert [one.what for one in found.findings if one.severity.value == "error"] == []
+
+
 def test_sets_that_come_from_no_file_are_refused_where_a_file_is_needed() -> None:
     particles = subtomo.ParticleSet.at("TS_1", np.zeros((2, 3)), pixel_size_angstrom=5.0)
     with pytest.raises(InputError, match="these particles come from no file; write one"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import NoneType
 
 from subtomo.doctor.case import Request
@@ -54,8 +55,8 @@ def doctor(
     check_kind("image_size", image_size, tuple, list, NoneType)
     request = Request(
         files=OptimisationSet(
-            None if particles is None else particles_file(particles),
-            None if tomograms is None else tomograms_file(tomograms),
+            None if particles is None else _wherever(particles_file(particles), particles),
+            None if tomograms is None else _wherever(tomograms_file(tomograms), tomograms),
             named(trajectories),
         ),
         optimisation_set_file=named(optimisation_set),
@@ -68,6 +69,11 @@ def doctor(
         hand_test=hand_test,
     )
     return examine(request)
+
+
+def _wherever(name: str, given: object) -> str:
+    """Give the path of a file so that the project's folder does not matter where a noun tells its file."""
+    return name if isinstance(given, str | os.PathLike) else os.path.abspath(name)
 
 
 def _sides(image_size: tuple[int, int]) -> tuple[int, int]:
