@@ -25,7 +25,14 @@ def listed(names: Iterable[object], most: int = SHOWN) -> str:
 def shown(text: str) -> str:
     """Give a text of a file as it can be printed: what is invisible by its codes, and not longer than a line."""
     cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]} ..."
-    return cut if cut.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
+    return printable(cut).replace("\n", "\\n")
+
+
+def printable(text: str) -> str:
+    """Show what a terminal would obey or hide by its code: names come from files."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def invisible(text: str) -> str | None:

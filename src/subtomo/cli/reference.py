@@ -30,7 +30,8 @@ def reference() -> str:
         "# Options",
         "",
         "Made from the code by `make docs-options`. The first name of each option is RELION's, the second a readable",
-        "one; both mean the same. An unknown option is an error here, where RELION only warns.",
+        "one; both mean the same. An unknown option is an error here, where RELION only warns. Every command also",
+        "takes `--traceback`, which shows where in the program it failed.",
     ]
     for command, (program, groups) in _COMMANDS.items():
         lines += ["", f"## subtomo {command}"]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.doing import doing_to_file
 from subtomo.errors import InputError, SettingsError
 from subtomo.io.atomic import sync_files
 from subtomo.model.table import Table, TextArray
@@ -73,6 +74,7 @@ def particles_per_shard(crop_size: int) -> int:
     return max(1, min(MOST_IN_SHARD, SHARD_BYTES // each))
 
 
+@doing_to_file("opening")
 def open_group(path: str | os.PathLike[str], mode: str) -> Any:
     """Open the group of a store that this program made.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 from subtomo.errors import SettingsError
@@ -30,6 +29,7 @@ from subtomo.output.relion_tree import RelionTree
 from subtomo.output.sink import Sink
 from subtomo.output.sums import SumsSink
 from subtomo.output.zarr_group import ZarrGroup
+from subtomo.version import __version__
 
 __all__ = ["ExtractionJob", "RunContext", "extract", "run_job", "store_particles"]
 
@@ -173,7 +173,7 @@ def _account(plan: ExtractionPlan, folder: str, output: OutputSettings, files: O
         inputs=InputFiles(**vars(files)),
         # relative, so that it still holds when the project is moved with its folders
         project=os.path.relpath(os.curdir, folder),
-        program=f"subtomo {version('subtomo')}",
+        program=f"subtomo {__version__}",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from subtomo.backends.cache import is_filled
-from subtomo.errors import SettingsError
+from subtomo.errors import SettingsError, SubtomoError
 from subtomo.extraction.stream import Outcome, ParticleStream, explained
 from subtomo.io.mrc import TiltImages
 from subtomo.io.reading import collected_warnings
@@ -26,6 +27,7 @@ from subtomo.output.folders import make_folder
 from subtomo.output.lock import folder_lock
 from subtomo.output.sink import Bool, Opening, Sink
 from subtomo.output.written import Written
+from subtomo.words import printable
 
 _FAILURES_REPORTED = 10
 
@@ -213,7 +215,8 @@ class Extraction:
     def _report_failure(self, outcome: Outcome[Any]) -> None:
         """Keep a failure, and say at once what went wrong until that becomes tiring."""
         assert outcome.error is not None
-        failure = Failure(outcome.name, outcome.entry.series.name, explained(outcome.error))
+        place = "" if isinstance(outcome.error, SubtomoError) else "".join(traceback.format_exception(outcome.error))
+        failure = Failure(outcome.name, outcome.entry.series.name, explained(outcome.error), printable(place))
         self._failures.append(failure)
         if len(self._failures) <= _FAILURES_REPORTED:
             self.context.progress.warn(f"{failure.particle} cannot be made: {failure.error}")

@@ -16,6 +16,8 @@ class Failure:
     particle: str
     tomogram: str
     error: str
+    traceback: str = ""
+    """Where in the program it happened, if that is a mistake of the program."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ import os
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from subtomo.output.layout import OutputLayout
 from subtomo.output.resume import NUMERICS, Bool
 from subtomo.output.sink import Opening, Sink
 from subtomo.output.written import Written
+from subtomo.version import __version__
 
 STORE_NAME = "particles.zarr"
 
@@ -230,7 +230,7 @@ def particle_metadata(plan: ExtractionPlan) -> StoredParticles:
         },
         crop_size=settings.crop,
         attributes={
-            "program": f"subtomo {version('subtomo')}",
+            "program": f"subtomo {__version__}",
             "numerics": NUMERICS,
             "settings": json.loads(json.dumps(plain_settings(settings))),
             "is_whitened": settings.is_whitened,

@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from subtomo.io.atomic import atomic_write
 from subtomo.report.style import CHART_STYLE, Picture, colour_variables, static_text
+from subtomo.version import __version__
 
 PAGE_SCRIPT, SURFACE_SCRIPT = "page.js", "surface.js"
 
@@ -72,8 +73,8 @@ def environment() -> Environment:
 
 def versions() -> dict[str, str]:
     """Give the versions of what computed and drew; a package without metadata has none."""
-    found = {"Python": platform.python_version()}
-    for name in ("subtomo", "numpy", "numba", "matplotlib"):
+    found = {"Python": platform.python_version(), "subtomo": __version__}
+    for name in ("numpy", "numba", "matplotlib"):
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found

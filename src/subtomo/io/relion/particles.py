@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.doing import doing_to_file
 from subtomo.errors import InputError
 from subtomo.io.relion.limits import angles_deg, half_sets
 from subtomo.io.relion.mistaken import no_particles
@@ -31,6 +32,7 @@ ANGLES = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")
 HALF_SET, CLASS_NUMBER = "rlnRandomSubset", "rlnClassNumber"
 
 
+@doing_to_file("reading")
 def read_particles(
     path: str | Path, tomograms: TomogramSet | None = None, *, trajectories: str | Path | None = None
 ) -> ParticleSet:
