@@ -25,6 +25,10 @@ class InputError(SubtomoError):
     """A file, a STAR table or an image is missing, damaged or inconsistent."""
 
 
+class OutputError(SubtomoError):
+    """Something cannot be written any more: the disk is full, or the like. What is finished stays."""
+
+
 class AbortedError(SubtomoError):
     """Someone outside asked for the run to stop."""
 

@@ -60,6 +60,14 @@ def unencodable(name: str) -> str | None:
     return None
 
 
+def in_bytes(count: int) -> str:
+    """Put a number of bytes into words."""
+    for unit, factor in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count / 1000:.1f} kB"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Suggest the known name that is most like a wrong one: ``, did you mean TS_01?``, or nothing."""
     some = dict.fromkeys(islice(known, _COMPARED))

@@ -121,6 +121,19 @@ class StoreWriter:
         final = Path(path)
         hidden = final.with_name(f".{final.name}.new")
         shutil.rmtree(hidden, ignore_errors=True)
+        try:
+            cls._create(hidden, particles)
+            os.replace(hidden, final)
+        except BaseException as error:
+            shutil.rmtree(hidden, ignore_errors=True)
+            if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+                raise OSError(error.errno, error.strerror, str(final)) from error
+            raise
+        return cls(final)
+
+    @staticmethod
+    def _create(hidden: Path, particles: StoredParticles) -> None:
+        """Make all arrays, those of the voxels empty."""
         group = zarr_module().create_group(
             str(hidden),
             zarr_format=3,
@@ -146,8 +159,6 @@ class StoreWriter:
         table = group.create_group("table", attributes={"name": particles.table.name})
         for label in particles.table.labels:
             _add(table, label, particles.table.text(label), codec)
-        os.replace(hidden, final)
-        return cls(final)
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -178,7 +189,11 @@ class StoreWriter:
         """
         where = self.shard(number)
         for term in TERMS:
-            self._group[term][where] = terms[term]
+            try:
+                self._group[term][where] = terms[term]
+            except OSError as error:  # failing writes do not say which file they were meant for
+                place = str(self.path / term / "c" / str(number))
+                raise OSError(error.errno, error.strerror, place) from error
         files = [self.path / term / "c" / str(number) / "0" / "0" / "0" for term in TERMS]
         present = [file for file in files if file.exists()]
         sync_files(present)

@@ -52,6 +52,8 @@ class ExtractionJob:
     """Keep particles that an earlier run finished with the same settings and inputs."""
     as_zarr: bool = False
     """Write one Zarr store for Python instead of RELION's tree of files."""
+    check_disk: bool = True
+    """Refuse to begin if the disk has no room for what will be written."""
     executor: BatchExecutor | None = None
     """Makes batches of particles elsewhere; None for threads of this process."""
     control_prefix: str | None = None
@@ -86,6 +88,7 @@ def run_job(job: ExtractionJob, progress: ProgressListener) -> ExtractionSummary
             before_series=PipelineControl(job.control_prefix).check,
             input_warnings=tuple(odd),
             resume=job.resume,
+            check_disk=job.check_disk,
             executor=job.executor,
             account=partial(_leave_account, job),
         )
@@ -122,7 +125,8 @@ def extract(
     Raises:
         InputError: Input is missing, damaged or inconsistent, or another run writes to the folder.
         OSError: Files cannot be written. What is finished stays so for a run that resumes.
-        SettingsError: Settings contradict each other, or those of a run that is to be resumed.
+        OutputError: There is no more room on the disk.
+        SettingsError: Settings contradict each other, or those of a run that is to be resumed, or the disk has no room.
     """
     output, context = output or OutputSettings(), context or RunContext()
     output.check_with(settings)

@@ -25,6 +25,7 @@ from subtomo.model.subtomogram import Extracted
 from subtomo.model.tilt_series import TomogramSet
 from subtomo.output.folders import make_folder
 from subtomo.output.lock import folder_lock
+from subtomo.output.room import FULL, Room, ran_out, require_room
 from subtomo.output.sink import Bool, Opening, Sink
 from subtomo.output.written import Written
 from subtomo.words import printable
@@ -51,6 +52,7 @@ class Extraction:
         self._failures: list[Failure] = []
         self._done: Mapping[str, Bool] = {}
         self._reader: int | None = None
+        self._n_made = 0
         self._noise: dict[str, tuple[float, ...]] = {}
 
     def run(self, tomograms: TomogramSet) -> ExtractionSummary:
@@ -59,15 +61,24 @@ class Extraction:
         Raises:
             InputError: Input is missing, damaged or inconsistent, or another run writes to the folder.
             OSError: Something cannot be written. What is finished stays so for a run that resumes.
+            OutputError: There is no more room on the disk.
             SettingsError: Settings contradict each other, or those of a run that is to be resumed.
         """
         self._announce(tomograms)
         self._refuse()
-        with ExitStack() as stack:
-            self._open(stack)
-            self._process()
-            summary = self._conclude()
-            self.context.account(summary)
+        try:
+            with ExitStack() as stack:
+                self._open(stack)
+                self._process()
+                summary = self._conclude()
+                self.context.account(summary)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            missing = sum((sink.room(self.plan) for sink in self.sinks), Room())
+            accepted = self._n_made + sum(int(done.sum()) for done in self._done.values())
+            n_made = min(accepted if sink.n_safe is None else sink.n_safe for sink in self.sinks)
+            raise ran_out(error, self.account.output_dir, n_made, len(self.plan), missing) from error
         return summary
 
     def _announce(self, tomograms: TomogramSet) -> None:
@@ -92,6 +103,10 @@ class Extraction:
                     "a cluster (dask) writes RELION's tree of files only: leave out the cluster, or the Zarr store",
                     field="dask",
                 )
+        if self.context.check_disk:
+            rooms = [sink.room(self.plan) for sink in self.sinks]
+            compresses = any(sink.compresses for sink in self.sinks)
+            require_room(self.account.output_dir, rooms, can_be_less=compresses)
         with collected_warnings() as odd:
             for entry in self.plan.series:
                 if isinstance(entry.series.images, TiltImages):
@@ -144,6 +159,7 @@ class Extraction:
                 if outcome.error is not None:
                     self._report_failure(outcome)
                 if outcome.is_new:
+                    self._n_made += outcome.error is None
                     progress.advance(outcome.name)
 
     def _made_here(self) -> Generator[Outcome[tuple[Any, ...]], None, None]:
