@@ -8,9 +8,10 @@ from rich.console import Console
 from subtomo.cli import average, compare, doctor, export, extract, fidelity, optimisation_set, report, sample_manifold
 from subtomo.cli.arguments import command_line, find_option, known_options, last_of_each, value_of
 from subtomo.cli.field_names import explained, option_names, options_by_field
+from subtomo.cli.floor import shortage
 from subtomo.cli.messages import error, explain, trace, warn
 from subtomo.cli.unexpected import TRACEBACK, told
-from subtomo.errors import AbortedError, SubtomoError
+from subtomo.errors import AbortedError, SettingsError, SubtomoError
 from subtomo.io.reading import collected_warnings
 from subtomo.jobs.control import PipelineControl
 from subtomo.jobs.signals import TerminatedError, termination_as_error
@@ -100,5 +101,7 @@ def _main_words(words: list[str]) -> str:
 
 
 def _dispatch(words: list[str]) -> int:
+    if words and words[0] in _OPTIONS and not {"--help", "-h"} & set(words) and (lack := shortage()) is not None:
+        raise SettingsError(lack)
     code = app(words, exit_on_error=False, print_error=False, console=Console(), result_action="return_value")
     return code if isinstance(code, int) else 0

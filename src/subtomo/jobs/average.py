@@ -13,6 +13,7 @@ from subtomo.averaging.average import HALVES, AverageSettings, AverageSums, assi
 from subtomo.averaging.extent import particle_diameter_angstrom
 from subtomo.averaging.resolution import compare_halves, filtered_map, guinier_curves
 from subtomo.errors import InputError, SettingsError
+from subtomo.extraction.memory import Memory, memory_of
 from subtomo.io.account import recorded_data_term
 from subtomo.io.mrc_read import read_volume
 from subtomo.io.mrc_write import write_mrc
@@ -21,6 +22,7 @@ from subtomo.io.relion.fsc import MapFiles, write_fsc
 from subtomo.io.relion.volumes import read_half_sets, require_orientations
 from subtomo.jobs.average_sources import ExtractedParticles, ParticleSource, TiltParticles
 from subtomo.jobs.inputs import input_files, needed_file, protect_inputs
+from subtomo.jobs.limits import fitting_threads
 from subtomo.jobs.note import write_note
 from subtomo.jobs.progress import ProgressListener
 from subtomo.model.particles import ParticleSet
@@ -33,6 +35,8 @@ Float32 = NDArray[np.float32]
 
 MAPS = ("half1", "half2", "merged", "filtered", "mask")
 PICTURES = ("fsc.png", "guinier.png", "maps.png", "surface.png", "sections.png", "average.html")
+_SHARED_PER_VOXEL, _THREAD_PER_VOXEL = 120, 60
+"""Bytes: sums, maps and what compares them; a particle that is read and rotated."""
 _GUESSED = "soft sphere of nine tenths of the box"
 
 
@@ -96,8 +100,9 @@ def run_average(job: AverageJob, progress: ProgressListener) -> AverageResult:
         protect_inputs(inputs, outputs)
         mask = _given_mask(job, source)
         halves = _half_sets(particles, source, job.settings.seed, progress)
+        threads = _fitting_threads(source, job.threads, progress)
         _make_folder(folder, outputs)
-        sums = _summed(source, halves, job.threads, progress)
+        sums = _summed(source, halves, threads, progress)
         maps, mask, words = _maps(sums, mask, source.pixel_size_angstrom, job)
         curves, guinier = _conclude(maps, mask, source.pixel_size_angstrom, job.settings)
         _write(folder, maps, curves, guinier, job)
@@ -143,6 +148,15 @@ def _half_sets(particles: ParticleSet, source: ParticleSource, seed: int, progre
         )
     halves = assigned_halves(given, seed)
     return dict(zip(source.indices.tolist(), halves.tolist(), strict=True))
+
+
+def _fitting_threads(source: ParticleSource, threads: int, progress: ProgressListener) -> int:
+    """Give the number of threads that memory allows."""
+    voxels = source.size**3
+    needed = [Memory(_SHARED_PER_VOXEL * voxels, _THREAD_PER_VOXEL * voxels)]
+    if source.plan is not None:
+        needed.append(memory_of(source.plan))
+    return fitting_threads(source.plan, needed, min(threads, max(1, len(source.indices))), progress.note)
 
 
 def _summed(

@@ -13,12 +13,14 @@ import numpy as np
 
 from subtomo.backends.cache import is_filled
 from subtomo.errors import SettingsError, SubtomoError
+from subtomo.extraction.memory import memory_of
 from subtomo.extraction.stream import Outcome, ParticleStream, explained
 from subtomo.io.mrc import TiltImages
 from subtomo.io.reading import collected_warnings
 from subtomo.jobs.batches import BatchedWork
 from subtomo.jobs.context import RunContext
 from subtomo.jobs.cores import available_cores
+from subtomo.jobs.limits import fitting_threads
 from subtomo.model.account import ExtractionSummary, Failure
 from subtomo.model.plan import ExtractionPlan, LeftOut, SeriesPlan
 from subtomo.model.subtomogram import Extracted
@@ -52,7 +54,7 @@ class Extraction:
         self._failures: list[Failure] = []
         self._done: Mapping[str, Bool] = {}
         self._reader: int | None = None
-        self._n_made = 0
+        self._n_made, self._threads = 0, 1
         self._noise: dict[str, tuple[float, ...]] = {}
 
     def run(self, tomograms: TomogramSet) -> ExtractionSummary:
@@ -66,6 +68,7 @@ class Extraction:
         """
         self._announce(tomograms)
         self._refuse()
+        self._threads = self._fitting_threads()
         try:
             with ExitStack() as stack:
                 self._open(stack)
@@ -113,6 +116,14 @@ class Extraction:
                     entry.series.images.check()
         for message in dict.fromkeys((*self.context.input_warnings, *odd)):
             self._warn(message)
+
+    def _fitting_threads(self) -> int:
+        """Give the number of threads that memory allows; on other machines, they take care of themselves."""
+        wanted = self.context.threads or available_cores()
+        if self.context.executor is not None:
+            return wanted
+        needed = [memory_of(self.plan), *(sink.memory(self.plan) for sink in self.sinks)]
+        return fitting_threads(self.plan, needed, min(wanted, max(1, len(self.plan))), self.context.progress.note)
 
     def _open(self, stack: ExitStack) -> None:
         """Take possession of the folder, and see which particles are finished; at the stack's end it is free again."""
@@ -165,7 +176,7 @@ class Extraction:
     def _made_here(self) -> Generator[Outcome[tuple[Any, ...]], None, None]:
         read = None if self._reader is None else self._read
         stream = ParticleStream(self.plan, self._write, read, self._done, self.context.before_series, self._note_noise)
-        return stream.outcomes(self.context.threads or available_cores(), writes_apart=True)
+        return stream.outcomes(self._threads, writes_apart=True)
 
     def _made_elsewhere(self) -> Generator[Outcome[Any], None, None]:
         assert self.context.executor is not None

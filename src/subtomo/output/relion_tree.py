@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from subtomo.extraction.memory import Memory
 from subtomo.extraction.stream import Outcome
 from subtomo.io.atomic import remove_leftovers, sync_files
 from subtomo.io.mrc_read import read_volume
@@ -104,6 +105,11 @@ class RelionTree(Sink[Written]):
                 there = file_size(path)
                 n_bytes, n_files = n_bytes + max(0, size - max(0, there)), n_files + (there < 0)
         return Room(n_bytes, n_files)
+
+    def memory(self, plan: ExtractionPlan) -> Memory:
+        """Count the volumes that are computed for extra files only, in double precision."""
+        n_extra = sum(file.role is Role.EXTRA for file in files_written(plan.settings, self._output))
+        return Memory(0, (20 + 20 * n_extra if n_extra else 0) * plan.settings.crop**3)
 
     def refuse(self, plan: ExtractionPlan) -> None:
         """Refuse projections where the set does not say enough of the tomograms to name them."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.errors import SettingsError
+from subtomo.extraction.memory import Memory
 from subtomo.extraction.stream import Outcome
 from subtomo.model.plan import ExtractionPlan, SeriesPlan
 from subtomo.model.subtomogram import Extracted
@@ -87,6 +88,10 @@ class Sink(ABC, Generic[Receipt]):
     def room(self, plan: ExtractionPlan) -> Room:
         """Tell what the output of a plan takes on the disk beyond what is there; the folder need not exist."""
         return Room()
+
+    def memory(self, plan: ExtractionPlan) -> Memory:
+        """Estimate what the way out takes in memory, besides what making the particles takes."""
+        return Memory()
 
     def refuse(self, plan: ExtractionPlan) -> None:
         """Raise SettingsError or InputError if the sink cannot hold what the plan makes; nothing is touched yet."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from subtomo.averaging.division import centred_full, data_term, divide
 from subtomo.errors import SettingsError
+from subtomo.extraction.memory import Memory
 from subtomo.extraction.stream import Outcome
 from subtomo.io.atomic import atomic_write
 from subtomo.io.mrc_header import HEADER_BYTES
@@ -125,6 +126,10 @@ class SumsSink(Sink[Volume]):
         there = [file_size(self._layout.sum(kind)) for kind in ("data", "weight", "div")]
         missing = (size - max(0, old) for size, old in zip(sizes, there, strict=True))
         return Room(sum(max(0, size) for size in missing), sum(old < 0 for old in there), max(sizes))
+
+    def memory(self, plan: ExtractionPlan) -> Memory:
+        """Count the sums over all and over a batch, in double precision, and their division at the end."""
+        return Memory(80 * plan.settings.crop**3, 8 * plan.settings.crop**3)
 
     def refuse(self, plan: ExtractionPlan) -> None:
         """Refuse image stacks."""

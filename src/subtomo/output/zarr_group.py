@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.errors import SettingsError
+from subtomo.extraction.memory import Memory
 from subtomo.extraction.stream import Outcome
 from subtomo.io.account import plain_settings
 from subtomo.io.relion.tables import tables_of
@@ -100,6 +101,11 @@ class ZarrGroup(Sink[PseudoSubtomogram]):
         per_shard = particles_per_shard(plan.settings.crop)
         n_shards = len(shapes) * -(-len(plan) // per_shard)
         return Room(max(0, least - used_by(self._path)), n_shards, int(_LEAST_SHARE * per_shard * each / len(shapes)))
+
+    def memory(self, plan: ExtractionPlan) -> Memory:
+        """Count the shard that is filled, and the one that is written, which is compressed meanwhile."""
+        each = 4 * sum(int(np.prod(shape)) for shape in term_shapes(plan.settings.crop).values())
+        return Memory(3 * each * min(len(plan), particles_per_shard(plan.settings.crop)))
 
     def refuse(self, plan: ExtractionPlan) -> None:
         """Refuse what a store cannot hold."""
