@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable
@@ -33,6 +34,17 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]"
+)
+"""What browsers obey or hide: control characters, blanks of no width, marks of direction, halves of characters."""
+
+
+def visible(text: str) -> str:
+    """Show what a browser would obey or hide by its codes; line ends, tabs and blanks of a width stay."""
+    return _HIDDEN.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def invisible(text: str) -> str | None:

@@ -16,6 +16,7 @@ from subtomo.io.reading import collected_warnings
 from subtomo.jobs.control import PipelineControl
 from subtomo.jobs.signals import TerminatedError, termination_as_error
 from subtomo.version import __version__
+from subtomo.words import invisible, shown, unencodable
 
 app = App(
     name="subtomo",
@@ -48,6 +49,8 @@ GROUPS: dict[str, tuple[type, ...]] = {
     "sample-manifold": sample_manifold.GROUPS,
 }
 """Options of every command."""
+_CHECKS_FOLDER = ("average", "extract", "sample-manifold")
+"""Commands that look at the name of their output folder more closely, for it stands in STAR files."""
 _MAIN_FILES = ("--particles", "--tomograms", "--optimisation-set", "--manifolds", "--model")
 _OPTIONS = {command: known_options(*groups) for command, groups in GROUPS.items()}
 
@@ -92,6 +95,15 @@ def _ending(problem: BaseException, words: list[str], folder: str | None) -> tup
     return told(problem, _main_words(words), folder), 1
 
 
+def _refuse_invisible(word: str) -> None:
+    """Refuse what a terminal would hide, or the locale cannot read: the names of files that nobody sees."""
+    reason = unencodable(word)
+    if reason is None and (strange := invisible(word)) is not None:
+        reason = f"holds {strange}; choose another name"
+    if reason is not None:
+        raise SettingsError(f"{shown(word)!r} {reason}")
+
+
 def _main_words(words: list[str]) -> str:
     """Name the command, and the file that it is mainly about."""
     command, options = words[0] if words else "", _OPTIONS.get(words[0], {}) if words else {}
@@ -101,6 +113,11 @@ def _main_words(words: list[str]) -> str:
 
 
 def _dispatch(words: list[str]) -> int:
+    known = _OPTIONS.get(words[0], {}) if words else {}
+    checked = value_of("--output", words, known) if words and words[0] in _CHECKS_FOLDER else None
+    for word in words:
+        if checked is None or not word.endswith(checked):
+            _refuse_invisible(word)
     if words and words[0] in _OPTIONS and not {"--help", "-h"} & set(words) and (lack := shortage()) is not None:
         raise SettingsError(lack)
     code = app(words, exit_on_error=False, print_error=False, console=Console(), result_action="return_value")

@@ -42,7 +42,7 @@ def write_account(path: str | os.PathLike[str], account: ExtractionSummary) -> N
     plain["settings"] |= plain.pop("output")
     plain = {name: plain[name] for name in sorted(plain, key=_place)}
     with atomic_write(path, durable=True) as stream:
-        stream.write((json.dumps(plain, indent=2, ensure_ascii=False) + "\n").encode())
+        stream.write((json.dumps(plain, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace"))
 
 
 @doing_to_file("reading")

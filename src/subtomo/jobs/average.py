@@ -29,6 +29,7 @@ from subtomo.model.particles import ParticleSet
 from subtomo.model.resolution import GuinierCurves, ResolutionCurves
 from subtomo.model.settings import DataTerm, ExtractionSettings
 from subtomo.output.folders import make_folder
+from subtomo.output.layout import output_folder
 from subtomo.physics.symmetry import rotation_group
 
 Float32 = NDArray[np.float32]
@@ -95,7 +96,7 @@ def run_average(job: AverageJob, progress: ProgressListener) -> AverageResult:
                 f"number of threads (threads) is {job.threads}, but must be at least 1", field="threads"
             )
         particles, source, inputs = _open(job, progress)
-        folder = job.output_dir if job.output_dir.endswith("/") else job.output_dir + "/"
+        folder = output_folder(job.output_dir)
         outputs = [folder + name for name in (*(f"{name}.mrc" for name in MAPS), "fsc.star", *PICTURES)]
         protect_inputs(inputs, outputs)
         mask = _given_mask(job, source)
