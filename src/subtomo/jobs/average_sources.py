@@ -99,7 +99,7 @@ class ExtractedParticles:
         half = (size, size, size // 2 + 1)
         self._check_shape(path, weights, ((2 * size, *half[1:]), half))
         weights = weights[:size]
-        if not (np.isfinite(data[0, 0, 0]) and np.isfinite(weights).all()):
+        if not (np.isfinite(data).all() and np.isfinite(weights).all()):
             raise InputError(f"{path}: this particle has values that are not finite; extract it again")
         if self._files.is_premultiplied[index]:
             return data, weights

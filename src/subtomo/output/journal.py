@@ -54,7 +54,7 @@ def read_journal(path: str | Path) -> Recorded | None:
 def _understood(lines: Iterable[str]) -> Iterator[Any]:
     for line in lines:
         if line.endswith("\n"):
-            with suppress(ValueError):
+            with suppress(ValueError, RecursionError):
                 yield json.loads(line)
 
 
