@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from subtomo.words import printable
+
 
 class SubtomoError(Exception):
     """Base of all errors that the user can mend.
@@ -15,12 +17,16 @@ class SubtomoError(Exception):
     """
 
     def __init__(self, message: str = "", *, field: str | tuple[str, ...] = ()) -> None:
-        super().__init__("".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in message))
+        super().__init__(printable(message))
         self.fields: tuple[str, ...] = (field,) if isinstance(field, str) else field
 
 
 class InputError(SubtomoError):
     """A file, a STAR table or an image is missing, damaged or inconsistent."""
+
+
+class OutputError(SubtomoError):
+    """Something cannot be written any more: the disk is full, or the like. What is finished stays."""
 
 
 class AbortedError(SubtomoError):

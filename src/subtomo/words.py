@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable
@@ -25,7 +26,25 @@ def listed(names: Iterable[object], most: int = SHOWN) -> str:
 def shown(text: str) -> str:
     """Give a text of a file as it can be printed: what is invisible by its codes, and not longer than a line."""
     cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]} ..."
-    return cut if cut.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
+    return printable(cut).replace("\n", "\\n")
+
+
+def printable(text: str) -> str:
+    """Show what a terminal would obey or hide by its code: names come from files."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]"
+)
+"""What browsers obey or hide: control characters, blanks of no width, marks of direction, halves of characters."""
+
+
+def visible(text: str) -> str:
+    """Show what a browser would obey or hide by its codes; line ends, tabs and blanks of a width stay."""
+    return _HIDDEN.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def invisible(text: str) -> str | None:
@@ -51,6 +70,14 @@ def unencodable(name: str) -> str | None:
     except UnicodeEncodeError:
         return f"has characters that the present locale ({sys.getfilesystemencoding()}) cannot write; {way}"
     return None
+
+
+def in_bytes(count: int) -> str:
+    """Put a number of bytes into words."""
+    for unit, factor in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count / 1000:.1f} kB"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

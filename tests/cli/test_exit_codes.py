@@ -89,11 +89,13 @@ def test_a_folder_that_cannot_be_written_is_1_and_one_line(extract: tuple[str, .
 
 
 def test_a_mistake_of_the_program_itself_is_not_hidden(
-    extract: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    extract: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.setattr("subtomo.jobs.extract.run_job", raising(ZeroDivisionError("a bug")))
-    with pytest.raises(ZeroDivisionError, match="a bug"):
-        main(extract)
+    assert main(extract) == 1
+    assert "error: unexpected ZeroDivisionError (run_job, line " in capsys.readouterr().err
+    assert main((*extract, "--traceback")) == 1
+    assert "ZeroDivisionError: a bug\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
-from collections.abc import Sequence
+import sys
+
+TYPE_CHECKING = False  # the module typing takes longer than all else here
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and give its exit code: 0 done, 1 refused or failed, 2 aborted from outside, 130 interrupted."""
+    """Run a command and give its exit code: 0 done, 1 refused or failed, 2 aborted from outside, 130 interrupted.
+
+    Args:
+        argv: Words of the command line; None for those of the process, which then is the command's own.
+    """
+    try:
+        from subtomo.cli.guard import guarded
+
+        return guarded(_run, sys.argv[1:] if argv is None else list(argv), is_process=argv is None)
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        return 130
+
+
+def _run(words: list[str]) -> int:
+    import atexit
+    import gc
+
     # what is imported lives as long as the process; looking for garbage in it would take a tenth of a small job's time
     atexit.register(gc.freeze)
     gc.disable()
@@ -16,4 +35,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         from subtomo.cli.app import run
     finally:
         gc.enable()
-    return run(argv)
+    return run(words)

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-from io import TextIOWrapper
-
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
 from subtomo.cli import average, compare, doctor, export, extract, fidelity, optimisation_set, report, sample_manifold
-from subtomo.cli.arguments import command_line, known_options, last_of_each, pieces, value_of
+from subtomo.cli.arguments import command_line, find_option, known_options, last_of_each, pieces, value_of
 from subtomo.cli.field_names import explained, option_names, options_by_field
+from subtomo.cli.floor import shortage
 from subtomo.cli.general import GENERAL, PAGES, TELLS_RESULTS, add_general_commands
 from subtomo.cli.help import FULL, SHORT, help_text
-from subtomo.cli.messages import error, explain, warn
+from subtomo.cli.messages import error, explain, trace, warn
+from subtomo.cli.unexpected import TRACEBACK, told
 from subtomo.cli.verbosity import Verbosity, as_quiet_as_wanted, without_verbosity
-from subtomo.errors import AbortedError, SubtomoError
+from subtomo.errors import AbortedError, SettingsError, SubtomoError
 from subtomo.io.reading import collected_warnings
 from subtomo.jobs.control import PipelineControl
 from subtomo.jobs.signals import TerminatedError, termination_as_error
-
-_INTERRUPTED = 130
+from subtomo.version import __version__
+from subtomo.words import invisible, shown, unencodable
 
 app = App(
     name="subtomo",
     help="Pseudo-subtomograms for cryo-electron tomography, as relion_refine aligns them.",
+    help_epilogue="subtomo COMMAND --help shows its usual options, --help-all explains all of them.\n"
+    "With --traceback, a command that fails shows where in the program that happened.",
     help_format="plaintext",
-    help_epilogue="subtomo COMMAND --help shows its usual options, --help-all explains all of them.",
+    version=__version__,
     version_flags=["--version"],
     suppress_keyboard_interrupt=False,
 )
@@ -54,24 +54,25 @@ GROUPS: dict[str, tuple[type, ...]] = {
     "sample-manifold": sample_manifold.GROUPS,
 }
 """Options of every command."""
+_CHECKS_FOLDER = ("average", "extract", "sample-manifold")
+"""Commands that look at the name of their output folder more closely, for it stands in STAR files."""
+_MAIN_FILES = ("--particles", "--tomograms", "--optimisation-set", "--manifolds", "--model")
 _OPTIONS = {command: known_options(*groups) for command, groups in GROUPS.items()}
 
 
-def run(argv: Sequence[str] | None = None) -> int:
-    """Run a command line; see `subtomo.cli.main`."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    if isinstance(sys.stdout, TextIOWrapper):
-        # a terminal without Å must not turn the account of a finished run into a traceback
-        sys.stdout.reconfigure(errors="replace")
+def run(words: list[str]) -> int:
+    """Run a command line; see `subtomo.cli.main`, which takes care of interrupts."""
     command_line.set(tuple(words))
+    wants_traceback = TRACEBACK in words
+    words = [word for word in words if word != TRACEBACK]
     if len(words) == 1 and words[0] in _OPTIONS:
         words.append("--help")
-    prefix, chosen = None, Verbosity.USUAL
+    prefix, folder, chosen = None, None, Verbosity.USUAL
     if words and words[0] in _OPTIONS:
         option_names.set(options_by_field(*GROUPS[words[0]]))
         words, chosen = without_verbosity(words, _OPTIONS[words[0]])
         words, repeated = last_of_each(words, _OPTIONS[words[0]])
-        prefix = value_of("--pipeline_control", words, _OPTIONS[words[0]])
+        prefix, folder = (value_of(name, words, _OPTIONS[words[0]]) for name in ("--pipeline_control", "--output"))
         for name in repeated:
             warn(f"{name} is given more than once; the last value counts")
     try:
@@ -80,29 +81,57 @@ def run(argv: Sequence[str] | None = None) -> int:
         quiet = as_quiet_as_wanted(chosen, tells_results=tells_results)
         with termination_as_error(), PipelineControl(prefix), collected_warnings(warn), quiet:
             return _dispatch(words)
-    except CycloptsError as problem:
-        error(explain(problem, words, {**_OPTIONS, **{name: {} for name in GENERAL}}))
-    except AbortedError as problem:
-        error(str(problem))
-        return 2
-    except SubtomoError as problem:
-        error(explained(problem))
-    except OSError as problem:
-        error(str(problem))
-    except KeyboardInterrupt:
-        error("interrupted")
-        return _INTERRUPTED
-    except TerminatedError as problem:
-        error(str(problem))
-        return problem.exit_code
-    return 1
+    except (Exception, TerminatedError) as problem:
+        if wants_traceback:
+            trace(problem)
+        message, code = _ending(problem, words, folder)
+        error(message)
+        return code
+
+
+def _ending(problem: BaseException, words: list[str], folder: str | None) -> tuple[str, int]:
+    """Put what ended a command into words, and give the exit code."""
+    if isinstance(problem, CycloptsError):
+        return explain(problem, words, {**_OPTIONS, **{name: {} for name in GENERAL}}), 1
+    if isinstance(problem, AbortedError):
+        return str(problem), 2
+    if isinstance(problem, SubtomoError):
+        return explained(problem), 1
+    if isinstance(problem, TerminatedError):
+        return str(problem), problem.exit_code
+    assert isinstance(problem, Exception)
+    return told(problem, _main_words(words), folder), 1
+
+
+def _refuse_invisible(word: str) -> None:
+    """Refuse what a terminal would hide, or the locale cannot read: the names of files that nobody sees."""
+    reason = unencodable(word)
+    if reason is None and (strange := invisible(word)) is not None:
+        reason = f"holds {strange}; choose another name"
+    if reason is not None:
+        raise SettingsError(f"{shown(word)!r} {reason}")
+
+
+def _main_words(words: list[str]) -> str:
+    """Name the command, and the file that it is mainly about."""
+    command, options = words[0] if words else "", _OPTIONS.get(words[0], {}) if words else {}
+    given = (value_of(name, words, options) for name in _MAIN_FILES if find_option(name, options)[0] is not None)
+    file = next((name for name in (*given, *words[1:2]) if name and not name.startswith("-")), "")
+    return f"{command} on {file}" if file else command
 
 
 def _dispatch(words: list[str]) -> int:
+    known = _OPTIONS.get(words[0], {}) if words else {}
+    checked = value_of("--output", words, known) if words and words[0] in _CHECKS_FOLDER else None
+    for word in words:
+        if checked is None or not word.endswith(checked):
+            _refuse_invisible(word)
     if words and words[0] in PAGES:
-        asked = {piece[0] for name, piece in pieces(words[1:], _OPTIONS[words[0]]) if name is None}
+        asked = {piece[0] for name, piece in pieces(words[1:], known) if name is None}
         if asked.intersection((*SHORT, FULL)):
             print(help_text(words[0], PAGES[words[0]], full=FULL in asked))
             return 0
+    if words and words[0] in _OPTIONS and (lack := shortage()) is not None:
+        raise SettingsError(lack)
     code = app(words, exit_on_error=False, print_error=False, console=Console(), result_action="return_value")
     return code if isinstance(code, int) else 0

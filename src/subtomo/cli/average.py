@@ -13,7 +13,7 @@ from subtomo.cli.average_options import (
     MapOptions,
     TiltOptions,
 )
-from subtomo.cli.messages import warn
+from subtomo.cli.messages import tell, warn
 from subtomo.errors import SettingsError
 from subtomo.model.settings import CircleCrop, DataTerm, ExtractionSettings
 
@@ -115,21 +115,21 @@ def _print_account(result: AverageResult, symmetry: str) -> None:
 
     curves, (first, second), folder = result.curves, result.counts, result.folder
     size = len(result.maps["merged"])
-    print(
+    tell(
         f"{first + second} of {result.n_particles} particles averaged in {result.seconds:.1f} s: half sets of {first} "
         f"and {second}, symmetry {symmetry.upper()}, {size}³ voxels of {curves.pixel_size_angstrom:g} Å"
     )
     if result.left_out:
-        print(f"  {len(result.left_out)} left out: {'; '.join(result.left_out[:_LEFT_OUT_SHOWN])}")
-    print(f"mask           {result.mask}")
+        tell(f"  {len(result.left_out)} left out: {'; '.join(result.left_out[:_LEFT_OUT_SHOWN])}")
+    tell(f"mask           {result.mask}")
     if result.is_mask_guessed:
         warn(MASK_NOTE[0].lower() + MASK_NOTE[1:].rstrip("."))
     for threshold in (0.143, 0.5):
         masked, plain = (resolution_words(curves, threshold, masked=flag) for flag in (True, False))
-        print(f"resolution at FSC {threshold:<5}  {masked} under the mask, {plain} without")
+        tell(f"resolution at FSC {threshold:<5}  {masked} under the mask, {plain} without")
     if curves.reaches_nyquist(0.143):
         warn("the FSC stays above 0.143 up to the last shell: the pixel size limits the resolution, so bin less")
-    print(
+    tell(
         f"merged map     {folder}merged.mrc\n"
         f"to look at     {folder}average.html, {folder}filtered.mrc\n"
         f"half maps      {folder}half1.mrc, {folder}half2.mrc\n"

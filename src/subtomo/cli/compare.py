@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Group, Parameter
 
 from subtomo.cli.arguments import option, whole_number
+from subtomo.cli.messages import tell
 from subtomo.errors import SettingsError
 from subtomo.jobs.cores import available_cores
 
@@ -63,7 +64,7 @@ def compare(
         raise SettingsError("--j must be at least 1, and --rows zero or more")
     found = compare_trees(ours, theirs, tolerance=options.tolerance, threads=options.threads)
     if options.json:
-        print(json.dumps(_plain(found), indent=2, ensure_ascii=False))
+        tell(json.dumps(_plain(found), indent=2, ensure_ascii=False))
     else:
         _print_table(found, options.rows)
     return 0 if found.is_within else 1
@@ -74,25 +75,25 @@ def _print_table(found: TreeComparison, most: int) -> None:
     if differing:
         shown = [row for file in differing for row in _rows(file, found.tolerance)]
         width = min(60, max(len(row[1]) for row in shown[:most]) if most else 0)
-        print(f"{'error':>8}  {'file':<{width}}  where")
+        tell(f"{'error':>8}  {'file':<{width}}  where")
         for error, name, where in shown[:most]:
-            print(f"{error:>8}  {name:<{width}}  {where}".rstrip())
+            tell(f"{error:>8}  {name:<{width}}  {where}".rstrip())
         if len(shown) > most:
-            print(f"{'':8}  and {len(shown) - most} more rows (--rows, --json)")
-        print()
+            tell(f"{'':8}  and {len(shown) - most} more rows (--rows, --json)")
+        tell()
     for kind, names in (("missing", found.missing), ("extra", found.extra)):
         for name in names[:most]:
-            print(f"{kind:>8}  {name}")
+            tell(f"{kind:>8}  {name}")
         if len(names) > most:
-            print(f"{kind:>8}  … and {len(names) - most} more")
+            tell(f"{kind:>8}  … and {len(names) - most} more")
     worst = max((file.error for file in found.files if isfinite(file.error)), default=0.0)
-    print(
+    tell(
         f"{len(found.files)} files compared: {len(found.files) - len(differing)} equal, "
         f"{len(differing) - len(found.beyond)} within {found.tolerance:g}, {len(found.beyond)} beyond; largest number "
         f"{_number(worst)}; {len(found.missing)} missing, {len(found.extra)} extra; {len(found.accounts)} not "
         "compared, as they tell of the run"
     )
-    print("the same within the tolerance" if found.is_within else "different")
+    tell("the same within the tolerance" if found.is_within else "different")
 
 
 def _rows(file: FileComparison, tolerance: float) -> list[tuple[str, str, str]]:

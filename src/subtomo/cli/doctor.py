@@ -15,8 +15,8 @@ from subtomo.cli.extract import extraction_settings, output_settings
 from subtomo.cli.extract_options import InputOptions, ProcessingOptions, SelectionOptions, SizeOptions, TermOptions
 from subtomo.cli.extract_output_options import ComputingOptions, DeadOptions, OutputOptions
 from subtomo.cli.field_names import explained, in_words_of_options
-from subtomo.cli.messages import printable
 from subtomo.errors import SettingsError
+from subtomo.words import printable
 
 if TYPE_CHECKING:
     from subtomo.doctor.case import Request

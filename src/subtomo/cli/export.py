@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Group, Parameter
 
 from subtomo.cli.arguments import option
+from subtomo.cli.messages import tell
 
 
 @Parameter(name="*", group=Group("Files", sort_key=1))
@@ -38,6 +39,6 @@ def export(*, files: ExportOptions) -> int:
     from subtomo.jobs.export import export_particles
 
     n = export_particles(files.particles_file, files.output_file)
-    print(f"{files.output_file}: {n} particle(s) for RELION 3.1")
+    tell(f"{files.output_file}: {n} particle(s) for RELION 3.1")
     tell_next("relion_refine", "--i", files.output_file, "--ref", OPEN, "--ctf", "--o", "Refine/run")
     return 0

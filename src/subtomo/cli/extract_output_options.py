@@ -110,6 +110,10 @@ class OutputOptions:
             "inputs. They count in --sum. Other settings are refused.",
         ),
     ] = False
+    no_disk_check: Annotated[
+        bool,
+        option("--no-disk-check", "Begin even if the disk has no room for what will be written."),
+    ] = False
 
 
 @Parameter(name="*", group=Group("Computing", sort_key=7))

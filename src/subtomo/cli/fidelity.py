@@ -73,7 +73,7 @@ def fidelity(
     The cost of 181 poses is computed exactly by the images, and as relion_refine does by 2-D stacks and by volumes of
     every --weighting and --data-term. The error is what remains of a straight-line fit, in percent of the spread.
     """
-    from subtomo.cli.messages import note
+    from subtomo.cli.messages import note, tell, warn
     from subtomo.jobs.fidelity import Study, run_study, write_study
     from subtomo.simulation.conditions import Conditions
 
@@ -88,14 +88,17 @@ def fidelity(
     )
     points = run_study(study, note)
     for point in points:
-        print(f"\n{point.caption:30s}      all poses   near the true one   with the true noise level")
+        tell(f"\n{point.caption:30s}      all poses   near the true one   with the true noise level")
         for kind, (everywhere, near) in point.errors_percent.items():
             known = point.knowing_noise_percent.get(kind)
             ideal = "" if known is None else f"{known[1]:20.2f} %"
-            print(f"  {kind:30s}{everywhere:10.2f} %{near:15.2f} %{ideal}")
+            tell(f"  {kind:30s}{everywhere:10.2f} %{near:15.2f} %{ideal}")
     folder = write_study(output.output_dir, study, points)
-    from subtomo.report.fidelity import draw_study
+    tell(f"\nnumbers {folder}fidelity.json")
+    try:
+        from subtomo.report.fidelity import draw_study
 
-    pictures = draw_study(folder, points)
-    print(f"\nnumbers {folder}fidelity.json, pictures {', '.join(pictures)}")
+        tell(f"pictures {', '.join(draw_study(folder, points))}")
+    except Exception as error:  # the numbers are written, whatever becomes of their pictures
+        warn(f"the pictures could not be drawn ({type(error).__name__}: {error})")
     return 0

@@ -21,6 +21,7 @@ _SET_BY = {
     "angle_deg": ("cone_angle",),
     "apply_ctf": ("no_ctf",),
     "apply_offsets": ("keep_offsets",),
+    "check_disk": ("no_disk_check",),
     "circle_crop": ("no_circle_crop", "circle_precrop"),
     "cone": ("cone_weight", "cone_angle", "cone_sigma"),
     "extra_files": ("ctf", "multi", "nrm", "div"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import re
-from importlib import import_module
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
@@ -12,6 +11,7 @@ from cyclopts import App, Parameter
 from subtomo.cli import average, compare, doctor, export, extract, fidelity, optimisation_set, report, sample_manifold
 from subtomo.cli.help import Page, help_text
 from subtomo.errors import SettingsError
+from subtomo.version import __version__
 
 PAGES: dict[str, Page] = {
     "average": Page(
@@ -71,7 +71,7 @@ def add_general_commands(app: App) -> None:
     @app.command
     def version() -> None:
         """Tell the versions of the program and of Python."""
-        print(f"subtomo {import_module('subtomo').__version__}, Python {platform.python_version()}")
+        print(f"subtomo {__version__}, Python {platform.python_version()}")
 
     @app.command(name="help")
     def help_(command: Annotated[str, Parameter(help="A command; without it, all are listed.")] = "", /) -> None:

@@ -42,7 +42,7 @@ def help_text(command: str, page: Page, *, full: bool) -> str:
         lines += [line for part in rest.split("\n\n") for line in (fill(" ".join(part.split()), width), "")]
     lines += ["Example:", f"  {page.example}", ""]
     lines += _in_full(page, width) if full else _in_short(command, page, width)
-    lines += ["-q, --quiet: warnings and errors only; -v, --verbose: every particle by its name"]
+    lines += ["-q, --quiet: warnings and errors only; -v, --verbose: every particle by its name; --traceback"]
     return "\n".join(lines)
 
 

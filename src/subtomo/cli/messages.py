@@ -1,4 +1,4 @@
-"""What the command line says when something is not right; always on stderr."""
+"""What the command line says: accounts on stdout, and what is not right on stderr."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from cyclopts import CycloptsError, MissingArgumentError, UnknownCommandError, UnusedCliTokensError
 
 from subtomo.cli.arguments import Options, find_option, unknown_options
+from subtomo.cli.unexpected import traceback_of
 from subtomo.cli.verbosity import Verbosity, verbosity
+from subtomo.words import printable
 
 
 def note(message: str) -> None:
@@ -28,9 +30,14 @@ def error(message: str) -> None:
     _say(f"error: {' '.join(message.split())}")
 
 
-def printable(text: str) -> str:
-    """Show what a terminal would obey or hide by its code: names come from files."""
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+def trace(problem: BaseException) -> None:
+    """Show where in the program a command failed."""
+    print(traceback_of(problem), file=sys.stderr)
+
+
+def tell(text: str = "") -> None:
+    """Give a line of the command's account, on stdout."""
+    print(printable(text))
 
 
 def _say(text: str) -> None:

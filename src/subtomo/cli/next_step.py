@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from subtomo.cli.messages import tell
 from subtomo.model.account import ExtractionSummary
 from subtomo.model.settings import Output
 from subtomo.output.layout import output_folder
@@ -14,14 +15,14 @@ OPEN = "…"
 
 def tell_next(*words: str) -> None:
     """Name the next command, as a shell takes it."""
-    print(f"next: {' '.join(word if word.startswith(OPEN) else shlex.quote(word) for word in words)}")
+    tell(f"next: {' '.join(word if word.startswith(OPEN) else shlex.quote(word) for word in words)}")
 
 
 def after_extraction(summary: ExtractionSummary) -> None:
     """Name what one would do with particles: average volumes, refine stacks, open a store."""
     folder = summary.output_dir
     if summary.star_file.endswith(".zarr"):
-        print(f"next: in Python, subtomo.PseudoSubtomograms.open({summary.star_file!r})")
+        tell(f"next: in Python, subtomo.PseudoSubtomograms.open({summary.star_file!r})")
     elif summary.settings.output is not Output.PSEUDO_SUBTOMOGRAM or not summary.output.write_particles:
         tell_next("subtomo", "report", folder)
     else:

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from subtomo.cli.arguments import option
-from subtomo.cli.messages import note
+from subtomo.cli.messages import note, tell
 
 
 @Parameter(name="*", group=Group("Files", sort_key=1))
@@ -60,7 +60,7 @@ def optimisation_set(*, files: FileOptions, references: ReferenceOptions = Refer
     given = (name or None for name in (files.particles, files.tomograms, files.trajectories, files.manifolds))
     written = make_optimisation_set(files.output_file, OptimisationSet(*given), files.older or None)
     entries = ", ".join(f"{kind} {name}" for kind, name in vars(written).items() if name)
-    print(f"{files.output_file}: {entries}")
+    tell(f"{files.output_file}: {entries}")
     if written.particles and written.tomograms:
         tell_next("subtomo", "doctor", "--i", files.output_file)
     return 0

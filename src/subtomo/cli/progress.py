@@ -16,6 +16,7 @@ from subtomo.cli.verbosity import Verbosity, verbosity
 from subtomo.jobs.progress import ProgressListener, Silent
 from subtomo.model.account import ExtractionSummary
 from subtomo.output.layout import summary_file
+from subtomo.words import printable
 
 _SECONDS_BETWEEN_LINES = 10.0
 _NAMES_SHOWN = 3
@@ -67,17 +68,18 @@ class Bar:
 
     def note(self, message: str) -> None:
         """Print a note above the bar."""
-        self._progress.console.print(f"note: {in_words_of_options(message)}", highlight=False, markup=False)
+        self._say(f"note: {in_words_of_options(message)}")
 
     def warn(self, message: str) -> None:
         """Print a warning above the bar."""
-        self._progress.console.print(
-            f"warning: {in_words_of_options(message)}", style="yellow", highlight=False, markup=False
-        )
+        self._say(f"warning: {in_words_of_options(message)}", style="yellow")
 
     def stop(self) -> None:
         """Leave the bar as it stands."""
         self._progress.stop()
+
+    def _say(self, text: str, style: str | None = None) -> None:
+        self._progress.console.print(printable(text), style=style, highlight=False, markup=False)
 
 
 class Quiet(Silent):
@@ -139,13 +141,13 @@ class EveryParticle(Lines):
         """Print which particle is done."""
         self.n_done += 1
         seconds = time.monotonic() - self._start
-        print(f"{self.n_done}/{self._total} {messages.printable(name)}, {seconds:.1f} s", file=sys.stderr, flush=True)
+        print(f"{self.n_done}/{self._total} {printable(name)}, {seconds:.1f} s", file=sys.stderr, flush=True)
 
 
 def print_account(summary: ExtractionSummary) -> None:
     """Tell on stdout what was written, what was left out and why, and where to look."""
     megabytes = summary.bytes_written / 1e6
-    print(
+    messages.tell(
         f"{summary.n_extracted} of {summary.n_particles} particles extracted into {summary.output_dir}: "
         f"{summary.n_written_files} files, {megabytes:.0f} MB, {summary.seconds:.1f} s"
     )
@@ -153,8 +155,8 @@ def print_account(summary: ExtractionSummary) -> None:
     for entry in summary.left_out:
         causes[entry.cause].append(entry.name)
     if causes:
-        print(f"{len(summary.left_out)} left out:")
+        messages.tell(f"{len(summary.left_out)} left out:")
     for cause, names in sorted(causes.items(), key=lambda item: -len(item[1])):
         shown = ", ".join(names[:_NAMES_SHOWN]) + (", …" if len(names) > _NAMES_SHOWN else "")
-        print(f"  {len(names)} x {cause} ({shown})")
-    print(f"particles {summary.star_file}, account {summary_file(summary.output_dir)}")
+        messages.tell(f"  {len(names)} x {cause} ({shown})")
+    messages.tell(f"particles {summary.star_file}, account {summary_file(summary.output_dir)}")

@@ -33,7 +33,7 @@ def reference() -> str:
         "Made from the code by `make docs-options`. The first name of each option is RELION's, the second a readable",
         "one; both mean the same. An unknown option is an error here, where RELION only warns. Every command takes",
         "`--help` (its usual options), `--help-all` (all of them), `-q` (warnings and errors only) and `-v` (every",
-        "particle by its name).",
+        "particle by its name), and `--traceback`, which shows where in the program it failed.",
     ]
     for command, (program, groups) in _COMMANDS.items():
         lines += ["", f"## subtomo {command}"]

@@ -41,14 +41,14 @@ def report(
     It shows particles on tilt images, visible tilts, sample particles, CTF and dose weights, orientations, what was
     left out and why, and all settings. What cannot be found is named on the page.
     """
-    from subtomo.cli.messages import warn
+    from subtomo.cli.messages import tell, warn
     from subtomo.report.page import write_report
 
     written = write_report(folder, options.project or None)
     for note in written.notes:
         warn(note)
     size = written.page.stat().st_size / 1e6
-    print(f"report {written.page}: {len(written.pictures)} pictures, {size:.1f} MB, {written.seconds:.1f} s")
+    tell(f"report {written.page}: {len(written.pictures)} pictures, {size:.1f} MB, {written.seconds:.1f} s")
     return 0
 
 
@@ -59,12 +59,12 @@ def reports_are_off() -> bool:
 
 def report_after_extraction(folder: str) -> None:
     """Write the report of an extraction that is done; whatever goes wrong is but a warning."""
-    from subtomo.cli.messages import warn
+    from subtomo.cli.messages import tell, warn
 
     try:
         from subtomo.report.page import write_report
 
         write_report(folder)
-        print(f"report {folder}report.html")
+        tell(f"report {folder}report.html")
     except Exception as error:  # the particles are whole, whatever becomes of their pictures
         warn(f"the report could not be written ({type(error).__name__}: {error}); subtomo report {folder} tries again")

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from subtomo.cli.arguments import command_line, option
-from subtomo.cli.messages import warn
+from subtomo.cli.messages import tell, warn
 
 
 @Parameter(name="*", group=Group("Input and output", sort_key=1))
@@ -92,6 +92,6 @@ def sample_manifold(*, files: FileOptions, sampling: SamplingOptions, form: Form
     for message in summary.warnings:
         warn(message)
     counts = ", ".join(f"{sum(manifolds.values())} in {name}" for name, manifolds in summary.n_particles.items())
-    print(f"{summary.n_total} particles sampled ({counts}) into {summary.output_dir}")
+    tell(f"{summary.n_total} particles sampled ({counts}) into {summary.output_dir}")
     tell_next("subtomo", "extract", "--i", f"{summary.output_dir}optimisation_set.star", "--b", OPEN, "--o", "Extract/")
     return 0

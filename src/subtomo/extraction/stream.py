@@ -191,6 +191,8 @@ def explained(error: BaseException) -> str:
     """Put an exception into words: the message, and for the program's own mistakes also kind and place."""
     if isinstance(error, SubtomoError):
         return str(error)
+    if isinstance(error, MemoryError):
+        return "not enough memory to make it; use fewer threads (threads), or a smaller box (box_size)"
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({frames[-1].name}, line {frames[-1].lineno})" if frames else ""
     return f"unexpected {type(error).__name__}{place}: {error}"

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from subtomo.doing import doing_to_file
 from subtomo.errors import InputError, SettingsError
 from subtomo.io.atomic import atomic_write
 from subtomo.model.account import ExtractionSummary
@@ -34,15 +35,17 @@ class _WrongError(Exception):
         super().__init__(f"{where or 'all of it'} is {shown}, but must be {expected}")
 
 
+@doing_to_file("writing")
 def write_account(path: str | os.PathLike[str], account: ExtractionSummary) -> None:
     """Write an account as JSON: settings of numbers and of files in one table, everything else under its own name."""
     plain = _plain(account)
     plain["settings"] |= plain.pop("output")
     plain = {name: plain[name] for name in sorted(plain, key=_place)}
     with atomic_write(path, durable=True) as stream:
-        stream.write((json.dumps(plain, indent=2, ensure_ascii=False) + "\n").encode())
+        stream.write((json.dumps(plain, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace"))
 
 
+@doing_to_file("reading")
 def read_account(folder: str | os.PathLike[str]) -> ExtractionSummary:
     """Read the account of the extraction into a folder; fields that it does not know are passed over.
 

@@ -9,6 +9,7 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.doing import doing_to_file
 from subtomo.errors import InputError
 
 Float = NDArray[np.float64]
@@ -23,6 +24,7 @@ class Atoms(NamedTuple):
     """(n,) atomic numbers."""
 
 
+@doing_to_file("reading")
 def read_atoms(path: str | Path) -> Atoms:
     """Read the first model of a PDB or mmCIF file, without hydrogens and water.
 

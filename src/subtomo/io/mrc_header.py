@@ -12,6 +12,7 @@ import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE
 from mrcfile.utils import dtype_from_mode
 
+from subtomo.doing import doing_to_file
 from subtomo.errors import InputError
 from subtomo.io.oddities import Oddity
 from subtomo.io.reading import open_file
@@ -66,6 +67,7 @@ class MrcHeader:
         return self.ny * self.nx * int(dtype_from_mode(self.mode).itemsize)
 
 
+@doing_to_file("reading")
 def read_header(path: str | os.PathLike[str]) -> MrcHeader:
     """Read and check the header of an MRC file, in either byte order, with or without the `MAP ` stamp.
 

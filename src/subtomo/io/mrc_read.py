@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.doing import doing_to_file
 from subtomo.errors import InputError
 from subtomo.io.guarded import copied
 from subtomo.io.image_names import without_format
@@ -38,6 +39,7 @@ class SummedVolume:
         return first
 
 
+@doing_to_file("reading")
 def read_volume(path: str | Path) -> tuple[NDArray[np.float32], float]:
     """Read a volume (nz, ny, nx) as float32, with the pixel size along x that its header gives.
 

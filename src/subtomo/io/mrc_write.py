@@ -13,6 +13,7 @@ from mrcfile.utils import mode_from_dtype
 from numpy.typing import NDArray
 
 from subtomo.backends.cpu import range_and_sums
+from subtomo.doing import doing_to_file
 from subtomo.io.atomic import atomic_write
 from subtomo.io.half import to_half
 
@@ -34,6 +35,7 @@ class Statistics:
     deviation: float
 
 
+@doing_to_file("writing")
 def write_mrc(
     path: str | os.PathLike[str],
     *parts: NDArray[np.float32],

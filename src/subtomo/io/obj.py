@@ -7,6 +7,7 @@ import os
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.doing import doing_to_file
 from subtomo.errors import InputError
 from subtomo.io.atomic import atomic_write
 
@@ -16,6 +17,7 @@ N_SIDES = 20
 _ROWS_AT_ONCE = 50_000
 
 
+@doing_to_file("writing")
 def write_cones(path: str | os.PathLike[str], bases: Float, axes: Float, radius: float) -> None:
     """Write one cone per particle, atomically; without particles the mesh is empty.
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from subtomo.doing import doing_to_file
 from subtomo.errors import InputError
 from subtomo.io.reading import read_bytes, warn
 from subtomo.io.recognise import recognised
@@ -62,6 +63,7 @@ class _Source:
         return self.raw[start:end].strip(), end + 1
 
 
+@doing_to_file("reading")
 def read_tables(path: str | Path) -> list[Table]:
     """Read all tables of a STAR file in file order; names may be empty or repeat.
 

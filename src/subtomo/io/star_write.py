@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from subtomo.doing import doing_to_file
 from subtomo.errors import InputError
 from subtomo.io.atomic import atomic_write
 from subtomo.model.table import TEXT, Table, TextArray
@@ -21,6 +22,7 @@ _WRITABLE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*\Z").match
 _LABEL = re.compile(r"[^\x00-\x20\x7f]+\Z").match
 
 
+@doing_to_file("writing")
 def write_tables(path: str | Path, tables: Sequence[Table], *, number_labels: Collection[str] = ()) -> None:
     """Write tables to a STAR file, atomically; tables without rows are left out.
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.doing import doing_to_file
 from subtomo.errors import InputError
 from subtomo.io.oddities import Oddity
 from subtomo.io.reading import open_file
@@ -37,6 +38,7 @@ class TiffHeader:
     oddities: tuple[Oddity, ...] = ()
 
 
+@doing_to_file("reading")
 def read_tiff_header(path: str | os.PathLike[str]) -> TiffHeader:
     """Read the directories of a TIFF file and check that they hold images of one kind.
 

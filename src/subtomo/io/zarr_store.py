@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.doing import doing_to_file
 from subtomo.errors import InputError, SettingsError
 from subtomo.io.atomic import sync_files
 from subtomo.model.table import Table, TextArray
@@ -73,6 +74,7 @@ def particles_per_shard(crop_size: int) -> int:
     return max(1, min(MOST_IN_SHARD, SHARD_BYTES // each))
 
 
+@doing_to_file("opening")
 def open_group(path: str | os.PathLike[str], mode: str) -> Any:
     """Open the group of a store that this program made.
 
@@ -119,6 +121,19 @@ class StoreWriter:
         final = Path(path)
         hidden = final.with_name(f".{final.name}.new")
         shutil.rmtree(hidden, ignore_errors=True)
+        try:
+            cls._create(hidden, particles)
+            os.replace(hidden, final)
+        except BaseException as error:
+            shutil.rmtree(hidden, ignore_errors=True)
+            if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+                raise OSError(error.errno, error.strerror, str(final)) from error
+            raise
+        return cls(final)
+
+    @staticmethod
+    def _create(hidden: Path, particles: StoredParticles) -> None:
+        """Make all arrays, those of the voxels empty."""
         group = zarr_module().create_group(
             str(hidden),
             zarr_format=3,
@@ -144,8 +159,6 @@ class StoreWriter:
         table = group.create_group("table", attributes={"name": particles.table.name})
         for label in particles.table.labels:
             _add(table, label, particles.table.text(label), codec)
-        os.replace(hidden, final)
-        return cls(final)
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -176,7 +189,11 @@ class StoreWriter:
         """
         where = self.shard(number)
         for term in TERMS:
-            self._group[term][where] = terms[term]
+            try:
+                self._group[term][where] = terms[term]
+            except OSError as error:  # failing writes do not say which file they were meant for
+                place = str(self.path / term / "c" / str(number))
+                raise OSError(error.errno, error.strerror, place) from error
         files = [self.path / term / "c" / str(number) / "0" / "0" / "0" for term in TERMS]
         present = [file for file in files if file.exists()]
         sync_files(present)

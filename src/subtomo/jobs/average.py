@@ -14,6 +14,7 @@ from subtomo.averaging.average import HALVES, AverageSettings, AverageSums, assi
 from subtomo.averaging.extent import particle_diameter_angstrom
 from subtomo.averaging.resolution import compare_halves, filtered_map, guinier_curves
 from subtomo.errors import InputError, SettingsError
+from subtomo.extraction.memory import Memory, memory_of
 from subtomo.io.account import recorded_data_term
 from subtomo.io.mrc_read import read_volume
 from subtomo.io.mrc_write import write_mrc
@@ -22,6 +23,7 @@ from subtomo.io.relion.fsc import MapFiles, write_fsc
 from subtomo.io.relion.volumes import read_half_sets, require_orientations
 from subtomo.jobs.average_sources import ExtractedParticles, ParticleSource, TiltParticles
 from subtomo.jobs.inputs import input_files, needed_file, protect_inputs
+from subtomo.jobs.limits import fitting_threads
 from subtomo.jobs.note import write_note
 from subtomo.jobs.progress import ProgressListener
 from subtomo.model.notebook import Shown
@@ -29,6 +31,7 @@ from subtomo.model.particles import ParticleSet
 from subtomo.model.resolution import GuinierCurves, ResolutionCurves
 from subtomo.model.settings import DataTerm, ExtractionSettings
 from subtomo.output.folders import make_folder
+from subtomo.output.layout import output_folder
 from subtomo.physics.symmetry import rotation_group
 
 if TYPE_CHECKING:
@@ -38,6 +41,8 @@ Float32 = NDArray[np.float32]
 
 MAPS = ("half1", "half2", "merged", "filtered", "mask")
 PICTURES = ("fsc.png", "guinier.png", "maps.png", "surface.png", "sections.png", "average.html")
+_SHARED_PER_VOXEL, _THREAD_PER_VOXEL = 120, 60
+"""Bytes: sums, maps and what compares them; a particle that is read and rotated."""
 _GUESSED = "soft sphere of nine tenths of the box"
 
 
@@ -125,13 +130,14 @@ def run_average(job: AverageJob, progress: ProgressListener) -> AverageResult:
                 f"number of threads (threads) is {job.threads}, but must be at least 1", field="threads"
             )
         particles, source, inputs = _open(job, progress)
-        folder = job.output_dir if job.output_dir.endswith("/") else job.output_dir + "/"
+        folder = output_folder(job.output_dir)
         outputs = [folder + name for name in (*(f"{name}.mrc" for name in MAPS), "fsc.star", *PICTURES)]
         protect_inputs(inputs, outputs)
         mask = _given_mask(job, source)
         halves = _half_sets(particles, source, job.settings.seed, progress)
+        threads = _fitting_threads(source, job.threads, progress)
         _make_folder(folder, outputs)
-        sums = _summed(source, halves, job.threads, progress)
+        sums = _summed(source, halves, threads, progress)
         maps, mask, words = _maps(sums, mask, source.pixel_size_angstrom, job)
         curves, guinier = _conclude(maps, mask, source.pixel_size_angstrom, job.settings)
         _write(folder, maps, curves, guinier, job)
@@ -183,6 +189,15 @@ def _half_sets(particles: ParticleSet, source: ParticleSource, seed: int, progre
         )
     halves = assigned_halves(given, seed)
     return dict(zip(source.indices.tolist(), halves.tolist(), strict=True))
+
+
+def _fitting_threads(source: ParticleSource, threads: int, progress: ProgressListener) -> int:
+    """Give the number of threads that memory allows."""
+    voxels = source.size**3
+    needed = [Memory(_SHARED_PER_VOXEL * voxels, _THREAD_PER_VOXEL * voxels)]
+    if source.plan is not None:
+        needed.append(memory_of(source.plan))
+    return fitting_threads(source.plan, needed, min(threads, max(1, len(source.indices))), progress.note)
 
 
 def _summed(

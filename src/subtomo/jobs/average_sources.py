@@ -19,7 +19,7 @@ from subtomo.io.mrc_read import read_volume
 from subtomo.io.relion import labels
 from subtomo.io.relion.volumes import read_volume_files
 from subtomo.model.particles import ParticleSet
-from subtomo.model.plan import SeriesPlan
+from subtomo.model.plan import ExtractionPlan, SeriesPlan
 from subtomo.model.settings import DataTerm, ExtractionSettings
 from subtomo.model.subtomogram import Extracted, PseudoSubtomogram
 from subtomo.model.tilt_series import TomogramSet
@@ -51,6 +51,8 @@ class ParticleSource(Protocol):
     """Of the particles in the particle set, in the order of `contributions`."""
     left_out: tuple[str, ...]
     """Why the others are left out, one line each."""
+    plan: ExtractionPlan | None
+    """If the particles are built from tilt images."""
 
     def contributions(self, threads: int) -> Iterator[Contribution]:
         """Make the particles' contributions in their order, so many at a time."""
@@ -72,6 +74,7 @@ class ExtractedParticles:
         self.size, self.pixel_size_angstrom = self._files.size, self._files.pixel_size_angstrom
         self.indices = np.arange(len(particles))
         self.left_out: tuple[str, ...] = ()
+        self.plan: ExtractionPlan | None = None
         self._damping = insertion_envelope(self.size) if data_term is DataTerm.RELION else None
         self._matrices = euler_to_matrix(particles.angles_deg)
         self._check_files()
@@ -96,7 +99,7 @@ class ExtractedParticles:
         half = (size, size, size // 2 + 1)
         self._check_shape(path, weights, ((2 * size, *half[1:]), half))
         weights = weights[:size]
-        if not (np.isfinite(data[0, 0, 0]) and np.isfinite(weights).all()):
+        if not (np.isfinite(data).all() and np.isfinite(weights).all()):
             raise InputError(f"{path}: this particle has values that are not finite; extract it again")
         if self._files.is_premultiplied[index]:
             return data, weights
@@ -136,11 +139,12 @@ class TiltParticles:
     """
 
     def __init__(self, tomograms: TomogramSet, particles: ParticleSet, settings: ExtractionSettings) -> None:
-        self._plan = plan_extraction(tomograms, particles, settings)
+        plan = plan_extraction(tomograms, particles, settings)
+        self.plan: ExtractionPlan | None = plan
         self.size = settings.crop
-        self.indices = self._plan.indices
-        self.left_out = tuple(f"{entry.name}: {entry.reason}" for entry in self._plan.left_out)
-        series = [plan.series for plan in self._plan.series if len(plan)]
+        self.indices = plan.indices
+        self.left_out = tuple(f"{entry.name}: {entry.reason}" for entry in plan.left_out)
+        series = [entry.series for entry in plan.series if len(entry)]
         sizes = {tomogram.pixel_size_angstrom: tomogram.name for tomogram in series}
         if len(sizes) > 1:
             found = ", ".join(f"{name} {size:g} Å" for size, name in list(sizes.items())[:3])
@@ -152,7 +156,8 @@ class TiltParticles:
 
     def contributions(self, threads: int) -> Iterator[Contribution]:
         """Build the particles from the tilt images, one tilt series after the other."""
-        stream = ParticleStream(self._plan, _centred_at_origin)
+        assert self.plan is not None
+        stream = ParticleStream(self.plan, _centred_at_origin)
         return (outcome.value for outcome in stream.outcomes(threads))
 
 

@@ -11,11 +11,11 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from subtomo.errors import InputError, SettingsError
+from subtomo.version import __version__
 
 _ATTEMPTS = 3
 """A batch that fails is tried again this often less one; workers that die count, too."""
@@ -230,7 +230,7 @@ def _check_workers(client: Any, output_dir: str) -> None:
         answers = client.run(_look, str(probe))
     finally:
         probe.unlink(missing_ok=True)
-    mine = version("subtomo")
+    mine = __version__
     for worker, (found, theirs) in answers.items():
         if theirs != mine:
             raise InputError(
@@ -245,4 +245,4 @@ def _check_workers(client: Any, output_dir: str) -> None:
 
 def _look(probe: str) -> tuple[bool, str]:
     """Run on every worker: look for the probe file."""
-    return os.path.exists(probe), version("subtomo")
+    return os.path.exists(probe), __version__

@@ -29,6 +29,8 @@ class RunContext:
     """Called before each tomogram; may raise to stop the run."""
     resume: bool = False
     """Keep particles that an earlier run finished with the same settings and inputs."""
+    check_disk: bool = True
+    """Refuse to begin if the disk has no room for what will be written."""
     executor: BatchExecutor | None = None
     """Makes batches of particles elsewhere; None for threads of this process."""
     account: Callable[[ExtractionSummary], None] = lambda summary: None

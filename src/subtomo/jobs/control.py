@@ -34,5 +34,9 @@ class PipelineControl:
             return
         ending = "SUCCESS" if error is None else "ABORTED" if isinstance(error, AbortedError) else "FAILURE"
         path = Path(f"{self._prefix}RELION_JOB_EXIT_{ending}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        except OSError:
+            if error is None:
+                raise  # otherwise what went wrong before is what counts

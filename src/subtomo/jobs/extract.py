@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 from subtomo.errors import SettingsError
@@ -30,6 +29,7 @@ from subtomo.output.relion_tree import RelionTree
 from subtomo.output.sink import Sink
 from subtomo.output.sums import SumsSink
 from subtomo.output.zarr_group import ZarrGroup
+from subtomo.version import __version__
 
 __all__ = ["ExtractionJob", "RunContext", "extract", "run_job", "store_particles"]
 
@@ -52,6 +52,8 @@ class ExtractionJob:
     """Keep particles that an earlier run finished with the same settings and inputs."""
     as_zarr: bool = False
     """Write one Zarr store for Python instead of RELION's tree of files."""
+    check_disk: bool = True
+    """Refuse to begin if the disk has no room for what will be written."""
     executor: BatchExecutor | None = None
     """Makes batches of particles elsewhere; None for threads of this process."""
     control_prefix: str | None = None
@@ -86,6 +88,7 @@ def run_job(job: ExtractionJob, progress: ProgressListener) -> ExtractionSummary
             before_series=PipelineControl(job.control_prefix).check,
             input_warnings=tuple(odd),
             resume=job.resume,
+            check_disk=job.check_disk,
             executor=job.executor,
             account=partial(_leave_account, job),
         )
@@ -122,7 +125,8 @@ def extract(
     Raises:
         InputError: Input is missing, damaged or inconsistent, or another run writes to the folder.
         OSError: Files cannot be written. What is finished stays so for a run that resumes.
-        SettingsError: Settings contradict each other, or those of a run that is to be resumed.
+        OutputError: There is no more room on the disk.
+        SettingsError: Settings contradict each other, or those of a run that is to be resumed, or the disk has no room.
     """
     output, context = output or OutputSettings(), context or RunContext()
     output.check_with(settings)
@@ -173,7 +177,7 @@ def _account(plan: ExtractionPlan, folder: str, output: OutputSettings, files: O
         inputs=InputFiles(**vars(files)),
         # relative, so that it still holds when the project is moved with its folders
         project=os.path.relpath(os.curdir, folder),
-        program=f"subtomo {version('subtomo')}",
+        program=f"subtomo {__version__}",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -11,21 +12,25 @@ from typing import Any
 import numpy as np
 
 from subtomo.backends.cache import is_filled
-from subtomo.errors import SettingsError
+from subtomo.errors import SettingsError, SubtomoError
+from subtomo.extraction.memory import memory_of
 from subtomo.extraction.stream import Outcome, ParticleStream, explained
 from subtomo.io.mrc import TiltImages
 from subtomo.io.reading import collected_warnings
 from subtomo.jobs.batches import BatchedWork
 from subtomo.jobs.context import RunContext
 from subtomo.jobs.cores import available_cores
+from subtomo.jobs.limits import fitting_threads
 from subtomo.model.account import ExtractionSummary, Failure
 from subtomo.model.plan import ExtractionPlan, LeftOut, SeriesPlan
 from subtomo.model.subtomogram import Extracted
 from subtomo.model.tilt_series import TomogramSet
 from subtomo.output.folders import make_folder
 from subtomo.output.lock import folder_lock
+from subtomo.output.room import FULL, Room, ran_out, require_room
 from subtomo.output.sink import Bool, Opening, Sink
 from subtomo.output.written import Written
+from subtomo.words import printable
 
 _FAILURES_REPORTED = 10
 
@@ -49,6 +54,7 @@ class Extraction:
         self._failures: list[Failure] = []
         self._done: Mapping[str, Bool] = {}
         self._reader: int | None = None
+        self._n_made, self._threads = 0, 1
         self._noise: dict[str, tuple[float, ...]] = {}
 
     def run(self, tomograms: TomogramSet) -> ExtractionSummary:
@@ -57,15 +63,25 @@ class Extraction:
         Raises:
             InputError: Input is missing, damaged or inconsistent, or another run writes to the folder.
             OSError: Something cannot be written. What is finished stays so for a run that resumes.
+            OutputError: There is no more room on the disk.
             SettingsError: Settings contradict each other, or those of a run that is to be resumed.
         """
         self._announce(tomograms)
         self._refuse()
-        with ExitStack() as stack:
-            self._open(stack)
-            self._process()
-            summary = self._conclude()
-            self.context.account(summary)
+        self._threads = self._fitting_threads()
+        try:
+            with ExitStack() as stack:
+                self._open(stack)
+                self._process()
+                summary = self._conclude()
+                self.context.account(summary)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            missing = sum((sink.room(self.plan) for sink in self.sinks), Room())
+            accepted = self._n_made + sum(int(done.sum()) for done in self._done.values())
+            n_made = min(accepted if sink.n_safe is None else sink.n_safe for sink in self.sinks)
+            raise ran_out(error, self.account.output_dir, n_made, len(self.plan), missing) from error
         return summary
 
     def _announce(self, tomograms: TomogramSet) -> None:
@@ -90,12 +106,24 @@ class Extraction:
                     "a cluster (dask) writes RELION's tree of files only: leave out the cluster, or the Zarr store",
                     field="dask",
                 )
+        if self.context.check_disk:
+            rooms = [sink.room(self.plan) for sink in self.sinks]
+            compresses = any(sink.compresses for sink in self.sinks)
+            require_room(self.account.output_dir, rooms, can_be_less=compresses)
         with collected_warnings() as odd:
             for entry in self.plan.series:
                 if isinstance(entry.series.images, TiltImages):
                     entry.series.images.check()
         for message in dict.fromkeys((*self.context.input_warnings, *odd)):
             self._warn(message)
+
+    def _fitting_threads(self) -> int:
+        """Give the number of threads that memory allows; on other machines, they take care of themselves."""
+        wanted = self.context.threads or available_cores()
+        if self.context.executor is not None:
+            return wanted
+        needed = [memory_of(self.plan), *(sink.memory(self.plan) for sink in self.sinks)]
+        return fitting_threads(self.plan, needed, min(wanted, max(1, len(self.plan))), self.context.progress.note)
 
     def _open(self, stack: ExitStack) -> None:
         """Take possession of the folder, and see which particles are finished; at the stack's end it is free again."""
@@ -142,12 +170,13 @@ class Extraction:
                 if outcome.error is not None:
                     self._report_failure(outcome)
                 if outcome.is_new:
+                    self._n_made += outcome.error is None
                     progress.advance(outcome.name)
 
     def _made_here(self) -> Generator[Outcome[tuple[Any, ...]], None, None]:
         read = None if self._reader is None else self._read
         stream = ParticleStream(self.plan, self._write, read, self._done, self.context.before_series, self._note_noise)
-        return stream.outcomes(self.context.threads or available_cores(), writes_apart=True)
+        return stream.outcomes(self._threads, writes_apart=True)
 
     def _made_elsewhere(self) -> Generator[Outcome[Any], None, None]:
         assert self.context.executor is not None
@@ -213,7 +242,8 @@ class Extraction:
     def _report_failure(self, outcome: Outcome[Any]) -> None:
         """Keep a failure, and say at once what went wrong until that becomes tiring."""
         assert outcome.error is not None
-        failure = Failure(outcome.name, outcome.entry.series.name, explained(outcome.error))
+        place = "" if isinstance(outcome.error, SubtomoError) else "".join(traceback.format_exception(outcome.error))
+        failure = Failure(outcome.name, outcome.entry.series.name, explained(outcome.error), printable(place))
         self._failures.append(failure)
         if len(self._failures) <= _FAILURES_REPORTED:
             self.context.progress.warn(f"{failure.particle} cannot be made: {failure.error}")

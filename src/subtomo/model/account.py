@@ -18,6 +18,8 @@ class Failure:
     particle: str
     tomogram: str
     error: str
+    traceback: str = ""
+    """Where in the program it happened, if that is a mistake of the program."""
 
 
 @dataclass(frozen=True)

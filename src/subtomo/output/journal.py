@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from subtomo.doing import doing_to_file
 from subtomo.io.atomic import atomic_write, sync_files
 
 FORMAT = 1
@@ -33,6 +34,7 @@ class Recorded:
     """Name of each finished particle to the key of what it was made from."""
 
 
+@doing_to_file("reading")
 def read_journal(path: str | Path) -> Recorded | None:
     """Read a journal; None if there is none that can be understood.
 
@@ -52,7 +54,7 @@ def read_journal(path: str | Path) -> Recorded | None:
 def _understood(lines: Iterable[str]) -> Iterator[Any]:
     for line in lines:
         if line.endswith("\n"):
-            with suppress(ValueError):
+            with suppress(ValueError, RecursionError):
                 yield json.loads(line)
 
 

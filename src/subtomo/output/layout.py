@@ -114,10 +114,15 @@ class OutputLayout:
         """Name the file of a sum: ``data``, ``weight`` or ``div``."""
         return f"{self.folder}sum_{kind}.mrc"
 
+    @property
+    def subtomograms(self) -> str:
+        """The folder of all particles."""
+        return self.folder + "Subtomograms"
+
     def root(self, tomogram: str, particle: str) -> str:
         """Give what all file names of a particle begin with."""
         inner = f"{tomogram}/{particle}" if self.separate_tomograms else particle
-        return f"{self.folder}Subtomograms/{inner}"
+        return f"{self.subtomograms}/{inner}"
 
 
 def output_folder(name: str) -> str:

@@ -92,7 +92,7 @@ def _owner(handle: BinaryIO) -> dict[str, str | int]:
     handle.seek(0)
     try:
         owner = json.loads(handle.read() or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return owner if isinstance(owner, dict) else {}
 
@@ -146,7 +146,7 @@ def _works(pid: object) -> bool:
         return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         pass

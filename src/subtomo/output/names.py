@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from subtomo.errors import InputError, SettingsError
@@ -56,9 +57,16 @@ def check_paths(roots: Sequence[str], suffixes: Iterable[str], source: str) -> N
         source: The particle set, for messages.
 
     Raises:
-        InputError: A file of one particle would stand where another one needs a folder, or a path is too long.
+        InputError: Two particles would have the same files, or a file would stand where another particle needs a
+            folder, or a path is too long.
     """
     known, endings = set(roots), tuple(suffixes)
+    if len(known) < len(roots):
+        root, count = Counter(roots).most_common(1)[0]
+        raise InputError(
+            f"{source}: the files of {count} particles would have the same names, which begin with {shown(root)}; "
+            "rename these particles, or their tomograms"
+        )
     folder = len(os.fsencode(os.getcwd())) + 1
     longest = max(map(len, endings), default=0)
     parents = set[str]()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from subtomo.extraction.memory import Memory
 from subtomo.extraction.stream import Outcome
 from subtomo.io.atomic import remove_leftovers, sync_files
 from subtomo.io.mrc_read import read_volume
@@ -19,11 +21,19 @@ from subtomo.model.settings import Output, OutputSettings
 from subtomo.model.subtomogram import Extracted, PseudoSubtomogram
 from subtomo.output.folders import make_folder
 from subtomo.output.layout import OutputLayout
-from subtomo.output.particle_files import Role, suffix_of, writes_particles
+from subtomo.output.particle_files import (
+    ParticleFile,
+    Role,
+    file_bytes,
+    files_written,
+    suffix_of,
+    writes_particles,
+)
 from subtomo.output.records import planned_names, reconstruction_binning, require_nominal_tilts, write_records
 from subtomo.output.resume import Bool, Ledger
+from subtomo.output.room import Room, free_room
 from subtomo.output.sink import Opening, Sink, SinkPart
-from subtomo.output.written import ParticleWriter, Written
+from subtomo.output.written import ParticleWriter, Written, file_size
 
 
 class RelionTree(Sink[Written]):
@@ -69,6 +79,37 @@ class RelionTree(Sink[Written]):
         """Whether files hold exactly what was computed."""
         whole = self._output.write_weights and not self._output.float16 and not self._plan.settings.is_whitened
         return whole and writes_particles(self._plan.settings, self._output)
+
+    def room(self, plan: ExtractionPlan) -> Room:
+        """Count the files of all particles; those that are there are kept or replaced."""
+        kinds, free = files_written(plan.settings, self._output), free_room(self._layout.folder)
+        total = sum((self._of(kind, entry) for entry in plan.series for kind in kinds), Room())
+        is_ample = free is not None and total.bytes <= free[0] and total.files <= free[1]
+        if is_ample or not os.path.isdir(self._layout.subtomograms):
+            return total
+        return sum((self._beyond_what_is_there(entry) for entry in plan.series), Room(largest=total.largest))
+
+    def _of(self, file: ParticleFile, entry: SeriesPlan) -> Room:
+        """Count the files of one kind of the particles of a tilt series."""
+        counts = Counter(entry.visible.sum(axis=1).tolist())
+        settings, output = self._plan.settings, self._output
+        sizes = {visible: file_bytes(file, settings, output, entry.series, visible) for visible in counts}
+        needed = sum(size * counts[visible] for visible, size in sizes.items())
+        return Room(needed, counts.total(), max(sizes.values(), default=0))
+
+    def _beyond_what_is_there(self, entry: SeriesPlan) -> Room:
+        """Look at every file of the particles of a tilt series, and count what is missing."""
+        n_bytes = n_files = 0
+        for index, name in enumerate(self._plan.particles.names[entry.particles].tolist()):
+            for path, size in self._writer.expected(entry, index, name):
+                there = file_size(path)
+                n_bytes, n_files = n_bytes + max(0, size - max(0, there)), n_files + (there < 0)
+        return Room(n_bytes, n_files)
+
+    def memory(self, plan: ExtractionPlan) -> Memory:
+        """Count the volumes that are computed for extra files only, in double precision."""
+        n_extra = sum(file.role is Role.EXTRA for file in files_written(plan.settings, self._output))
+        return Memory(0, (20 + 20 * n_extra if n_extra else 0) * plan.settings.crop**3)
 
     def refuse(self, plan: ExtractionPlan) -> None:
         """Refuse projections where the set does not say enough of the tomograms to name them."""

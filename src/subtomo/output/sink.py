@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.errors import SettingsError
+from subtomo.extraction.memory import Memory
 from subtomo.extraction.stream import Outcome
 from subtomo.model.plan import ExtractionPlan, SeriesPlan
 from subtomo.model.subtomogram import Extracted
+from subtomo.output.room import Room
 from subtomo.output.written import Written
 
 Bool = NDArray[np.bool_]
@@ -41,6 +43,8 @@ class Sink(ABC, Generic[Receipt]):
 
     can_travel: ClassVar[bool] = False
     """Whether batches for this sink can be made on other machines."""
+    compresses: ClassVar[bool] = False
+    """Whether its output may take more room than it says."""
 
     def __init__(self) -> None:
         self.written = Written()
@@ -67,6 +71,11 @@ class Sink(ABC, Generic[Receipt]):
         return 0 if self.done is None else sum(int(done.sum()) for done in self.done.values())
 
     @property
+    def n_safe(self) -> int | None:
+        """How many particles will stay if the run ends now; None for all that were accepted."""
+        return None
+
+    @property
     def takes_finished(self) -> bool:
         """Whether this sink wants particles, too, that another one has kept from an earlier run."""
         return False
@@ -75,6 +84,14 @@ class Sink(ABC, Generic[Receipt]):
     def can_read(self) -> bool:
         """Whether `read` gives back what was written, with all its bits."""
         return False
+
+    def room(self, plan: ExtractionPlan) -> Room:
+        """Tell what the output of a plan takes on the disk beyond what is there; the folder need not exist."""
+        return Room()
+
+    def memory(self, plan: ExtractionPlan) -> Memory:
+        """Estimate what the way out takes in memory, besides what making the particles takes."""
+        return Memory()
 
     def refuse(self, plan: ExtractionPlan) -> None:
         """Raise SettingsError or InputError if the sink cannot hold what the plan makes; nothing is touched yet."""

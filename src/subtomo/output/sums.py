@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from subtomo.averaging.division import centred_full, data_term, divide
 from subtomo.errors import SettingsError
+from subtomo.extraction.memory import Memory
 from subtomo.extraction.stream import Outcome
 from subtomo.io.atomic import atomic_write
 from subtomo.io.mrc_header import HEADER_BYTES
@@ -24,8 +25,9 @@ from subtomo.model.subtomogram import Extracted, PseudoSubtomogram
 from subtomo.output.batching import BatchNumbers
 from subtomo.output.folders import make_folder
 from subtomo.output.layout import OutputLayout
+from subtomo.output.room import Room
 from subtomo.output.sink import Opening, Sink, SinkPart
-from subtomo.output.written import Written, write_counted
+from subtomo.output.written import Written, file_size, write_counted
 
 
 class Volume(NamedTuple):
@@ -117,6 +119,17 @@ class SumsSink(Sink[Volume]):
     def takes_finished(self) -> bool:
         """Particles of an earlier run count when it is resumed."""
         return self._resume
+
+    def room(self, plan: ExtractionPlan) -> Room:
+        """Count the three sums; those that are there are replaced."""
+        sizes = sums_bytes(plan.settings)
+        there = [file_size(self._layout.sum(kind)) for kind in ("data", "weight", "div")]
+        missing = (size - max(0, old) for size, old in zip(sizes, there, strict=True))
+        return Room(sum(max(0, size) for size in missing), sum(old < 0 for old in there), max(sizes))
+
+    def memory(self, plan: ExtractionPlan) -> Memory:
+        """Count the sums over all and over a batch, in double precision, and their division at the end."""
+        return Memory(80 * plan.settings.crop**3, 8 * plan.settings.crop**3)
 
     def refuse(self, plan: ExtractionPlan) -> None:
         """Refuse image stacks."""

@@ -62,7 +62,7 @@ class ParticleWriter:
 
     def are_whole(self, entry: SeriesPlan, index: int, name: str) -> bool:
         """Whether all files of a particle are there with all their bytes."""
-        return all(_size(path) == size for path, size in self.expected(entry, index, name))
+        return all(file_size(path) == size for path, size in self.expected(entry, index, name))
 
 
 def write_counted(
@@ -73,7 +73,7 @@ def write_counted(
     return Written(1, os.path.getsize(path), overflows)
 
 
-def _size(path: str) -> int:
+def file_size(path: str) -> int:
     """Give the bytes of a file, -1 if it is not there."""
     try:
         return os.stat(path).st_size

@@ -7,17 +7,25 @@ import os
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.errors import SettingsError
+from subtomo.extraction.memory import Memory
 from subtomo.extraction.stream import Outcome
 from subtomo.io.account import plain_settings
 from subtomo.io.relion.tables import tables_of
-from subtomo.io.zarr_store import TERMS, StoredParticles, StoreWriter, open_group, term_shapes, zarr_module
+from subtomo.io.zarr_store import (
+    TERMS,
+    StoredParticles,
+    StoreWriter,
+    open_group,
+    particles_per_shard,
+    term_shapes,
+    zarr_module,
+)
 from subtomo.model.plan import ExtractionPlan, SeriesPlan
 from subtomo.model.settings import Output, OutputSettings
 from subtomo.model.subtomogram import Extracted, PseudoSubtomogram
@@ -25,10 +33,14 @@ from subtomo.model.table import text_array
 from subtomo.output.keys import particle_keys
 from subtomo.output.layout import OutputLayout
 from subtomo.output.resume import NUMERICS, Bool
+from subtomo.output.room import Room, used_by
 from subtomo.output.sink import Opening, Sink
 from subtomo.output.written import Written
+from subtomo.version import __version__
 
 STORE_NAME = "particles.zarr"
+_LEAST_SHARE = 0.5
+"""Of their bytes, what particles take at least when they are compressed: mostly it is two thirds (docs/zarr.md)."""
 
 
 class ZarrGroup(Sink[PseudoSubtomogram]):
@@ -42,6 +54,8 @@ class ZarrGroup(Sink[PseudoSubtomogram]):
         SettingsError: zarr is not installed.
     """
 
+    compresses = True
+
     def __init__(self, layout: OutputLayout, output: OutputSettings) -> None:
         super().__init__()
         zarr_module()
@@ -52,6 +66,7 @@ class ZarrGroup(Sink[PseudoSubtomogram]):
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._writing: Future[int] | None = None
         self._shard = -1
+        self._starts: dict[str, int] = {}
 
     @property
     def hidden(self) -> str:
@@ -72,6 +87,25 @@ class ZarrGroup(Sink[PseudoSubtomogram]):
     def n_found(self) -> int:
         """How many particles an earlier run has left finished, those of incomplete shards included."""
         return self._n_found
+
+    @property
+    def n_safe(self) -> int:
+        """Particles of shards that are on the disk."""
+        return int(self._writer.done.sum()) if self._starts else 0
+
+    def room(self, plan: ExtractionPlan) -> Room:
+        """Guess the size of the store; one that is there is replaced, or filled up."""
+        shapes = term_shapes(plan.settings.crop).values()
+        each = 4 * sum(int(np.prod(shape)) for shape in shapes)
+        least = int(_LEAST_SHARE * len(plan) * each)
+        per_shard = particles_per_shard(plan.settings.crop)
+        n_shards = len(shapes) * -(-len(plan) // per_shard)
+        return Room(max(0, least - used_by(self._path)), n_shards, int(_LEAST_SHARE * per_shard * each / len(shapes)))
+
+    def memory(self, plan: ExtractionPlan) -> Memory:
+        """Count the shard that is filled, and the one that is written, which is compressed meanwhile."""
+        each = 4 * sum(int(np.prod(shape)) for shape in term_shapes(plan.settings.crop).values())
+        return Memory(3 * each * min(len(plan), particles_per_shard(plan.settings.crop)))
 
     def refuse(self, plan: ExtractionPlan) -> None:
         """Refuse what a store cannot hold."""
@@ -111,7 +145,6 @@ class ZarrGroup(Sink[PseudoSubtomogram]):
         self._n_found = int(done.sum())
         shard = np.arange(len(done)) // size
         kept = ~np.isin(shard, shard[~done])
-        self._starts: dict[str, int] = {}
         start = 0
         for entry in plan.series:
             self._starts[entry.series.name] = start
@@ -230,7 +263,7 @@ def particle_metadata(plan: ExtractionPlan) -> StoredParticles:
         },
         crop_size=settings.crop,
         attributes={
-            "program": f"subtomo {version('subtomo')}",
+            "program": f"subtomo {__version__}",
             "numerics": NUMERICS,
             "settings": json.loads(json.dumps(plain_settings(settings))),
             "is_whitened": settings.is_whitened,

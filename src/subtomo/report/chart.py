@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from html import escape
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from subtomo.words import visible
 
 Float = NDArray[np.float64]
 
@@ -243,3 +245,8 @@ def _sample(kind: str, colour: str, x: float) -> str:
 def _number(value: float) -> str:
     text = f"{value:,.10g}".replace(",", "\u202f")
     return text.replace("-", _MINUS)
+
+
+def escape(text: str) -> str:
+    """Give a text as it stands in SVG, with what is invisible by its codes."""
+    return html.escape(visible(text))

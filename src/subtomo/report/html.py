@@ -19,6 +19,8 @@ from markupsafe import Markup
 
 from subtomo.io.atomic import atomic_write
 from subtomo.report.style import CHART_STYLE, Picture, colour_variables, static_text
+from subtomo.version import __version__
+from subtomo.words import visible
 
 PAGE_SCRIPT, SURFACE_SCRIPT = "page.js", "surface.js"
 
@@ -34,7 +36,8 @@ def write_page(path: Path, template: str, context: Mapping[str, Any], scripts: S
     }
     html = environment().get_template(template).render(**shared, **context)
     with atomic_write(path) as stream:
-        stream.write(html.encode("utf-8", "backslashreplace"))
+        # names come from files; scripts and templates hold nothing that is invisible
+        stream.write(visible(html).encode())
 
 
 def write_pictures(folder: Path, pictures: Iterable[Picture], own_patterns: Iterable[str]) -> list[Path]:
@@ -72,8 +75,8 @@ def environment() -> Environment:
 
 def versions() -> dict[str, str]:
     """Give the versions of what computed and drew; a package without metadata has none."""
-    found = {"Python": platform.python_version()}
-    for name in ("subtomo", "numpy", "numba", "matplotlib"):
+    found = {"Python": platform.python_version(), "subtomo": __version__}
+    for name in ("numpy", "numba", "matplotlib"):
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found

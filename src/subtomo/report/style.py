@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFont
 
 from subtomo.report.chart import Chart
+from subtomo.words import printable
 
 PHOTO_DPI = 100
 COLOURS = {
@@ -159,7 +160,9 @@ def photo(panels: int, inches: float, draw: Callable[[list[Any]], None], *, shap
 def write_inside(axes: Any, text: str, *, top: bool = False, size: float = 12.0) -> None:
     """Write into a corner of an image, on a dark plate to be read over any grey."""
     place, align = ((0.02, 0.98), "top") if top else ((0.02, 0.02), "bottom")
-    axes.text(*place, text, transform=axes.transAxes, va=align, ha="left", color="white", size=size, bbox=_PLATE)
+    axes.text(
+        *place, printable(text), transform=axes.transAxes, va=align, ha="left", color="white", size=size, bbox=_PLATE
+    )
 
 
 def scale_bar(axes: Any, width_px: float, pixel_size_angstrom: float, *, size: float = 12.0) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from subtomo.doing import doing_to_file
 from subtomo.io.star import format_floats, format_ints, write_tables
 from subtomo.model.resolution import GuinierCurves, ResolutionCurves
 from subtomo.model.table import Table, TextArray, text_array
@@ -31,6 +32,7 @@ class MapFiles:
     symmetry: str
 
 
+@doing_to_file("writing")
 def write_fsc(path: str | Path, curves: ResolutionCurves, guinier: GuinierCurves, files: MapFiles) -> None:
     """Write data_general, data_fsc and data_guinier; the folder must exist.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from subtomo.doing import doing_to_file
 from subtomo.io.relion.tables import tables_of
 from subtomo.io.star import format_ints, write_tables
 from subtomo.model.plan import ExtractionPlan
@@ -15,6 +16,7 @@ REASON, VISIBLE_TILTS = "subtomoReason", "subtomoVisibleTilts"
 """Labels of our own, which RELION passes over."""
 
 
+@doing_to_file("writing")
 def write_left_out(path: str | Path, plan: ExtractionPlan) -> bool:
     """Write a particle set of what a plan leaves out; without any, remove an older file of that name.
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.conventions import OPTICS_TOLERANCE
+from subtomo.doing import doing_to_file
 from subtomo.errors import InputError
 from subtomo.io.relion.particles import ANGLES, CENTRED, DECENTRED, ORIGIN, SUBTOMOGRAM_ANGLES
 from subtomo.io.relion.tomograms import optics_values
@@ -39,6 +40,7 @@ class SampledParticlesForm:
     """Name the file of the tilt series with each particle."""
 
 
+@doing_to_file("reading")
 def read_manifolds(path: str | Path, tomograms: TomogramSet) -> ManifoldSet:
     """Read the manifolds of all tomograms of a set; those of other tomograms are ignored.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from subtomo.doing import doing_to_file
 from subtomo.errors import InputError
 from subtomo.io.project import Project, in_project
 from subtomo.io.star import find_table, read_tables, write_tables
@@ -38,6 +39,7 @@ class OptimisationSet:
         return OptimisationSet(**{kind: in_project(name, project) for kind, name in named.items() if name})
 
 
+@doing_to_file("reading")
 def read_optimisation_set(path: str | Path) -> OptimisationSet:
     """Read the first table of an optimisation set; entries without a file are None, others the names as they stand.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.doing import doing_to_file
 from subtomo.io.relion.particles import ANGLES, CENTRED, DECENTRED, ORIGIN, SUBTOMOGRAM_ANGLES
 from subtomo.io.relion.tables import tables_of, with_triple
 from subtomo.io.star import format_floats, format_int_vectors, format_ints, write_tables
@@ -49,6 +50,7 @@ class ParticleFiles:
     """Of the images against the tilt images."""
 
 
+@doing_to_file("writing")
 def write_particles(
     path: str | Path, plan: ExtractionPlan, files: ParticleFiles, *, keeps_coordinates: bool = True
 ) -> None:

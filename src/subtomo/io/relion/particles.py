@@ -11,6 +11,7 @@ from types import NoneType
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.doing import doing_to_file
 from subtomo.errors import InputError
 from subtomo.io.relion.limits import angles_deg, half_sets
 from subtomo.io.relion.mistaken import no_particles
@@ -36,6 +37,7 @@ _ANY_SIZE = (1, 1)
 HALF_SET, CLASS_NUMBER = "rlnRandomSubset", "rlnClassNumber"
 
 
+@doing_to_file("reading")
 def read_particles(
     path: str | Path, tomograms: TomogramSet | str | Path | None = None, *, trajectories: str | Path | None = None
 ) -> ParticleSet:

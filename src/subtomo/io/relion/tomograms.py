@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from subtomo.conventions import MISSING_TOMOGRAM_SIZE
+from subtomo.doing import doing_to_file
 from subtomo.errors import InputError
 from subtomo.io.image_header import read_image_header
 from subtomo.io.image_names import ImageAddress, parse_image_name, split_format
@@ -37,6 +38,7 @@ REQUIRED = (
 OPTIONAL = ("rlnTomoDefocusSlope", "rlnCtfBfactorPerElectronDose", "rlnTomoTomogramBinning")
 
 
+@doing_to_file("reading")
 def read_tomograms(
     path: str | Path, *, image_size: tuple[int, int] | None = None, project: Project = None
 ) -> TomogramSet:
