@@ -18,7 +18,7 @@ TRACEBACK = "--traceback"
 TRACEBACK_FILE = ".subtomo/traceback.txt"
 """In an output folder, if a run has made it."""
 _MEMORY = re.compile(
-    r"alloc|out of memory|not enough memory|can't start new thread|failed to map segment", re.IGNORECASE
+    r"(?i)alloc|out of memory|not enough memory|temporarily unavailable|can't start new thread|failed to map segment"
 )
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _HANDLES = (errno.EMFILE, errno.ENFILE)
