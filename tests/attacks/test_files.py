@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import socket
-import stat
 import subprocess
 import sys
 import time
@@ -14,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from subtomo.cli import main
 from subtomo.errors import InputError
 from subtomo.extraction.sequence import PseudoSubtomograms
 from subtomo.io import guarded
@@ -55,17 +53,6 @@ def test_a1_what_is_no_regular_file_is_refused_at_once(kind: str, place: str, ca
     assert code == 1
     assert "is no regular file" in told(findings)
     assert time.monotonic() - start < 10
-
-
-@pytest.mark.usefixtures("project")
-def test_a1_what_is_no_regular_file_is_not_replaced_by_one(capsys: Errors) -> None:
-    os.mkfifo("x.star")
-    os.symlink("/dev/null", "y.star")
-    for name in ("x.star", "y.star"):
-        assert main(["optimisation-set", "--p", "particles.star", "--o", name]) == 1
-        assert "is no regular file, so it is not replaced" in capsys.readouterr().err
-    assert stat.S_ISFIFO(os.stat("x.star").st_mode)
-    assert stat.S_ISCHR(os.stat("y.star").st_mode)
 
 
 def header_word(word: int, *values: int) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 from subtomo.doing import what_was_done
 from subtomo.errors import SubtomoError
-from subtomo.io.atomic import atomic_write
 from subtomo.words import printable
 
 TRACEBACK = "--traceback"
@@ -91,6 +90,8 @@ def _shown(problem: BaseException) -> str:
 
 def _keep(problem: BaseException, folder: str) -> str | None:
     """Write the traceback into the folder of a run; None if there is none, or it cannot be written."""
+    from subtomo.io.atomic import atomic_write
+
     path = os.path.join(folder, TRACEBACK_FILE)
     try:
         if not os.path.isdir(os.path.dirname(path)):
