@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -109,7 +110,8 @@ def test_a5_pages_show_such_names_by_their_codes(monkeypatch: pytest.MonkeyPatch
     assert extract() == 0
     page = Path("out/report.html").read_text(encoding="utf-8")
     assert ascii(strange)[1:-1] in page
-    for file in (Path("out/report.html"), *Path("out/report").glob("*.svg")):
+    assert json.loads(Path("out/extraction_summary.json").read_text())["left_out"][0]["tomogram"] == f"TS_254{strange}"
+    for file in (Path("out/report.html"), Path("out/extraction_summary.json"), *Path("out/report").glob("*.svg")):
         assert not set(strange) & set(file.read_text(encoding="utf-8"))
 
 
