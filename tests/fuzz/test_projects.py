@@ -16,7 +16,7 @@ import pytest
 
 from subtomo.cli import main
 from subtomo.output import lock
-from tests.fuzz.projects import COMMANDS, LATER, RARE, Project, damage, needs_results
+from tests.fuzz.projects import COMMANDS, LATER, RARE, RARE_LATER, Project, damage, needs_results
 from tests.fuzz.seeds import scratch_folder
 
 SECONDS, SECONDS_OF_WAITING = 10.0, 60.0
@@ -62,8 +62,8 @@ def kept_project() -> Iterator[Project]:
         patch.setattr(lock, "WATCH_SECONDS", 0.05)
         assert main(COMMANDS[0]) == 0
         made.keep_results()
-        for command in (*COMMANDS, *LATER, *RARE):
-            made.mend(with_results=command not in COMMANDS)
+        for command in (*COMMANDS, *RARE, *LATER, *RARE_LATER):
+            made.mend(with_results=command in LATER + RARE_LATER)
             main(command)
         yield made
     shutil.rmtree(scratch)
