@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import sys
 import unicodedata
 from collections.abc import Iterable
 from itertools import islice
+from typing import Any
 
 SHOWN = 5
 """Names that a list in a message has at most."""
@@ -45,6 +47,14 @@ _HIDDEN = re.compile(
 def visible(text: str) -> str:
     """Show what a browser would obey or hide by its codes; line ends, tabs and blanks of a width stay."""
     return _HIDDEN.sub(lambda match: ascii(match[0])[1:-1], text)
+
+
+def as_json(plain: Any) -> str:
+    """Write plain values as JSON to be read by people, too: what is invisible stands there by its codes."""
+    text = json.dumps(plain, indent=2, ensure_ascii=False)
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def invisible(text: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -210,6 +211,17 @@ def raising(problem: BaseException) -> Callable[..., Any]:
         raise problem
 
     return fail
+
+
+@pytest.mark.usefixtures("project")
+def test_a1_what_is_no_regular_file_is_not_replaced_by_one(capsys: Capture) -> None:
+    os.mkfifo("x.star")
+    os.symlink("/dev/null", "y.star")
+    for name in ("x.star", "y.star"):
+        assert main(["optimisation-set", "--p", "particles.star", "--o", name]) == 1
+        assert "is no regular file, so it is not replaced" in capsys.readouterr().err
+    assert stat.S_ISFIFO(os.stat("x.star").st_mode)
+    assert stat.S_ISCHR(os.stat("y.star").st_mode)
 
 
 UNEXPECTED = {

@@ -40,7 +40,6 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("extract", "--t", "tomograms.star", "--p", "particles.star", *SIZES, "--o", "out/", "--stack2d", "--float16"),
     ("doctor", "--t", "tomograms.star", "--p", "particles.star", "--mot", "motion.star", "--headers-only"),
     ("doctor", "--t", "tomograms.star", "--p", "particles.star", "--b", "16", "--headers-only", "--o", "out/"),
-    ("average", "--from-tilts", "--t", "tomograms.star", "--p", "particles.star", *SIZES, "--o", "out/"),
 )
 """Of a project without results."""
 LATER: tuple[tuple[str, ...], ...] = (
@@ -52,7 +51,13 @@ LATER: tuple[tuple[str, ...], ...] = (
     ("compare", "out", "."),
 )
 """Of one with results."""
-RARE: tuple[tuple[str, ...], ...] = (("report", "out"), ("average", "--p", "out/particles.star", "--o", "out/"))
+RARE: tuple[tuple[str, ...], ...] = (
+    ("average", "--from-tilts", "--t", "tomograms.star", "--p", "particles.star", *SIZES, "--o", "out/"),
+)
+RARE_LATER: tuple[tuple[str, ...], ...] = (
+    ("report", "out"),
+    ("average", "--p", "out/particles.star", "--o", "out/"),
+)
 """These take longer."""
 RARELY = 0.04
 
@@ -103,7 +108,8 @@ def damage(seed: int, folder: Path) -> tuple[str, ...]:
     """
     rng = random.Random(seed)
     later = needs_results(seed)
-    commands = RARE if later and rng.random() < RARELY else LATER if later else COMMANDS
+    is_rare = rng.random() < RARELY
+    commands = (RARE_LATER if is_rare else LATER) if later else RARE if is_rare else COMMANDS
     command = rng.choice(commands)
     files = (JOURNAL, ACCOUNT, LOCK, *MADE, *STAR_FILES, *IMAGES) if later else (*STAR_FILES, *IMAGES)
     weights = [3 if name in (JOURNAL, ACCOUNT) else 1 for name in files]

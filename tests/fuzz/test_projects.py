@@ -15,10 +15,12 @@ from types import FrameType
 import pytest
 
 from subtomo.cli import main
-from tests.fuzz.projects import COMMANDS, LATER, RARE, Project, damage, needs_results
+from subtomo.output import lock
+from tests.fuzz.projects import COMMANDS, LATER, RARE, RARE_LATER, Project, damage, needs_results
 from tests.fuzz.seeds import scratch_folder
 
-SECONDS = 10.0
+SECONDS, SECONDS_OF_WAITING = 10.0, 60.0
+"""Of work, and of anything; others may be at work on the same machine."""
 AT_ONCE = 100
 FOREIGN = re.compile(
     r"Traceback|unexpected [A-Z]\w+|\((?!Input|Settings|Subtomo|Output|Aborted)\w+(?:Error|Warning|Exception): "
@@ -31,19 +33,22 @@ class TookTooLongError(BaseException):
 
 
 @contextlib.contextmanager
-def alarm(seconds: float) -> Iterator[None]:
-    """Raise an error in whatever takes longer."""
+def alarm() -> Iterator[None]:
+    """Raise an error in whatever works, or waits, too long."""
 
     def ring(number: int, frame: FrameType | None) -> None:
         raise TookTooLongError
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = {number: signal.signal(number, ring) for number in (signal.SIGALRM, signal.SIGPROF)}
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS_OF_WAITING)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for timer in (signal.ITIMER_PROF, signal.ITIMER_REAL):
+            signal.setitimer(timer, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +58,12 @@ def kept_project() -> Iterator[Project]:
     made = Project(scratch / "project")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(made.folder)
+        # a lock of another machine is watched for as long as that may take to show a sign of life
+        patch.setattr(lock, "WATCH_SECONDS", 0.05)
         assert main(COMMANDS[0]) == 0
         made.keep_results()
-        for command in (*COMMANDS, *LATER, *RARE):
-            made.mend(with_results=command not in COMMANDS)
+        for command in (*COMMANDS, *RARE, *LATER, *RARE_LATER):
+            made.mend(with_results=command in LATER + RARE_LATER)
             main(command)
         yield made
     shutil.rmtree(scratch)
@@ -77,7 +84,7 @@ def problem_of(seed: int, project: Project) -> str | None:
     out, err = io.StringIO(), io.StringIO()
     start = time.monotonic()
     try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), alarm(SECONDS):
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), alarm():
             code = main(command)
     except TookTooLongError:
         return f"{' '.join(command)}: still at work after {time.monotonic() - start:.0f} s"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +12,7 @@ from subtomo.cli.arguments import option, whole_number
 from subtomo.cli.messages import tell
 from subtomo.errors import SettingsError
 from subtomo.jobs.cores import available_cores
+from subtomo.words import as_json
 
 if TYPE_CHECKING:
     from subtomo.jobs.compare import TreeComparison
@@ -64,7 +64,7 @@ def compare(
         raise SettingsError("--j must be at least 1, and --rows zero or more")
     found = compare_trees(ours, theirs, tolerance=options.tolerance, threads=options.threads)
     if options.json:
-        tell(json.dumps(_plain(found), indent=2, ensure_ascii=False))
+        tell(as_json(_plain(found)))
     else:
         _print_table(found, options.rows)
     return 0 if found.is_within else 1

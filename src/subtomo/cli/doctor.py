@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from subtomo.cli.extract_options import InputOptions, ProcessingOptions, Selecti
 from subtomo.cli.extract_output_options import ComputingOptions, DeadOptions, OutputOptions
 from subtomo.cli.field_names import explained, in_words_of_options
 from subtomo.errors import SettingsError
-from subtomo.words import printable
+from subtomo.words import as_json, printable
 
 if TYPE_CHECKING:
     from subtomo.doctor.case import Request
@@ -187,7 +186,7 @@ def _write_json(path: str, found: Diagnosis, request: Request) -> None:
 
     files = {key: value for key, value in vars(request.files).items() if value}
     with atomic_write(path) as stream:
-        stream.write((json.dumps({"files": files, **found.plain()}, indent=2, ensure_ascii=False) + "\n").encode())
+        stream.write((as_json({"files": files, **found.plain()}) + "\n").encode())
 
 
 def _print(found: Diagnosis) -> None:

@@ -6,7 +6,7 @@ import os
 import resource
 from contextlib import suppress
 
-NEEDED_BYTES = 650_000_000
+NEEDED_BYTES = 750_000_000
 """Of address space, with its libraries and compiled loops, for the smallest of runs."""
 NEEDED_HANDLES = 64
 _COMFORTABLE_HANDLES = 1024

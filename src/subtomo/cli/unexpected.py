@@ -11,14 +11,13 @@ from collections.abc import Iterator
 
 from subtomo.doing import what_was_done
 from subtomo.errors import SubtomoError
-from subtomo.io.atomic import atomic_write
 from subtomo.words import printable
 
 TRACEBACK = "--traceback"
 TRACEBACK_FILE = ".subtomo/traceback.txt"
 """In an output folder, if a run has made it."""
 _MEMORY = re.compile(
-    r"alloc|out of memory|not enough memory|can't start new thread|failed to map segment", re.IGNORECASE
+    r"(?i)alloc|out of memory|not enough memory|temporarily unavailable|can't start new thread|failed to map segment"
 )
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _HANDLES = (errno.EMFILE, errno.ENFILE)
@@ -91,6 +90,8 @@ def _shown(problem: BaseException) -> str:
 
 def _keep(problem: BaseException, folder: str) -> str | None:
     """Write the traceback into the folder of a run; None if there is none, or it cannot be written."""
+    from subtomo.io.atomic import atomic_write
+
     path = os.path.join(folder, TRACEBACK_FILE)
     try:
         if not os.path.isdir(os.path.dirname(path)):

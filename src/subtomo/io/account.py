@@ -18,6 +18,7 @@ from subtomo.errors import InputError, SettingsError
 from subtomo.io.atomic import atomic_write
 from subtomo.model.account import ExtractionSummary
 from subtomo.model.settings import DataTerm, ExtractionSettings, OutputSettings
+from subtomo.words import as_json
 
 ACCOUNT_NAME = "extraction_summary.json"
 """Of the account, beside the particles."""
@@ -42,7 +43,7 @@ def write_account(path: str | os.PathLike[str], account: ExtractionSummary) -> N
     plain["settings"] |= plain.pop("output")
     plain = {name: plain[name] for name in sorted(plain, key=_place)}
     with atomic_write(path, durable=True) as stream:
-        stream.write((json.dumps(plain, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace"))
+        stream.write((as_json(plain) + "\n").encode())
 
 
 @doing_to_file("reading")

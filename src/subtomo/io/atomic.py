@@ -28,12 +28,14 @@ def atomic_write(path: str | os.PathLike[str], *, durable: bool = False) -> Iter
             loss of power. This is slow: keep it for the few files that say that other files are complete.
 
     Raises:
-        InputError: If the temporary file cannot be created or the final name belongs to a folder.
+        InputError: If the temporary file cannot be created or the final name belongs to a folder, pipe or device.
         OSError: If writing fails, for instance on a full disk.
     """
     final = Path(path)
     if final.is_dir():
         raise InputError(f"{final}: is a folder, expected the name of a file to write; choose another name.")
+    if final.exists() and not final.is_file():
+        raise InputError(f"{final}: is no regular file, so it is not replaced; choose the name of a file to write.")
     temporary = final.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
     # Mode "x" of plain open gives the permissions of the user's umask, where tempfile would give 0600.
     try:

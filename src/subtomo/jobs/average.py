@@ -43,6 +43,7 @@ MAPS = ("half1", "half2", "merged", "filtered", "mask")
 PICTURES = ("fsc.png", "guinier.png", "maps.png", "surface.png", "sections.png", "average.html")
 _SHARED_PER_VOXEL, _THREAD_PER_VOXEL = 120, 60
 """Bytes: sums, maps and what compares them; a particle that is read and rotated."""
+_LARGEST_VALUE = 1e15
 _GUESSED = "soft sphere of nine tenths of the box"
 
 
@@ -139,6 +140,7 @@ def run_average(job: AverageJob, progress: ProgressListener) -> AverageResult:
         _make_folder(folder, outputs)
         sums = _summed(source, halves, threads, progress)
         maps, mask, words = _maps(sums, mask, source.pixel_size_angstrom, job)
+        _require_possible(maps, particles.where)
         curves, guinier = _conclude(maps, mask, source.pixel_size_angstrom, job.settings)
         _write(folder, maps, curves, guinier, job)
     finally:
@@ -236,6 +238,16 @@ def _conclude(
     curves = compare_halves(maps["half1"], maps["half2"], mask, pixel_size_angstrom, settings.seed)
     maps["filtered"], maps["mask"] = filtered_map(maps["merged"], mask, curves), mask
     return curves, guinier_curves(maps["merged"], mask, curves)
+
+
+def _require_possible(maps: dict[str, Float32], where: str) -> None:
+    """Raise InputError for values that no image has, for nothing that follows would mean anything."""
+    largest = max(float(np.abs(volume).max()) for volume in maps.values())
+    if not largest < _LARGEST_VALUE:
+        raise InputError(
+            f"{where}: the maps of these particles have values up to {largest:.3g}, which no camera gives; look for "
+            "damaged images or particle files"
+        )
 
 
 def _given_mask(job: AverageJob, source: ParticleSource) -> Float32 | None:

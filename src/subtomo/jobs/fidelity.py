@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from subtomo.jobs.noise_power import noise_power
 from subtomo.model.notebook import Shown
 from subtomo.simulation.conditions import Conditions
 from subtomo.simulation.particle import GaussianParticle, random_particle
+from subtomo.words import as_json
 
 _SIGMA_PX = 0.8
 _NOISE_PARTICLES = 8
@@ -126,7 +126,7 @@ def write_study(folder_name: str, study: Study, points: Sequence[StudyPoint]) ->
         ],
     }
     with atomic_write(folder / "fidelity.json") as stream:
-        stream.write((json.dumps(account, indent=2, ensure_ascii=False) + "\n").encode())
+        stream.write((as_json(account) + "\n").encode())
     return f"{folder}/"
 
 

@@ -47,8 +47,10 @@ def read_journal(path: str | Path) -> Recorded | None:
         return None
     if not lines or not isinstance(lines[0], dict) or lines[0].get("journal") != FORMAT:
         return None
-    keys = {line[0]: line[1] for line in lines[1:] if isinstance(line, list) and len(line) == 2}
-    return Recorded(lines[0].get("settings", {}), keys)
+    entries = (line for line in lines[1:] if isinstance(line, list) and len(line) == 2)
+    keys = {line[0]: line[1] for line in entries if all(isinstance(word, str) for word in line)}
+    settings = lines[0].get("settings")
+    return Recorded(settings if isinstance(settings, dict) else {}, keys)
 
 
 def _understood(lines: Iterable[str]) -> Iterator[Any]:

@@ -87,6 +87,36 @@ def check_paths(roots: Sequence[str], suffixes: Iterable[str], source: str) -> N
             parent = os.path.dirname(parent) if os.path.dirname(parent) != parent else ""
 
 
+def check_case(roots: Iterable[str], folder: str, source: str) -> None:
+    """Refuse names that differ in their case only where the file system takes them for the same.
+
+    Args:
+        roots: What the file names of each particle begin with.
+        folder: One that exists there, whose name has small letters.
+        source: The particle set, for messages.
+
+    Raises:
+        InputError: Two particles would have the same files.
+    """
+    known = dict[str, str]()
+    for root in roots:
+        other = known.setdefault(root.casefold(), root)
+        if other != root and is_case_blind(folder):
+            raise InputError(
+                f"{source}: {shown(other)} and {shown(root)} are the same to the file system of {folder}, which does "
+                "not tell large letters from small ones; rename one of these particles, or write elsewhere"
+            )
+
+
+def is_case_blind(folder: str) -> bool:
+    """Tell whether a folder is found under a name in capitals, too, as on the file systems of Windows and macOS."""
+    parent, name = os.path.split(os.path.abspath(folder))
+    try:
+        return os.path.samefile(folder, os.path.join(parent, name.upper()))
+    except OSError:
+        return False
+
+
 def _check_length(root: str, longest: int) -> None:
     length = len(os.fsencode(os.path.abspath(root))) + longest
     if length > _LONGEST_PATH:

@@ -21,6 +21,7 @@ from subtomo.model.settings import Output, OutputSettings
 from subtomo.model.subtomogram import Extracted, PseudoSubtomogram
 from subtomo.output.folders import make_folder
 from subtomo.output.layout import OutputLayout
+from subtomo.output.names import check_case
 from subtomo.output.particle_files import (
     ParticleFile,
     Role,
@@ -121,6 +122,7 @@ class RelionTree(Sink[Written]):
     def open(self, opening: Opening) -> None:
         """See what the folder holds, make folders, and remove STAR files of an earlier run."""
         plan, layout = opening.plan, self._layout
+        check_case((layout.root(*name) for name in planned_names(plan)), layout.hidden, plan.particles.source)
         folders = {os.path.dirname(layout.root(*name)) for name in planned_names(plan)}
         leftovers = sum(map(remove_leftovers, (layout.folder, layout.hidden, *folders)))
         if leftovers:
