@@ -9,7 +9,18 @@ from io import TextIOWrapper
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
-from subtomo.cli import average, compare, doctor, export, extract, fidelity, optimisation_set, report, sample_manifold
+from subtomo.cli import (
+    average,
+    compare,
+    doctor,
+    export,
+    extract,
+    fidelity,
+    import_series,
+    optimisation_set,
+    report,
+    sample_manifold,
+)
 from subtomo.cli.arguments import command_line, known_options, last_of_each, value_of
 from subtomo.cli.field_names import explained, option_names, options_by_field
 from subtomo.cli.messages import error, explain, warn
@@ -36,6 +47,11 @@ app.command(compare.compare, name="compare")
 app.command(export.export, name="export")
 app.command(optimisation_set.optimisation_set, name="optimisation-set")
 app.command(sample_manifold.sample_manifold, name="sample-manifold")
+imports = App(name="import", help="Import alignments and picks of other programs, as a project of RELION 5.")
+imports.command(import_series.importer("warp", "Warp or M"), name="warp")
+imports.command(import_series.importer("aretomo", "AreTomo 2 or 3"), name="aretomo")
+imports.command(import_series.importer("imod", "IMOD or eTomo"), name="imod")
+app.command(imports)
 
 GROUPS: dict[str, tuple[type, ...]] = {
     "average": average.GROUPS,
@@ -44,6 +60,7 @@ GROUPS: dict[str, tuple[type, ...]] = {
     "export": export.GROUPS,
     "extract": extract.GROUPS,
     "fidelity": fidelity.GROUPS,
+    "import": import_series.GROUPS,
     "optimisation-set": optimisation_set.GROUPS,
     "report": report.GROUPS,
     "sample-manifold": sample_manifold.GROUPS,
