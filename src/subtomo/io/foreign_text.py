@@ -38,7 +38,7 @@ def read_text(path: str | os.PathLike[str], expected: str) -> str:
     if not raw.strip(b"\0 \t\r\n"):
         raise InputError(f"{path}: is empty, expected {expected}; copy or make it again")
     mark, encoding = next(((mark, name) for mark, name in _MARKS if raw.startswith(mark)), (b"", "utf-8"))
-    if not mark and raw[:64].count(0) >= min(len(raw), 64) // 4:
+    if not mark and 4 * raw[:64].count(0) > min(len(raw), 64):
         # without a mark, Latin letters in UTF-16 show in which byte of a pair the zeros stand
         encoding = "utf-16-le" if raw[1:64:2].count(0) > raw[0:64:2].count(0) else "utf-16-be"
     try:
