@@ -16,6 +16,7 @@ from subtomo.cli import (
     export,
     extract,
     fidelity,
+    import_picks,
     import_series,
     optimisation_set,
     report,
@@ -51,6 +52,7 @@ imports = App(name="import", help="Import alignments and picks of other programs
 imports.command(import_series.importer("warp", "Warp or M"), name="warp")
 imports.command(import_series.importer("aretomo", "AreTomo 2 or 3"), name="aretomo")
 imports.command(import_series.importer("imod", "IMOD or eTomo"), name="imod")
+imports.command(import_picks.import_picks, name="picks")
 app.command(imports)
 
 GROUPS: dict[str, tuple[type, ...]] = {
@@ -60,7 +62,7 @@ GROUPS: dict[str, tuple[type, ...]] = {
     "export": export.GROUPS,
     "extract": extract.GROUPS,
     "fidelity": fidelity.GROUPS,
-    "import": import_series.GROUPS,
+    "import": (*import_series.GROUPS, *import_picks.GROUPS),
     "optimisation-set": optimisation_set.GROUPS,
     "report": report.GROUPS,
     "sample-manifold": sample_manifold.GROUPS,

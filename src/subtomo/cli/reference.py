@@ -15,6 +15,7 @@ from subtomo.cli import (
     export,
     extract,
     fidelity,
+    import_picks,
     import_series,
     optimisation_set,
     report,
@@ -30,6 +31,7 @@ _COMMANDS = {
     "compare": ("", compare.GROUPS),
     "export": ("", export.GROUPS),
     "import warp, aretomo, imod": ("", import_series.GROUPS),
+    "import picks": ("", import_picks.GROUPS),
     "sample-manifold": ("relion_tomo_sample_manifold", sample_manifold.GROUPS),
     "optimisation-set": ("relion_tomo_make_optimisation_set", optimisation_set.GROUPS),
 }
