@@ -20,6 +20,8 @@ from subtomo.model.optics import Microscope
 USUAL_THICKNESS_ANGSTROM = 2400.0
 USUAL_MICROSCOPE = Microscope(voltage_kv=300.0, spherical_aberration_mm=2.7, amplitude_contrast=0.1)
 USUAL_HAND = -1.0
+_LARGEST_SHIFT_ANGSTROM = 1e6
+"""A tenth of a millimetre."""
 _SAME = 0.01
 """Pixel sizes, and ratios of image sides, that differ by less than this fraction are one."""
 
@@ -78,6 +80,7 @@ def complete_series(series: ForeignSeries, path: Path, known: Completion, projec
     pixel_size = _pixel_size(series, found, known, notes)
     aligned = _aligned_pixel_size(series, found, pixel_size, notes)
     whole = series.in_angstrom(aligned)
+    _refuse_absurd(whole)
     size = _size_px(whole, found.size_px, pixel_size, known, notes)
     microscope = _microscope(whole, known, notes)
     hand = known.hand or whole.hand
@@ -98,6 +101,20 @@ def complete_series(series: ForeignSeries, path: Path, known: Completion, projec
         hand=hand,
     )
     return Completed(imported, aligned, known.hand is None and whole.hand is None, (*notes, *found.notes))
+
+
+def _refuse_absurd(series: ForeignSeries) -> None:
+    """Refuse numbers that no alignment has, and that would overflow later."""
+    alignment = series.alignment
+    for name, values, most in (
+        ("a tilt angle", alignment.y_tilt_deg, 180.0),
+        ("a tilt about x", alignment.x_tilt_deg, 180.0),
+        ("an angle of the tilt axis", alignment.z_rot_deg, 720.0),
+        ("a shift", alignment.shift, _LARGEST_SHIFT_ANGSTROM),
+    ):
+        largest = float(np.abs(values).max())
+        if not largest <= most:
+            raise InputError(f"{series.source}: has {name} of {largest:.4g}, more than {most:g}; the file is damaged")
 
 
 def _pixel_size(series: ForeignSeries, found: FoundImages, known: Completion, notes: list[str]) -> float:
