@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -135,10 +136,43 @@ def write_imod(slab: Slab, images: Float) -> None:
     )
 
 
+def write_portal(slab: Slab, images: Float) -> None:
+    for name in ("Alignments/100", "TiltSeries", "Annotations"):
+        Path("run", name).mkdir(parents=True)
+    angle = np.deg2rad(TILT_AXIS_DEG)
+    matrix = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    sections = [
+        {
+            "z_index": view,
+            "tilt_angle": float(tilt),
+            "volume_x_rotation": 0.0,
+            "in_plane_rotation": matrix,
+            "x_offset": float(x),
+            "y_offset": float(y),
+        }
+        for view, (tilt, (x, y)) in enumerate(zip(TILTS, SHIFTS, strict=True))
+    ]
+    content = {"alignment_type": "GLOBAL", "tilt_offset": 0.0, "per_section_alignment_parameters": sections}
+    Path("run/Alignments/100/alignment_metadata.json").write_text(json.dumps(content))
+    ctf = "".join(f"{view} {DEFOCUS} {DEFOCUS} 0.0 0.0 0.1 8.0\n" for view in range(1, len(TILTS) + 1))
+    Path("run/TiltSeries/run_CTF.txt").write_text(ctf)
+    write_mrc(Path("run/TiltSeries/run.mrc"), images, pixel_size_angstrom=PIXEL)
+    points = (
+        {
+            "type": "orientedPoint",
+            "location": dict(zip("xyz", place.tolist(), strict=True)),
+            "xyz_rotation_matrix": turn.tolist(),
+        }
+        for place, turn in zip(voxels(slab), euler_to_matrix(slab.angles_deg), strict=True)
+    )
+    Path("run/Annotations/ribosome.ndjson").write_text("".join(json.dumps(point) + "\n" for point in points))
+
+
 PAGES: dict[str, Callable[[Slab, Float], None]] = {
     "from-warp": write_warp,
     "from-aretomo": write_aretomo,
     "from-imod": write_imod,
+    "from-portal": write_portal,
 }
 
 

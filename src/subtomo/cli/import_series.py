@@ -1,4 +1,4 @@
-"""``subtomo import warp|aretomo|imod``: tilt series that other programs aligned, as a project of RELION 5."""
+"""``subtomo import warp|aretomo|imod|portal``: tilt series that other programs aligned, as a project of RELION 5."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def importer(format_name: str, program: str) -> Callable[..., int]:
     ) -> int:
         return _run(format_name, alignments, files, values, choices)
 
-    command.__doc__ = f"Import tilt series that {program} aligned, and say how exactly, in pixels."
+    command.__doc__ = f"Import tilt series {program}, and say how exactly, in pixels."
     return command
 
 

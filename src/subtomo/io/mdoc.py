@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,8 @@ class Mdoc:
     order: Float
     """(n,) 0 for the image that was taken first."""
     pixel_size_angstrom: float | None
+    image_names: tuple[str, ...] = ()
+    """Files of the images' frames, one per section; empty unless all are named."""
 
     def accumulated(self, per_tilt_e_per_a2: float | None = None) -> Float | None:
         """Sum the dose before each image, (n,); None if no dose is known."""
@@ -88,7 +90,13 @@ def read_mdoc(path: Path) -> Mdoc:
         dose_e_per_a2=np.array([section.ExposureDose or 0.0 for section in sections], np.float64),
         order=_order(sections),
         pixel_size_angstrom=float(pixel) if pixel else None,
+        image_names=_names(sections),
     )
+
+
+def _names(sections: list[Any]) -> tuple[str, ...]:
+    names = [str(section.SubFramePath or "") for section in sections]
+    return tuple(PureWindowsPath(name).name for name in names) if all(names) else ()
 
 
 def _order(sections: list[Any]) -> Float:

@@ -35,6 +35,7 @@ _SOURCES = {
     "em": ("subtomo.io.motl", "EmMotivelist"),
     "star": ("subtomo.io.relion.picks", "StarPicks"),
     "imod": ("subtomo.io.imod_model", "ImodPoints"),
+    "portal": ("subtomo.io.portal", "PortalNdjson"),
     "csv": ("subtomo.io.picks_csv", "CsvPicks"),
 }
 """Format to the module and class that read it, in the order in which they are asked: a new format is one file, and one

@@ -92,6 +92,7 @@ _SOURCES = {
     "warp": ("subtomo.io.warp", "WarpXml"),
     "aretomo": ("subtomo.io.aretomo", "AreTomoAln"),
     "imod": ("subtomo.io.imod", "ImodFolder"),
+    "portal": ("subtomo.io.portal", "PortalJson"),
 }
 """Format to the module and class that read it: a new format is one file, and one line here."""
 

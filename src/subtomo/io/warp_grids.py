@@ -39,11 +39,16 @@ class Grid:
 
     def at(self, *coordinates: Float) -> Float:
         """Interpolate at points (m,): one array of coordinates per axis, in the order of the axes, 0 to 1 inside."""
-        result = np.broadcast_to(self.values, (len(coordinates[0]), *self.values.shape))
+        result, is_shared = self.values, True
         for side, places in zip(self.values.shape, coordinates, strict=True):
-            weights = _weights(side, places)
-            result = np.einsum("mn,mn...->m...", weights, result)
-        return np.array(result)
+            if is_shared and len(places) and (places == places[0]).all():
+                # the time of a view is that of all points: no copy of the grid for each of them
+                result = np.tensordot(_weights(side, places[:1])[0], result, axes=(0, 0))
+            elif is_shared:
+                result, is_shared = np.tensordot(_weights(side, places), result, axes=(1, 0)), False
+            else:
+                result = np.einsum("mn,mn...->m...", _weights(side, places), result)
+        return np.array(np.broadcast_to(result, len(coordinates[0])) if is_shared else result)
 
 
 def read_grid(root: Element, name: str, source: str) -> Grid:

@@ -51,8 +51,10 @@ def with_dose(
         document = read_mdoc(path)
         dose = document.accumulated(per_tilt_e_per_a2)
         rows = _rows(series, document)
+        named = series.image_names or tuple(document.image_names[row] for row in rows if document.image_names)
         found = replace(
             series,
+            image_names=named,
             files=(*series.files, str(path)),
             nominal_tilt_deg=document.tilt_deg[rows] if series.nominal_tilt_deg is None else series.nominal_tilt_deg,
         )

@@ -72,11 +72,11 @@ def complete_series(series: ForeignSeries, path: Path, known: Completion, projec
     """
     notes = [*series.notes]
     folders = known.images or (str(path.parent),)
-    found = find_images(series, folders, project)
     beside = (str(path.parent), *(folder for folder in folders if os.path.isdir(folder)))
     series = with_defocus(series, (known.ctf_folder,) if known.ctf_folder else beside, notes)
     mdocs = (known.mdoc_folder,) if known.mdoc_folder else beside
     series = with_dose(series, mdocs, known.dose_per_tilt_e_per_a2, notes)
+    found = find_images(series, folders, project)
     pixel_size = _pixel_size(series, found, known, notes)
     aligned = _aligned_pixel_size(series, found, pixel_size, notes)
     whole = series.in_angstrom(aligned)

@@ -32,7 +32,7 @@ class ImportJob:
     """What to import, and what its files may not say."""
 
     format_name: str
-    """``warp``, ``aretomo`` or ``imod``."""
+    """``warp``, ``aretomo``, ``imod`` or ``portal``."""
     alignments: tuple[str, ...]
     """Files, folders and patterns."""
     output_dir: str
