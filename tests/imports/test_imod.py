@@ -58,6 +58,14 @@ def test_the_rotation_is_the_one_that_etomo_was_told(alignments: Path) -> None:
     assert series.nominal_tilt_deg[0] == -60.0
 
 
+def test_rotations_of_the_other_sign_than_etomo_was_told_are_refused(alignments: Path, tmp_path: Path) -> None:
+    shutil.copytree(alignments / "etomo_TS_001", tmp_path / "s")
+    rows = np.loadtxt(tmp_path / "s" / "TS_001.xf")
+    np.savetxt(tmp_path / "s" / "TS_001.xf", rows[:, [0, 2, 1, 3, 4, 5]], fmt="%12.7f")
+    with pytest.raises(InputError, match=r"rotates images by -84.\d°, but eTomo was told 83.9°"):
+        read(tmp_path / "s")
+
+
 def test_a_point_goes_where_hand_computation_puts_it(tmp_path: Path) -> None:
     series = read(write_folder(tmp_path / "s", com="XAXISTILT 90\nTHICKNESS 300\n"))
     # aligned = (y, -x) + (2, 3) of raw, so raw = (-(Y - 3), X - 2)

@@ -30,6 +30,8 @@ _OTHER_XF = re.compile(r"(_fid|_nonfid|_xcor|\.pre)\.xf$", re.IGNORECASE)
 _LOCAL = "local.xf"
 """How the names of IMOD's local alignments end."""
 _NOT_ALIGNED = 1e-9
+_SURELY_DEG = 8.0
+"""The axis that a program finds is nearer than this to the one it was told."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,13 +118,15 @@ class ImodFolder(TiltSeriesSource):
             y_tilt_deg=y_tilt[kept],
             axis_offset_px=command.axis_offset_px,
         )
+        alignment = _rigid(model)
+        _refuse_mirrored(alignment.z_rot_deg, files.directive, path)
         return ForeignSeries(
             name=path.name.removesuffix(".xf"),
             source=str(path),
             files=files.names,
             section=kept,
             n_sections=n,
-            alignment=_rigid(model),
+            alignment=alignment,
             model=model,
             lengths_in_pixels=True,
             nominal_tilt_deg=tilt[kept] if raw_tilt is None else raw_tilt[kept],
@@ -207,6 +211,22 @@ def _refuse_unusable(matrix: Float, shift: Float, path: Path) -> None:
         raise InputError(
             f"{path}, row {flat[0] + 1}: its matrix mirrors or flattens the image (determinant "
             f"{np.linalg.det(matrix)[flat[0]]:.3g}); the file is damaged, or no alignment of a tilt series"
+        )
+
+
+def _refuse_mirrored(z_rot_deg: Float, directive: Path | None, path: Path) -> None:
+    """Refuse rotations whose sign is not that of the image rotation which eTomo was told."""
+    told = read_directive(directive).get("Setup.ImageRotationA", "") if directive is not None else ""
+    try:
+        image_rotation = float(told)
+    except ValueError:
+        return
+    found = float(np.median(z_rot_deg))
+    off, off_mirrored = (abs((sign * found - image_rotation + 90) % 180 - 90) for sign in (1, -1))
+    if off_mirrored < _SURELY_DEG < off:
+        raise InputError(
+            f"{path}: rotates images by {found:.1f}°, but eTomo was told {image_rotation:g}° ({directive}): the sign "
+            "of the rotations is not IMOD's; perhaps a converter wrote it so. Take IMOD's own file"
         )
 
 
