@@ -136,7 +136,7 @@ def test_excluded_views_are_left_out_of_the_table_and_of_the_numbering(alignment
     path = edited(alignments / "warp" / "00254.xml", tmp_path / "00254.xml", used)
     series = read(path, exclude_views=frozenset({41}))
     assert (len(series), series.n_sections) == (39, 41)
-    assert series.left_out == ("view 1 (-60.01°): UseTilt is False", "view 41 (59.98°): left out as wished")
+    assert series.left_out == ("view 1 (-60.01°): UseTilt is False", "view 41 (59.98°): as asked")
     for n_images, first in ((41, "000002@"), (39, "000001@")):
         stack = write_stack(tmp_path / "00254.mrcs", n_images, (32, 30), pixel_size=200.0)
         job = ImportJob(

@@ -144,7 +144,7 @@ def _run(
             alignments=alignments,
             output_dir=files.output_dir,
             completion=known,
-            exclude_views=view_list(choices.exclude_views or "", "exclude_views"),
+            exclude_views=view_list(choices.exclude_views or "", f"--exclude {choices.exclude_views}"),
             approximate=choices.approximate,
             draw=not choices.no_pictures,
             command=("subtomo", *command_line.get()),

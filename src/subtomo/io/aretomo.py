@@ -185,7 +185,7 @@ def _left_out(document: Any, options: SourceOptions, excluded: Int) -> Iterator[
     for frame in document.DarkFrames:
         yield f"section {frame.val2} ({frame.angle:g}°): dark frame"
     for section in excluded:
-        yield f"view {section + 1}: left out as wished"
+        yield f"view {section + 1}: as asked"
 
 
 def _thickness(text: str) -> float | None:

@@ -271,5 +271,5 @@ def _excluded_in_directive(path: Path | None) -> frozenset[int]:
 
 def _left_out(tilt: Float, excluded: frozenset[int], wished: frozenset[int]) -> Iterator[str]:
     for view in sorted(excluded | wished):
-        reason = "excluded in IMOD" if view in excluded else "left out as wished"
+        reason = "excluded in IMOD" if view in excluded else "as asked"
         yield f"view {view} ({tilt[view - 1]:g}°): {reason}"

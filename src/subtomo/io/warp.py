@@ -261,7 +261,7 @@ def _notes(root: Element, source: str) -> Iterator[str]:
 def _left_out(views: _Views, excluded: Any) -> Iterator[str]:
     for view in range(views.n):
         if not views.used[view] or excluded[view]:
-            reason = "UseTilt is False" if not views.used[view] else "left out as wished"
+            reason = "UseTilt is False" if not views.used[view] else "as asked"
             yield f"view {view + 1} ({views.angles[view]:g}°): {reason}"
 
 

@@ -16,6 +16,7 @@ from subtomo.io.relion.imported import ImportedSeries
 from subtomo.jobs.import_companions import with_defocus, with_dose
 from subtomo.model.foreign import ForeignSeries
 from subtomo.model.optics import Microscope
+from subtomo.words import listed
 
 USUAL_THICKNESS_ANGSTROM = 2400.0
 USUAL_MICROSCOPE = Microscope(voltage_kv=300.0, spherical_aberration_mm=2.7, amplitude_contrast=0.1)
@@ -89,7 +90,8 @@ def complete_series(series: ForeignSeries, path: Path, known: Completion, projec
         notes.append(f"{series.name}: no file says the hand (hand), and {USUAL_HAND:g} is taken")
     notes += _lacking(whole)
     name = Path(found.stack).stem if found.stack else series.name
-    notes += [f"{name}: leaves out {one}" for one in series.left_out]
+    if series.left_out:
+        notes.append(f"{name}: leaves out {len(series.left_out)} views: {listed(series.left_out)}")
     imported = ImportedSeries(
         series=whole,
         name=name,
