@@ -71,7 +71,7 @@ def test_files_of_a_folder_of_etomo(alignments: Path, tmp_path: Path, name: str)
     survives(folder / name, lambda _: source.read(folder / "TS_001.xf", SourceOptions()), folder / name)
 
 
-@pytest.mark.parametrize("suffix", ["tbl", "star", "em", "mod", "csv", "ndjson"])
+@pytest.mark.parametrize("suffix", ["tbl", "star", "em", "mod", "csv", "ndjson", "json"])
 def test_picks(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"whole.{suffix}"
     match suffix:
@@ -85,6 +85,9 @@ def test_picks(tmp_path: Path, suffix: str) -> None:
             write_points(path, POSITIONS)
         case "csv":
             path.write_text("tomo,x,y,z,rot,tilt,psi\n" + "TS_1,1,2,3,4,5,6\n" * 3)
+        case "json":
+            point = {"location": {"x": 1, "y": 2, "z": 3}, "transformation_": np.eye(4).tolist()}
+            path.write_text(json.dumps({"pickable_object_name": "a", "run_name": "TS_1", "points": [point] * 3}))
         case _:
             points = ({"location": {"x": 1, "y": 2, "z": 3}, "xyz_rotation_matrix": one.tolist()} for one in ROTATIONS)
             path.write_text("".join(json.dumps(point) + "\n" for point in points))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -192,6 +193,22 @@ def test_a_star_file_of_warp_counts_voxels_of_the_size_in_its_name(project_folde
     text = star({**columns, "rlnMicrographName": "TS_1.tomostar"})
     particles = imported(project_folder, text, "TS_1_20.00Apx_70S.star")
     assert particles.coordinates[0] == pytest.approx([20.0, 0.0, 0.0], abs=1e-4)
+
+
+def test_picks_of_copick_are_placed_from_the_corner_in_angstrom(project_folder: Path) -> None:
+    series = read_tomograms(project_folder / "tomograms.star", project=project_folder)["TS_2"]
+    middle = np.array(series.size_px) * series.pixel_size_angstrom / 2
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = ROTATIONS[0], [0, 0, 4]
+    point = {
+        "location": dict(zip("xyz", (middle + np.array([5, 0, 0])).tolist(), strict=True)),
+        "transformation_": matrix.tolist(),
+    }
+    text = json.dumps({"pickable_object_name": "a", "run_name": "TS_2", "points": [point]})
+    particles = imported(project_folder, text, "a.json")
+    assert particles.tomogram_names.tolist() == ["TS_2"]
+    assert particles.coordinates[0] == pytest.approx([5, 0, 4], abs=1e-4)
+    assert np.abs(euler_to_matrix(particles.angles_deg)[0] - ROTATIONS[0]).max() < 1e-6
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ Picks = Annotated[
     str,
     Parameter(
         help="Dynamo .tbl, STOPGAP or EM motivelist, STAR of RELION, Warp or pytom-match-pick, IMOD model, ndjson "
-        "of the CryoET Data Portal, or CSV.",
+        "of the CryoET Data Portal, JSON of copick, or CSV.",
     ),
 ]
 
@@ -28,7 +28,7 @@ class PicksFileOptions:
     tomograms: Annotated[str, option("--t --tomograms", "Tomogram set (STAR) that the picks are in.")]
     output_dir: Annotated[str, option("--o --output", "Folder to write to; made if it does not exist.")]
     format_name: Annotated[
-        Literal["dynamo", "stopgap", "em", "star", "imod", "portal", "csv"] | None,
+        Literal["dynamo", "stopgap", "em", "star", "imod", "copick", "portal", "csv"] | None,
         option("--format", "What the file is; by default it is recognised."),
     ] = None
     tomogram: Annotated[str | None, option("--tomogram", "Tomogram of all picks, for files that name none.")] = None

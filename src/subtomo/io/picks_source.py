@@ -35,6 +35,7 @@ _SOURCES = {
     "em": ("subtomo.io.motl", "EmMotivelist"),
     "star": ("subtomo.io.relion.picks", "StarPicks"),
     "imod": ("subtomo.io.imod_model", "ImodPoints"),
+    "copick": ("subtomo.io.copick", "CopickJson"),
     "portal": ("subtomo.io.portal", "PortalNdjson"),
     "csv": ("subtomo.io.picks_csv", "CsvPicks"),
 }

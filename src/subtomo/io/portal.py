@@ -90,7 +90,7 @@ class PortalJson(TiltSeriesSource):
             ),
             model=model,
             lengths_in_pixels=True,
-            nominal_tilt_deg=table[:, 1] - _number(content.get("tilt_offset") or 0.0, f"{path}: tilt_offset"),
+            nominal_tilt_deg=table[:, 1] - json_number(content.get("tilt_offset") or 0.0, f"{path}: tilt_offset"),
             left_out=tuple(
                 f"section {one}: not in the alignment" for one in sorted(set(range(n)) - set(place.tolist()))
             ),
@@ -116,7 +116,7 @@ class PortalNdjson(PicksSource):
             try:
                 point = json.loads(line)
                 location = point["location"]
-                places.append([_number(location[axis], f"{where}: {axis}") for axis in "xyz"])
+                places.append([json_number(location[axis], f"{where}: {axis}") for axis in "xyz"])
             except (ValueError, KeyError, TypeError, RecursionError):
                 raise InputError(f"{where}: is no point with a location of x, y and z; correct it") from None
             matrices.append(point.get("xyz_rotation_matrix"))
@@ -159,10 +159,11 @@ def _row(section: Any, where: str) -> list[float]:
         raise InputError(f"{where}: lacks z_index, tilt_angle, in_plane_rotation or an offset") from None
     if len(values) != 9:
         raise InputError(f"{where}: in_plane_rotation is no matrix of 2 x 2")
-    return [_number(value, where) for value in values]
+    return [json_number(value, where) for value in values]
 
 
-def _number(value: Any, where: str) -> float:
+def json_number(value: Any, where: str) -> float:
+    """Read one number of a JSON file; InputError names where it stands."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
         raise InputError(f"{where}: found {str(value)[:40]!r}, expected a finite number; correct it")
     return float(value)
@@ -209,9 +210,14 @@ def _rotations(matrices: list[Any], path: Path) -> Float | None:
         rotations = np.array(matrices, np.float64)
     except (ValueError, TypeError):
         raise InputError(f"{path}: an xyz_rotation_matrix holds something that is no number") from None
-    if (
-        rotations.shape[1:] != (3, 3)
-        or np.abs(rotations @ rotations.transpose(0, 2, 1) - np.eye(3)).max() > _ORTHOGONAL
-    ):
-        raise InputError(f"{path}: an xyz_rotation_matrix is no rotation of 3 x 3")
+    return orthogonal_matrices(rotations, f"{path}: an xyz_rotation_matrix")
+
+
+def orthogonal_matrices(rotations: Float, where: str) -> Float:
+    """Give the matrices as they are; InputError unless all are rotations (n, 3, 3)."""
+    whole = rotations.shape[1:] == (3, 3) and np.isfinite(rotations).all()
+    if not whole or np.abs(rotations @ rotations.transpose(0, 2, 1) - np.eye(3)).max() > _ORTHOGONAL:
+        raise InputError(f"{where} is no rotation of 3 x 3")
+    if (np.linalg.det(rotations) < 0).any():
+        raise InputError(f"{where} mirrors the particle; give rotations")
     return rotations
