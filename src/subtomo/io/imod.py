@@ -89,19 +89,7 @@ class ImodFolder(TiltSeriesSource):
                 series, notes=(*series.notes, f"{path}: AreTomo's own {aretomo.name} stands beside and is taken")
             )
         files = _Files.beside(path)
-        table = read_numbers(path, "rows of A11 A12 A21 A22 DX DY", columns=6)
-        tilt = read_numbers(files.tilt, "one tilt angle per row", columns=1)[:, 0]
-        counts = {path.name: len(table), files.tilt.name: len(tilt)}
-        x_tilt, raw_tilt = np.zeros(len(tilt)), None
-        if files.x_tilt is not None:
-            x_tilt = read_numbers(files.x_tilt, "one tilt angle per row", columns=1)[:, 0]
-            counts[files.x_tilt.name] = len(x_tilt)
-        if files.raw_tilt is not None:
-            raw_tilt = read_numbers(files.raw_tilt, "one tilt angle per row", columns=1)[:, 0]
-            counts[files.raw_tilt.name] = len(raw_tilt)
-        refuse_unequal(counts, str(path.parent))
-        matrix = table[:, :4].reshape(-1, 2, 2)
-        _refuse_unusable(matrix, table[:, 4:], path)
+        table, tilt, x_tilt, raw_tilt = files.numbers()
         n, command = len(table), files.command
         excluded = command.excluded | _excluded_in_directive(files.directive)
         refuse_unknown_views(excluded | options.exclude_views, n, str(path.parent))
@@ -110,9 +98,10 @@ class ImodFolder(TiltSeriesSource):
             raise InputError(f"{path.parent}: all {n} views are excluded; nothing is left to import")
         y_tilt = tilt + command.angle_offset_deg
         refuse_repeated(y_tilt[kept], [int(view) + 1 for view in kept], str(files.tilt))
+        matrix = table[kept, :4].reshape(-1, 2, 2)
         model = ImodModel(
-            parts=tuple(_parts(matrix[kept], command)),
-            matrix=matrix[kept],
+            parts=tuple(_parts(matrix, command)),
+            matrix=matrix,
             shift_px=table[kept, 4:],
             x_tilt_deg=x_tilt[kept] + command.x_axis_tilt_deg,
             y_tilt_deg=y_tilt[kept],
@@ -129,7 +118,7 @@ class ImodFolder(TiltSeriesSource):
             alignment=alignment,
             model=model,
             lengths_in_pixels=True,
-            nominal_tilt_deg=tilt[kept] if raw_tilt is None else raw_tilt[kept],
+            nominal_tilt_deg=raw_tilt[kept],
             left_out=tuple(_left_out(y_tilt, excluded, options.exclude_views)),
             volume_size=(None, None, command.thickness_px),
             tomogram_offset=_tomogram_offset(command, files.newst),
@@ -172,6 +161,25 @@ class _Files:
         x_tilt = _if_there(folder / f"{stem}.xtilt") or _if_there(folder / x_named)
         directive = _if_there(folder / f"{stem}.edf")
         return cls(path, tilt, x_tilt, raw, command, newst, directive, notes)
+
+    def numbers(self) -> tuple[Float, Float, Float, Float]:
+        """Read transforms (n, 6), tilts, tilts about x, and tilts of the stage, (n,) each.
+
+        Raises:
+            InputError: A file is no good, or they are not of equal length.
+        """
+        table = read_numbers(self.xf, "rows of A11 A12 A21 A22 DX DY", columns=6)
+        _refuse_unusable(table[:, :4].reshape(-1, 2, 2), table[:, 4:], self.xf)
+        columns = {
+            path: read_numbers(path, "one tilt angle per row", columns=1)[:, 0]
+            for path in (self.tilt, self.x_tilt, self.raw_tilt)
+            if path is not None
+        }
+        counts = {self.xf.name: len(table), **{path.name: len(column) for path, column in columns.items()}}
+        refuse_unequal(counts, str(self.xf.parent))
+        tilt = columns[self.tilt]
+        x_tilt = np.zeros(len(tilt)) if self.x_tilt is None else columns[self.x_tilt]
+        return table, tilt, x_tilt, tilt if self.raw_tilt is None else columns[self.raw_tilt]
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from subtomo.errors import InputError
@@ -42,16 +43,7 @@ def read_tilt_command(path: Path) -> TiltCommand:
         InputError: It cannot be read, or an entry makes no sense.
     """
     entries = _entries(path, "tilt.com of IMOD")
-
-    def numbers(name: str, least: int, default: tuple[float, ...]) -> tuple[float, ...]:
-        if name not in entries or not entries[name][-1].strip():
-            return default
-        words = entries[name][-1].replace(",", " ").split()
-        found = tuple(finite(word, f"{path}: {name}") for word in words)
-        if len(found) < least:
-            raise InputError(f"{path}: {name} has {len(found)} numbers, expected {least}")
-        return found
-
+    numbers = partial(_numbers, entries, path)
     offset = (*numbers("OFFSET", 1, (0.0,)), 0.0)
     shift = (*numbers("SHIFT", 1, (0.0,)), 0.0)
     full, start = numbers("FULLIMAGE", 2, ()), numbers("SUBSETSTART", 2, (0.0, 0.0))
@@ -106,6 +98,19 @@ def read_directive(path: Path) -> dict[str, str]:
     lines = read_text(path, "an .edf file of eTomo").splitlines()
     pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
     return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _numbers(
+    entries: dict[str, list[str]], path: Path, name: str, least: int, default: tuple[float, ...]
+) -> tuple[float, ...]:
+    """Read the numbers of an entry; a default where it is missing or empty."""
+    if name not in entries or not entries[name][-1].strip():
+        return default
+    words = entries[name][-1].replace(",", " ").split()
+    found = tuple(finite(word, f"{path}: {name}") for word in words)
+    if len(found) < least:
+        raise InputError(f"{path}: {name} has {len(found)} numbers, expected {least}")
+    return found
 
 
 def _entries(path: Path, expected: str) -> dict[str, list[str]]:

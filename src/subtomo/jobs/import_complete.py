@@ -84,14 +84,10 @@ def complete_series(series: ForeignSeries, path: Path, known: Completion, projec
     _refuse_absurd(whole)
     size = _size_px(whole, found.size_px, pixel_size, known, notes)
     microscope = _microscope(whole, known, notes)
-    hand = known.hand or whole.hand
-    if hand is None:
-        hand = USUAL_HAND
-        notes.append(f"{series.name}: no file says the hand (hand), and {USUAL_HAND:g} is taken")
-    notes += _lacking(whole)
+    hand = known.hand or whole.hand or USUAL_HAND
+    notes += _lacking(whole, known)
+    assumed_hand = known.hand is None and whole.hand is None
     name = Path(found.stack).stem if found.stack else series.name
-    if series.left_out:
-        notes.append(f"{name}: leaves out {len(series.left_out)} views: {listed(series.left_out)}")
     imported = ImportedSeries(
         series=whole,
         name=name,
@@ -102,7 +98,7 @@ def complete_series(series: ForeignSeries, path: Path, known: Completion, projec
         microscope=microscope,
         hand=hand,
     )
-    return Completed(imported, aligned, known.hand is None and whole.hand is None, (*notes, *found.notes))
+    return Completed(imported, aligned, assumed_hand, (*notes, *found.notes))
 
 
 def _refuse_absurd(series: ForeignSeries) -> None:
@@ -210,7 +206,12 @@ def _microscope(series: ForeignSeries, known: Completion, notes: list[str]) -> M
     return replace(series.microscope or USUAL_MICROSCOPE, **given)
 
 
-def _lacking(series: ForeignSeries) -> Iterator[str]:
+def _lacking(series: ForeignSeries, known: Completion) -> Iterator[str]:
+    """Say what is left out of a series, and what is unknown."""
+    if series.left_out:
+        yield f"{series.name}: leaves out {len(series.left_out)} views: {listed(series.left_out)}"
+    if known.hand is None and series.hand is None:
+        yield f"{series.name}: no file says the hand (hand), and {USUAL_HAND:g} is taken"
     if series.ctf is None:
         yield f"{series.name}: no defocus is known, and zero is written: extract without CTF, or give the CTF's files"
     if series.dose_e_per_a2 is None:

@@ -97,8 +97,7 @@ def centred_angstrom(
     if placing.size_voxels is not None and unit in ("voxels", "fraction"):
         sides = np.array(placing.size_voxels)
     if unit == "fraction":
-        positions, scale = positions * size, pixel
-        sides = size
+        positions, scale, sides = positions * size, pixel, size
     places = positions * scale if centred else (positions - first - sides / 2.0) * scale
     if placing.flip_z:
         places = places * np.diag(_MIRROR)
