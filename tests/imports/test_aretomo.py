@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -156,3 +157,11 @@ def test_files_in_utf_16_say_the_same(alignments: Path, tmp_path: Path) -> None:
     source = alignments / "aretomo" / "global_no_local.aln"
     (tmp_path / "a.aln").write_text(source.read_text(), encoding="utf-16")
     assert np.array_equal(read(tmp_path / "a.aln").alignment.shift, read(source).alignment.shift)
+
+
+def test_a_reader_that_is_not_installed_is_named_with_the_way_out(
+    alignments: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "alnfile.data_model", None)
+    with pytest.raises(InputError, match=r"pip install 'subtomo\[import\]'"):
+        read(alignments / "aretomo" / "global_no_local.aln")

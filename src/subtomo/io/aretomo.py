@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from subtomo.errors import InputError
+from subtomo.io.extras import import_reader
 from subtomo.io.foreign_text import read_text
 from subtomo.io.tilt_series_source import SourceOptions, TiltSeriesSource, refuse_repeated, refuse_unknown_views
 from subtomo.model.foreign import Float, ForeignSeries, Frame, Int, ModelPart, RigidAlignment, SourceModel
@@ -113,12 +114,11 @@ class AreTomoAln(TiltSeriesSource):
 
 def _parsed(text: str, path: Path) -> Any:
     """Parse the text; InputError says what is missing in it."""
-    from alnfile.data_model import AlnData
-
+    reader = import_reader("alnfile.data_model", "alignments of AreTomo").AlnData
     if "# AreTomo Alignment" not in text[:200]:
         raise InputError(f"{path}: does not begin with '# AreTomo Alignment', expected an .aln file of AreTomo")
     try:
-        document = AlnData.from_string(text)
+        document = reader.from_string(text)
     except Exception as error:  # the reader raises whatever its parsing stumbles on
         what = " ".join(str(error).split())[:100]
         raise InputError(f"{path}: is cut short or damaged ({what}); copy it again") from None

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from subtomo.errors import InputError
+from subtomo.io.extras import import_reader
 from subtomo.io.foreign_text import finite, read_text
 from subtomo.io.picks_source import PicksSource
 from subtomo.model.foreign_picks import Float, ForeignPicks, Int, zxz_angles_deg, zxz_rotations
@@ -30,11 +31,10 @@ class DynamoTable(PicksSource):
 
     def read(self, path: Path) -> ForeignPicks:
         """Read the picks; see `PicksSource.read`."""
-        import dynamotable
-
+        reader = import_reader("dynamotable", "tables of Dynamo")
         text = read_text(path, "a table of Dynamo")
         _check(text, path)
-        table = dynamotable.read(io.StringIO(text))
+        table = reader.read(io.StringIO(text))
 
         def column(name: str) -> Float:
             values: Float = table[name].to_numpy(np.float64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,18 +39,24 @@ class FoundImages:
     """What was overlooked to find them."""
 
 
-def find_images(series: ForeignSeries, folders: Sequence[str], project: Project = None) -> FoundImages:
+def find_images(
+    series: ForeignSeries,
+    folders: Sequence[str],
+    project: Project = None,
+    list_files: Callable[[str], Sequence[str]] | None = None,
+) -> FoundImages:
     """Find one file per view, or else one stack per series.
 
     Args:
         series: Whose images they are.
         folders: Where to look, two folders deep; a file among them is taken for a stack.
         project: The folder that names become relative to; None for the current one.
+        list_files: Lists the images of a folder, as `image_files` does; many series of one folder share a cache of it.
 
     Raises:
         InputError: There are none, several may be meant, or their number does not fit.
     """
-    files = [path for folder in folders for path in _image_files(folder)]
+    files = [path for folder in folders for path in (list_files or image_files)(folder)]
     single = _single_images(series, files)
     if single:
         header = read_image_header(ImageAddress(single[0], 0))
@@ -121,7 +127,12 @@ def _single_images(series: ForeignSeries, files: Iterable[str]) -> list[str]:
     return [by_stem[stem][0] for stem in wanted]
 
 
-def _image_files(folder: str) -> list[str]:
+def image_files(folder: str) -> list[str]:
+    """List the images of a folder, two folders deep; a file is its own list.
+
+    Raises:
+        InputError: There is no such folder.
+    """
     if os.path.isfile(folder):
         return [folder]
     if not os.path.isdir(folder):

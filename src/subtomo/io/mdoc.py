@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from subtomo.errors import InputError
+from subtomo.io.extras import import_reader
 from subtomo.io.foreign_text import read_text
 from subtomo.io.series_names import match_name
 from subtomo.model.foreign import Float
@@ -68,12 +69,11 @@ def read_mdoc(path: Path) -> Mdoc:
     Raises:
         InputError: It cannot be read, or lacks tilt angles.
     """
-    from mdocfile.data_models import Mdoc as Document
-
+    reader = import_reader("mdocfile.data_models", "mdoc files").Mdoc
     text = read_text(path, "an mdoc file of SerialEM")
     logging.getLogger("mdocfile").setLevel(logging.ERROR)  # it warns of every field that it does not know
     try:
-        document = Document.from_string(text)
+        document = reader.from_string(text)
     except Exception as error:  # the reader raises whatever its parsing stumbles on
         raise InputError(f"{path}: is no mdoc file that can be read ({_first_line(error)})") from None
     sections = list(document.section_data)

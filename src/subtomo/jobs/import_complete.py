@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from subtomo.errors import InputError
-from subtomo.io.find_images import FoundImages, find_images
+from subtomo.io.find_images import FoundImages, find_images, image_files
 from subtomo.io.project import Project
 from subtomo.io.relion.imported import ImportedSeries
 from subtomo.jobs.import_companions import with_defocus, with_dose
@@ -59,7 +59,13 @@ class Completed:
     notes: tuple[str, ...]
 
 
-def complete_series(series: ForeignSeries, path: Path, known: Completion, project: Project = None) -> Completed:
+def complete_series(
+    series: ForeignSeries,
+    path: Path,
+    known: Completion,
+    project: Project = None,
+    list_files: Callable[[str], Sequence[str]] = image_files,
+) -> Completed:
     """Find what a series lacks.
 
     Args:
@@ -67,6 +73,7 @@ def complete_series(series: ForeignSeries, path: Path, known: Completion, projec
         path: Its alignment.
         known: What is known from elsewhere.
         project: The folder that names of images become relative to.
+        list_files: Lists the images of a folder.
 
     Raises:
         InputError: Images are missing or do not fit, or their pixel size is unknown.
@@ -77,7 +84,7 @@ def complete_series(series: ForeignSeries, path: Path, known: Completion, projec
     series = with_defocus(series, (known.ctf_folder,) if known.ctf_folder else beside, notes)
     mdocs = (known.mdoc_folder,) if known.mdoc_folder else beside
     series = with_dose(series, mdocs, known.dose_per_tilt_e_per_a2, notes)
-    found = find_images(series, folders, project)
+    found = find_images(series, folders, project, list_files)
     pixel_size = _pixel_size(series, found, known, notes)
     aligned = _aligned_pixel_size(series, found, pixel_size, notes)
     whole = series.in_angstrom(aligned)

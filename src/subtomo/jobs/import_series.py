@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from subtomo.errors import InputError
 from subtomo.io.atomic import atomic_write
+from subtomo.io.find_images import image_files
 from subtomo.io.import_record import RECORD_NAME, ImportedFrom, write_import_record
 from subtomo.io.project import Project, in_project
 from subtomo.io.relion import OptimisationSet, read_tomograms, write_optimisation_set
@@ -87,9 +89,10 @@ def import_series(job: ImportJob) -> ImportSummary:
     folder = output_folder(job.output_dir)
     paths = source.find(job.alignments)
     ready, failures = list[_Ready](), dict[str, str]()
+    list_files = cache(image_files)
     for path in paths:
         try:
-            one = _prepare(source, path, job)
+            one = _prepare(source, path, job, list_files)
             _refuse_same_name(one, ready)
         except InputError as error:
             failures[str(path)] = str(error)
@@ -118,14 +121,16 @@ def import_series(job: ImportJob) -> ImportSummary:
     )
 
 
-def _prepare(source: TiltSeriesSource, path: Path, job: ImportJob) -> _Ready:
+def _prepare(
+    source: TiltSeriesSource, path: Path, job: ImportJob, list_files: Callable[[str], Sequence[str]]
+) -> _Ready:
     """Read one series, and complete it.
 
     Raises:
         InputError: It cannot be imported as it is.
     """
     series = source.read(path, SourceOptions(job.exclude_views))
-    done = complete_series(series, path, job.completion, job.project)
+    done = complete_series(series, path, job.completion, job.project, list_files)
     check_name(done.imported.name, f"{path}: tilt series")
     unheld = [part for part in series.model.parts if not part.is_carried]
     if unheld and not job.approximate:
