@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -195,6 +196,9 @@ def test_one_bad_file_does_not_stop_the_others(
     assert "xml/00255.xml: is empty" in errors[0]
     assert "1 tilt series imported, 2 not imported" in out
     assert len(read_tomograms("Import/tomograms.star")) == 1
+    account = json.loads(Path("Import/import.json").read_text())
+    assert [one["name"] for one in account["series"]] == ["TS_254"]
+    assert sorted(account["not_imported"]) == ["xml/00255.xml", "xml/00256.xml"]
 
 
 def test_a_wrong_number_of_images_is_refused(alignments: Path, tmp_path: Path) -> None:
@@ -216,3 +220,16 @@ def test_one_image_per_view_is_found_by_the_names_in_the_file(alignments: Path, 
     assert summary.imported[0].image_names[0] == "TS_01_041_-60.0.mrc"
     assert summary.imported[0].name == "00254"
     assert summary.imported[0].pixel_size_angstrom == 200.0
+
+
+def test_the_only_stack_is_that_of_the_only_series_whatever_it_is_called(alignments: Path, tmp_path: Path) -> None:
+    write_stack(tmp_path / "other.mrcs", 41, (32, 30), pixel_size=200.0)
+    path = str(alignments / "warp" / "00254.xml")
+    known = Completion((str(tmp_path),))
+    summary = import_series(ImportJob("warp", (path,), "o/", known, project=tmp_path))
+    assert summary.imported[0].name == "other"
+    assert any("the only stack there" in note for note in summary.notes)
+    shutil.copy(path, tmp_path / "7.xml")
+    two = import_series(ImportJob("warp", (path, str(tmp_path / "7.xml")), "o/", known, project=tmp_path))
+    assert all("no stacks of images for" in message for message in two.failures.values())
+    assert len(two.failures) == 2

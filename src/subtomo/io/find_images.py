@@ -44,6 +44,8 @@ def find_images(
     folders: Sequence[str],
     project: Project = None,
     list_files: Callable[[str], Sequence[str]] | None = None,
+    *,
+    is_only: bool = False,
 ) -> FoundImages:
     """Find one file per view, or else one stack per series.
 
@@ -52,6 +54,7 @@ def find_images(
         folders: Where to look, two folders deep; a file among them is taken for a stack.
         project: The folder that names become relative to; None for the current one.
         list_files: Lists the images of a folder, as `image_files` does; many series of one folder share a cache of it.
+        is_only: Whether no other series is imported, so that the only stack is its own, whatever it is called.
 
     Raises:
         InputError: There are none, several may be meant, or their number does not fit.
@@ -62,16 +65,21 @@ def find_images(
         header = read_image_header(ImageAddress(single[0], 0))
         names = tuple(_relative(path, project) for path in single)
         return FoundImages(names, (header.nx, header.ny), getattr(header, "pixel_size_angstrom", 0.0))
-    return _in_stack(series, files, folders, project)
+    stack, how = _stack(series, files, folders, is_only=is_only)
+    return _in_stack(series, stack, how, project)
 
 
-def _in_stack(series: ForeignSeries, files: list[str], folders: Sequence[str], project: Project) -> FoundImages:
+def _stack(series: ForeignSeries, files: list[str], folders: Sequence[str], *, is_only: bool) -> tuple[str, str]:
+    """Find the stack of a series, and say what was overlooked to find it."""
     stacks = {path: Path(path).stem for path in files if not _NO_RAW_STACK.search(Path(path).stem)}
     if not stacks:
         raise InputError(
             f"{series.source}: no stack of tilt images in {listed(folders)}; name the folder of the images (images)",
             field="images",
         )
+    if len(stacks) == 1 and is_only:
+        path, stem = next(iter(stacks.items()))
+        return path, "" if stem == series.name else "the only stack there"
     try:
         found = match_name(series.name, stacks.values(), "stacks of images")
     except InputError as error:
@@ -82,10 +90,13 @@ def _in_stack(series: ForeignSeries, files: list[str], folders: Sequence[str], p
             f"{series.source}: the images may be {listed(paths)}; {_STAGES}, but not these: name one of them (images)",
             field="images",
         )
-    path = paths[0]
+    return paths[0], f"by {found.decided_by}" if found.decided_by else ""
+
+
+def _in_stack(series: ForeignSeries, path: str, how: str, project: Project) -> FoundImages:
     suffix = Path(path).suffix.lower().lstrip(".")
     header = read_image_header(ImageAddress(path, 0, format="" if suffix in TIFF_FORMATS else suffix))
-    notes = [f"images of {series.name} are {path}, by {found.overlooked}"] if found.overlooked else []
+    notes = [f"images of {series.name} are {path}, {how}"] if how else []
     sections = series.section + 1
     if header.nz == len(series) != series.n_sections:
         sections = sections * 0 + range(1, len(series) + 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -55,9 +55,23 @@ class ImportRecord:
         return next((one for one in self.series if one.name == name), None)
 
 
-def write_import_record(folder: str, format_name: str, series: Sequence[ImportedFrom]) -> None:
-    """Write the record into a folder, which must exist."""
-    content = {"version": _VERSION, "format": format_name, "series": [asdict(one) for one in series]}
+def write_import_record(
+    folder: str, format_name: str, series: Sequence[ImportedFrom], failures: Mapping[str, str]
+) -> None:
+    """Write the record into a folder, which must exist.
+
+    Args:
+        folder: Where the tomogram set is.
+        format_name: Of the alignments.
+        series: Those that were imported.
+        failures: Files that were not, and why.
+    """
+    content = {
+        "version": _VERSION,
+        "format": format_name,
+        "series": [asdict(one) for one in series],
+        "not_imported": dict(failures),
+    }
     with atomic_write(os.path.join(folder, RECORD_NAME)) as stream:
         stream.write((json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 

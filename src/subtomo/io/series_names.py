@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from subtomo.errors import InputError
 from subtomo.words import listed, nearest, shown
@@ -23,11 +24,11 @@ _BEGINNINGS = re.compile(r"^(rec|tomo(gram)?|aligned|ali)_", re.I)
 
 @dataclass(frozen=True)
 class MatchedName:
-    """A known name, and what had to be overlooked to find it."""
+    """A known name, and by what it was found."""
 
     name: str
-    overlooked: str = ""
-    """Empty if the names are equal."""
+    decided_by: str = ""
+    """Which part of the name decided; empty if the names are equal."""
 
 
 def match_name(wanted: str, known: Iterable[str], kind: str = "tilt series") -> MatchedName:
@@ -45,11 +46,11 @@ def match_name(wanted: str, known: Iterable[str], kind: str = "tilt series") -> 
         InputError: None or several are meant.
     """
     names = list(dict.fromkeys(known))
-    for overlooked, key in _LEVELS:
+    for decided_by, key in _LEVELS:
         target = key(wanted)
         found = [name for name in names if target and key(name) == target]
         if len(found) == 1:
-            return MatchedName(found[0], overlooked)
+            return MatchedName(found[0], decided_by)
         if found:
             raise InputError(
                 f"{shown(wanted)} may be {listed(found)}: these {kind} differ only in what programs add to names; "
@@ -58,6 +59,7 @@ def match_name(wanted: str, known: Iterable[str], kind: str = "tilt series") -> 
     raise InputError(f"no {kind} for {shown(wanted)}{nearest(wanted, names)}; there are: {listed(names) or 'none'}")
 
 
+@lru_cache(maxsize=100_000)
 def plain_name(name: str) -> str:
     """Take folders, endings and what programs add from a name."""
     text = _FOLDERS.sub("", name.strip())
@@ -74,7 +76,7 @@ def _numbers(name: str) -> tuple[int, ...]:
 
 _LEVELS: tuple[tuple[str, Callable[[str], object]], ...] = (
     ("", lambda name: name),
-    ("folders, endings and additions", lambda name: plain_name(name).casefold()),
-    ("all but the numbers", _numbers),
-    ("all but the last number", lambda name: _numbers(name)[-1:]),
+    ("its name without folders, endings and additions", lambda name: plain_name(name).casefold()),
+    ("its numbers", _numbers),
+    ("its last number", lambda name: _numbers(name)[-1:]),
 )

@@ -65,6 +65,8 @@ def complete_series(
     known: Completion,
     project: Project = None,
     list_files: Callable[[str], Sequence[str]] = image_files,
+    *,
+    is_only: bool = False,
 ) -> Completed:
     """Find what a series lacks.
 
@@ -74,6 +76,7 @@ def complete_series(
         known: What is known from elsewhere.
         project: The folder that names of images become relative to.
         list_files: Lists the images of a folder.
+        is_only: Whether no other series is imported.
 
     Raises:
         InputError: Images are missing or do not fit, or their pixel size is unknown.
@@ -84,7 +87,7 @@ def complete_series(
     series = with_defocus(series, (known.ctf_folder,) if known.ctf_folder else beside, notes)
     mdocs = (known.mdoc_folder,) if known.mdoc_folder else beside
     series = with_dose(series, mdocs, known.dose_per_tilt_e_per_a2, notes)
-    found = find_images(series, folders, project, list_files)
+    found = find_images(series, folders, project, list_files, is_only=is_only)
     pixel_size = _pixel_size(series, found, known, notes)
     aligned = _aligned_pixel_size(series, found, pixel_size, notes)
     whole = series.in_angstrom(aligned)

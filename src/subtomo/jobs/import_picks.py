@@ -119,8 +119,8 @@ def _owners(picks: ForeignPicks, tomograms: TomogramSet, job: ImportPicksJob, no
             problems.append(str(error))
             continue
         owners[name] = match.name
-        if match.overlooked:
-            notes.append(f"{picks.source}: {name} is taken for {match.name}, by {match.overlooked}")
+        if match.decided_by:
+            notes.append(f"{picks.source}: {name} is taken for {match.name}, by {match.decided_by}")
     if problems:
         raise InputError(
             f"{picks.source}: {problems[0]}" + (f" ({len(problems)} names are like this)" if problems[1:] else "")

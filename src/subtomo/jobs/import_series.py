@@ -92,7 +92,7 @@ def import_series(job: ImportJob) -> ImportSummary:
     list_files = cache(image_files)
     for path in paths:
         try:
-            one = _prepare(source, path, job, list_files)
+            one = _prepare(source, path, job, list_files, is_only=len(paths) == 1)
             _refuse_same_name(one, ready)
         except InputError as error:
             failures[str(path)] = str(error)
@@ -106,7 +106,7 @@ def import_series(job: ImportJob) -> ImportSummary:
         for one, series in zip(ready, written, strict=True)
     ]
     _write_residuals(in_project(folder, job.project), residuals)
-    _write_record(job, folder, ready, residuals)
+    _write_record(job, folder, ready, residuals, failures)
     if job.draw:
         _draw(in_project(folder, job.project), residuals, written)
     notes = [note for one in ready for note in one.notes] + list(_told(residuals))
@@ -122,7 +122,7 @@ def import_series(job: ImportJob) -> ImportSummary:
 
 
 def _prepare(
-    source: TiltSeriesSource, path: Path, job: ImportJob, list_files: Callable[[str], Sequence[str]]
+    source: TiltSeriesSource, path: Path, job: ImportJob, list_files: Callable[[str], Sequence[str]], *, is_only: bool
 ) -> _Ready:
     """Read one series, and complete it.
 
@@ -130,7 +130,7 @@ def _prepare(
         InputError: It cannot be imported as it is.
     """
     series = source.read(path, SourceOptions(job.exclude_views))
-    done = complete_series(series, path, job.completion, job.project, list_files)
+    done = complete_series(series, path, job.completion, job.project, list_files, is_only=is_only)
     check_name(done.imported.name, f"{path}: tilt series")
     unheld = [part for part in series.model.parts if not part.is_carried]
     if unheld and not job.approximate:
@@ -182,7 +182,9 @@ def _write_residuals(folder: str, residuals: list[Residual]) -> None:
         stream.write(text.getvalue().encode())
 
 
-def _write_record(job: ImportJob, folder: str, ready: list[_Ready], residuals: list[Residual]) -> None:
+def _write_record(
+    job: ImportJob, folder: str, ready: list[_Ready], residuals: list[Residual], failures: dict[str, str]
+) -> None:
     place = in_project(folder, job.project)
     entries = [
         ImportedFrom(
@@ -196,7 +198,7 @@ def _write_record(job: ImportJob, folder: str, ready: list[_Ready], residuals: l
         )
         for one, residual in zip(ready, residuals, strict=True)
     ]
-    write_import_record(place, job.format_name, entries)
+    write_import_record(place, job.format_name, entries, failures)
 
 
 def _draw(folder: str, residuals: list[Residual], written: TomogramSet) -> None:
