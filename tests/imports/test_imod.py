@@ -12,6 +12,7 @@ import pytest
 from subtomo.errors import InputError
 from subtomo.io.relion import read_tomograms
 from subtomo.io.tilt_series_source import SourceOptions, tilt_series_source
+from subtomo.jobs.import_complete import Completion
 from subtomo.jobs.import_series import ImportJob, import_series
 from subtomo.model.foreign import ForeignSeries, Frame
 from tests.helpers.importing import write_stack
@@ -199,3 +200,61 @@ def test_transforms_without_angles_name_the_missing_file(tmp_path: Path) -> None
     (folder / "a.tlt").unlink()
     with pytest.raises(InputError, match=r"has no a.tlt beside it"):
         read(folder)
+
+
+def test_single_images_are_found_by_the_names_in_the_mdoc_file(tmp_path: Path) -> None:
+    sections = "".join(
+        f"[ZValue = {n}]\nTiltAngle = {tilt}\nExposureDose = 2.5\nPriorRecordDose = {2.5 * n}\n"
+        f"SubFramePath = D:\\frames\\a_{n:03d}_{tilt}.eer\n\n"
+        for n, tilt in enumerate(TILTS)
+    )
+    folder = write_folder(tmp_path / "s", a_mdoc="PixelSpacing = 10\n\n" + sections)
+    (tmp_path / "frames").mkdir()
+    for n, tilt in enumerate(TILTS):
+        write_stack(tmp_path / "frames" / f"a_{n:03d}_{tilt}.mrc", 1, (100, 80))
+    known = Completion((str(tmp_path / "frames"),))
+    summary = import_series(ImportJob("imod", (str(folder),), "o/", known, project=tmp_path))
+    assert summary.imported[0].image_names == tuple(f"frames/a_{n:03d}_{tilt}.mrc" for n, tilt in enumerate(TILTS))
+    assert summary.residuals[0].worst_px < 1e-4
+    (tmp_path / "frames" / "a_001_0.0.mrc").unlink()
+    [message] = import_series(ImportJob("imod", (str(folder),), "o/", known, project=tmp_path)).failures.values()
+    assert "images of 1 of 3 views are missing, such as a_001_0.0" in message
+
+
+def test_a_series_of_another_mdoc_file_is_refused(tmp_path: Path) -> None:
+    sections = "".join(
+        f"[ZValue = {n}]\nTiltAngle = {tilt}\nExposureDose = 2\n\n" for n, tilt in enumerate((1, 11, 31, 33))
+    )
+    folder = write_folder(tmp_path / "s", a_mdoc="PixelSpacing = 10\n\n" + sections)
+    write_stack(folder / "a.st", 3, (100, 80))
+    [message] = import_series(ImportJob("imod", (str(folder),), "o/", project=tmp_path)).failures.values()
+    assert "cannot be told apart by their tilts" in message
+
+
+def test_angles_that_the_alignment_moved_are_those_of_the_mdoc_file_all_the_same(tmp_path: Path) -> None:
+    # in another order, and 4° off
+    sections = "".join(
+        f"[ZValue = {n}]\nTiltAngle = {tilt}\nExposureDose = 2\nPriorRecordDose = {2 * n}\n\n"
+        for n, tilt in enumerate((4, 34, -26))
+    )
+    folder = write_folder(tmp_path / "s", a_mdoc="PixelSpacing = 10\n\n" + sections)
+    write_stack(folder / "a.st", 3, (100, 80))
+    summary = import_series(ImportJob("imod", (str(folder),), "o/", project=tmp_path))
+    [tomogram] = read_tomograms(tmp_path / "o" / "tomograms.star", project=tmp_path)
+    assert tomogram.tilts.dose_e_per_a2.tolist() == [4.0, 0.0, 2.0]
+    assert tomogram.tilts.nominal_tilt_deg is not None
+    assert tomogram.tilts.nominal_tilt_deg.tolist() == [-26.0, 4.0, 34.0]
+    assert any("differ from those of" in note and "by -4.00°" in note for note in summary.notes)
+
+
+def test_an_excluded_view_does_not_let_doses_slip_by_one(tmp_path: Path) -> None:
+    # 29.9° off at steps of 30°: all kept views have a neighbour's section nearly at their own angle
+    sections = "".join(
+        f"[ZValue = {n}]\nTiltAngle = {tilt - 29.9}\nExposureDose = 2\nPriorRecordDose = {2 * n}\n\n"
+        for n, tilt in enumerate(TILTS)
+    )
+    folder = write_folder(tmp_path / "s", com="EXCLUDELIST 1\n", a_mdoc="PixelSpacing = 10\n\n" + sections)
+    write_stack(folder / "a.st", 3, (100, 80))
+    import_series(ImportJob("imod", (str(folder),), "o/", project=tmp_path))
+    [tomogram] = read_tomograms(tmp_path / "o" / "tomograms.star", project=tmp_path)
+    assert tomogram.tilts.dose_e_per_a2.tolist() == [2.0, 4.0]

@@ -118,7 +118,7 @@ class ImodFolder(TiltSeriesSource):
             alignment=alignment,
             model=model,
             lengths_in_pixels=True,
-            nominal_tilt_deg=raw_tilt[kept],
+            nominal_tilt_deg=None if raw_tilt is None else raw_tilt[kept],
             left_out=tuple(_left_out(y_tilt, excluded, options.exclude_views)),
             volume_size=(None, None, command.thickness_px),
             tomogram_offset=_tomogram_offset(command, files.newst),
@@ -162,8 +162,8 @@ class _Files:
         directive = _if_there(folder / f"{stem}.edf")
         return cls(path, tilt, x_tilt, raw, command, newst, directive, notes)
 
-    def numbers(self) -> tuple[Float, Float, Float, Float]:
-        """Read transforms (n, 6), tilts, tilts about x, and tilts of the stage, (n,) each.
+    def numbers(self) -> tuple[Float, Float, Float, Float | None]:
+        """Read transforms (n, 6), tilts, tilts about x, and tilts of the stage if they are there, (n,) each.
 
         Raises:
             InputError: A file is no good, or they are not of equal length.
@@ -179,7 +179,7 @@ class _Files:
         refuse_unequal(counts, str(self.xf.parent))
         tilt = columns[self.tilt]
         x_tilt = np.zeros(len(tilt)) if self.x_tilt is None else columns[self.x_tilt]
-        return table, tilt, x_tilt, tilt if self.raw_tilt is None else columns[self.raw_tilt]
+        return table, tilt, x_tilt, None if self.raw_tilt is None else columns[self.raw_tilt]
 
     @property
     def names(self) -> tuple[str, ...]:

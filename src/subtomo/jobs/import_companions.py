@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -50,7 +51,7 @@ def with_dose(
     if path is not None:
         document = read_mdoc(path)
         dose = document.accumulated(per_tilt_e_per_a2)
-        rows = _rows(series, document)
+        rows = _rows(series, document, notes)
         named = series.image_names or tuple(document.image_names[row] for row in rows if document.image_names)
         found = replace(
             series,
@@ -75,24 +76,46 @@ def _ranks(values: Float) -> Float:
     return ranks
 
 
-def _rows(series: ForeignSeries, document: Mdoc) -> list[int]:
-    """Find the section of the .mdoc file of every kept view: by its tilt, or else by its place in the stack."""
-    n = len(document.tilt_deg)
-    if series.nominal_tilt_deg is None:
-        if n != series.n_sections:
-            raise InputError(
-                f"{document.path}: has {n} sections, but {series.source} has {series.n_sections} views and no nominal "
-                "tilts to find them by; take the mdoc file of this stack"
-            )
-        return [int(section) for section in series.section]
-    rows = []
-    for view, tilt in zip(series.section + 1, series.nominal_tilt_deg, strict=True):
-        distance = np.abs(document.tilt_deg - tilt)
-        row = int(np.argmin(distance))
-        if distance[row] > _NEAR_DEG or row in rows:
-            raise InputError(
-                f"{document.path}: has no section of its own for view {view} of {series.source}, at {tilt:.2f}°; take "
-                "the mdoc file of this series"
-            )
-        rows.append(row)
-    return rows
+def _rows(series: ForeignSeries, document: Mdoc, notes: list[str]) -> list[int]:
+    """Find the section of the .mdoc file of every kept view.
+
+    With as many sections as views they are in the stack's order, or sorted by tilt as stacks are; alignments may have
+    moved all angles. Otherwise views are found by their tilts, if only one offset of all angles makes that possible.
+    """
+    tilt = series.alignment.y_tilt_deg if series.nominal_tilt_deg is None else series.nominal_tilt_deg
+    if len(document.tilt_deg) == series.n_sections:
+        by_tilt = np.argsort(document.tilt_deg, kind="stable")
+        for order in (np.arange(series.n_sections), by_tilt, by_tilt[::-1]):
+            rows = order[series.section]
+            moved = document.tilt_deg[rows] - tilt
+            if np.ptp(moved) <= _NEAR_DEG:
+                _tell_offset(float(np.median(moved)), series, document, notes)
+                return [int(row) for row in rows]
+    fitting = dict(_fitting_rows(tilt, document.tilt_deg))
+    stage = series.nominal_tilt_deg is not None
+    offset = 0.0 if stage and 0.0 in fitting else next(iter(fitting), None)
+    if offset is None or (len(fitting) > 1 and not (stage and offset == 0.0)):
+        many = "several offsets of the angles would do" if fitting else "no offset of the angles makes them agree"
+        raise InputError(
+            f"{document.path}: has {len(document.tilt_deg)} sections, but {series.source} {series.n_sections} views, "
+            f"and they cannot be told apart by their tilts ({many}); take the mdoc file of this stack"
+        )
+    _tell_offset(offset, series, document, notes)
+    return fitting[offset]
+
+
+def _fitting_rows(tilt: Float, sections: Float) -> Iterator[tuple[float, list[int]]]:
+    """Give the offsets of all angles that bring every tilt to a section of its own, and these sections."""
+    found = list[float]()
+    for offset in sorted({0.0, *(sections - tilt[0]).tolist()}, key=abs):
+        distance = np.abs(sections[None] - (tilt + offset)[:, None])
+        rows = distance.argmin(axis=1).tolist()
+        is_new = all(abs(offset - other) > _NEAR_DEG for other in found)
+        if is_new and distance.min(axis=1).max() <= _NEAR_DEG and len(set(rows)) == len(rows):
+            found.append(offset)
+            yield offset, rows
+
+
+def _tell_offset(offset: float, series: ForeignSeries, document: Mdoc, notes: list[str]) -> None:
+    if abs(offset) > _NEAR_DEG:
+        notes.append(f"{series.name}: angles differ from those of {document.path} by {-offset:.2f}°")
