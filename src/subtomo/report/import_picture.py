@@ -17,7 +17,7 @@ Float = NDArray[np.float64]
 
 
 def draw_residual(series: TiltSeries, source_px: Float, written_px: Float, greatest_px: Float) -> bytes:
-    """Draw the tilt image with the lowest dose, the lattice in it, and the greatest difference of every tilt.
+    """Draw the tilt image with the lowest dose, and the lattice in it.
 
     Args:
         series: As it was written, with its images.
@@ -28,7 +28,9 @@ def draw_residual(series: TiltSeries, source_px: Float, written_px: Float, great
     Returns:
         A PNG file.
     """
-    tilt = int(np.argmin(series.tilts.dose_e_per_a2))
+    dose = series.tilts.dose_e_per_a2
+    # without doses the flattest view shows most
+    tilt = int(np.argmin(dose)) if dose.any() else int(np.argmax(np.abs(series.tilts.projection[:, 2, 2])))
     width, height = series.image_size
     images: Any = series.images
     image = shrunk(images[tilt], max(1, round(max(width, height) / _SIDE_PX)))
