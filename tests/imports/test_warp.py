@@ -233,3 +233,52 @@ def test_the_only_stack_is_that_of_the_only_series_whatever_it_is_called(alignme
     two = import_series(ImportJob("warp", (path, str(tmp_path / "7.xml")), "o/", known, project=tmp_path))
     assert all("no stacks of images for" in message for message in two.failures.values())
     assert len(two.failures) == 2
+
+
+def test_one_movement_per_tilt_and_level_angles_are_rotations_and_shifts(alignments: Path, tmp_path: Path) -> None:
+    changes = [('LevelAngleX="0"', 'LevelAngleX="2"'), ('LevelAngleY="0"', 'LevelAngleY="-3"')]
+    for axis, sign in (("X", 1), ("Y", -2)):
+        nodes = "".join(f'<Node X="0" Y="0" Z="{z}" Value="{sign * z}" />' for z in range(41))
+        name = f"GridMovement{axis}"
+        head = f'<{name} Width="1" Height="1" Depth="41" MarginX="0" MarginY="0" MarginZ="0">'
+        changes.append((f"<{name} .*?</{name}>", f"{head}{nodes}</{name}>"))
+    path = edited(alignments / "warp" / "00254.xml", tmp_path / "00254.xml", *changes)
+    series, before = read(path), read(alignments / "warp" / "00254.xml")
+    moved = before.alignment.shift - np.arange(41)[:, None] * [1, -2]
+    assert np.abs(series.alignment.shift - moved).max() < 1e-9
+    assert (series.alignment.x_tilt_deg == 2).all()
+    assert np.abs(series.alignment.y_tilt_deg - before.alignment.y_tilt_deg - 3).max() < 1e-9
+    write_stack(tmp_path / "00254.mrcs", 41, (32, 30), pixel_size=200.0)
+    [residual] = import_series(ImportJob("warp", (str(path),), "o/", project=tmp_path)).residuals
+    assert residual.worst_px < 1e-4
+    assert not residual.parts
+
+
+def test_anisotropic_pixels_are_refused(alignments: Path, tmp_path: Path) -> None:
+    change = ('"PixelSizeDeltaPercent" Value="0"', '"PixelSizeDeltaPercent" Value="0.01"')
+    path = edited(alignments / "warp" / "00254.xml", tmp_path / "00254.xml", change)
+    write_stack(tmp_path / "00254.mrcs", 41, (32, 30), pixel_size=200.0)
+    [message] = import_series(ImportJob("warp", (str(path),), "o/", project=tmp_path)).failures.values()
+    assert "anisotropic pixels (1.00 %)" in message
+
+
+def test_defocus_grids_of_fewer_nodes_than_tilts_are_interpolated(alignments: Path, tmp_path: Path) -> None:
+    nodes = '<Node X="0" Y="0" Z="0" Value="1" /><Node X="0" Y="0" Z="1" Value="3" />'
+    grid = f'<GridCTF Width="1" Height="1" Depth="2">{nodes}'
+    path = edited(
+        alignments / "warp" / "00254.xml", tmp_path / "a.xml", ("<GridCTF .*?</GridCTF>", f"{grid}</GridCTF>")
+    )
+    ctf = read(path).ctf
+    assert ctf is not None
+    mean = (ctf.defocus_u_angstrom + ctf.defocus_v_angstrom) / 2
+    assert mean == pytest.approx(np.linspace(1e4, 3e4, 41))
+
+
+def test_names_of_images_that_relion_could_not_open_are_refused(alignments: Path, tmp_path: Path) -> None:
+    (tmp_path / "50%").mkdir()
+    write_stack(tmp_path / "50%" / "00254.mrcs", 41, (32, 30), pixel_size=200.0)
+    path = str(alignments / "warp" / "00254.xml")
+    [message] = import_series(
+        ImportJob("warp", (path,), "o/", Completion((str(tmp_path / "50%"),)), project=tmp_path)
+    ).failures.values()
+    assert "holds a %" in message

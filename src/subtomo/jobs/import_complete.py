@@ -11,6 +11,7 @@ import numpy as np
 
 from subtomo.errors import InputError
 from subtomo.io.find_images import FoundImages, find_images, image_files
+from subtomo.io.image_names import parse_image_name
 from subtomo.io.project import Project
 from subtomo.io.relion.imported import ImportedSeries
 from subtomo.jobs.import_companions import with_defocus, with_dose
@@ -88,6 +89,8 @@ def complete_series(
     mdocs = (known.mdoc_folder,) if known.mdoc_folder else beside
     series = with_dose(series, mdocs, known.dose_per_tilt_e_per_a2, notes)
     found = find_images(series, folders, project, list_files, is_only=is_only)
+    for name in found.names:
+        parse_image_name(name)  # refuses what RELION could not open
     pixel_size = _pixel_size(series, found, known, notes)
     aligned = _aligned_pixel_size(series, found, pixel_size, notes)
     whole = series.in_angstrom(aligned)
