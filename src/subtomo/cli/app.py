@@ -5,7 +5,19 @@ from __future__ import annotations
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
-from subtomo.cli import average, compare, doctor, export, extract, fidelity, optimisation_set, report, sample_manifold
+from subtomo.cli import (
+    average,
+    compare,
+    doctor,
+    export,
+    extract,
+    fidelity,
+    import_picks,
+    import_series,
+    optimisation_set,
+    report,
+    sample_manifold,
+)
 from subtomo.cli.arguments import command_line, find_option, known_options, last_of_each, pieces, value_of
 from subtomo.cli.field_names import explained, option_names, options_by_field
 from subtomo.cli.floor import shortage
@@ -40,6 +52,13 @@ app.command(compare.compare, name="compare")
 app.command(export.export, name="export")
 app.command(optimisation_set.optimisation_set, name="optimisation-set")
 app.command(sample_manifold.sample_manifold, name="sample-manifold")
+imports = App(name="import", help="Import alignments and picks of other programs, as a project of RELION 5.")
+imports.command(import_series.importer("warp", "that Warp or M aligned"), name="warp")
+imports.command(import_series.importer("aretomo", "that AreTomo 2 or 3 aligned"), name="aretomo")
+imports.command(import_series.importer("imod", "that IMOD or eTomo aligned"), name="imod")
+imports.command(import_series.importer("portal", "of the CryoET Data Portal"), name="portal")
+imports.command(import_picks.import_picks, name="picks")
+app.command(imports)
 add_general_commands(app)
 
 GROUPS: dict[str, tuple[type, ...]] = {
@@ -49,6 +68,7 @@ GROUPS: dict[str, tuple[type, ...]] = {
     "export": export.GROUPS,
     "extract": extract.GROUPS,
     "fidelity": fidelity.GROUPS,
+    "import": (*import_series.GROUPS, *import_picks.GROUPS),
     "optimisation-set": optimisation_set.GROUPS,
     "report": report.GROUPS,
     "sample-manifold": sample_manifold.GROUPS,

@@ -1,4 +1,4 @@
-"""``subtomo export``: the particles of an extraction in an older or a foreign form."""
+"""``subtomo export``: particles in an older or a foreign form."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Group, Parameter
 
 from subtomo.cli.arguments import option
-from subtomo.cli.messages import tell
+from subtomo.cli.messages import error, tell
 
 
 @Parameter(name="*", group=Group("Files", sort_key=1))
@@ -17,28 +17,65 @@ class ExportOptions:
     """What to write."""
 
     particles_file: Annotated[
-        str, option("--p --particles", "Particle set (STAR) of an extraction with whitened terms.")
+        str,
+        option("--p --particles", "Particle set (STAR); for relion3.1 that of an extraction with whitened terms."),
     ]
-    output_file: Annotated[str, option("--o --output", "The STAR file to write.")]
+    output_file: Annotated[str, option("--o --output", "The file to write.")]
     style: Annotated[
-        Literal["relion3.1"],
+        Literal["relion3.1", "relion4", "dynamo", "stopgap", "em", "imod"],
         option(
             "--style",
             "relion3.1 (default): subtomograms with a 3-D CTF each, as relion_refine 3.1 and programs made for it "
-            "read them. Volumes stay where they are.",
+            "read them. Volumes stay where they are. The others are places and orientations, with offsets applied: "
+            "relion4, unbinned pixels; dynamo, a .tbl; stopgap, a motivelist that cryoCAT reads, too; em, that of "
+            "AV3; imod, a model per tomogram.",
         ),
     ] = "relion3.1"
 
 
-GROUPS = (ExportOptions,)
+@Parameter(name="*", group=Group("Places and orientations", sort_key=2))
+@dataclass(frozen=True)
+class ExportPlaceOptions:
+    """For all styles but relion3.1."""
+
+    tomograms: Annotated[str | None, option("--t --tomograms", "Tomogram set (STAR) that the particles are in.")] = None
+    binning: Annotated[
+        float, option("--bin --binning", "Of the tomograms whose voxels are counted, against the tilt images.")
+    ] = 1.0
+    first_voxel: Annotated[float, option("--first-voxel", "Number of the first voxel, 0 or 1.")] = 0.0
 
 
-def export(*, files: ExportOptions) -> int:
-    """Write the particle set of an extraction for RELION 3.1."""
+GROUPS = (ExportOptions, ExportPlaceOptions)
+
+
+def export(*, files: ExportOptions, places: ExportPlaceOptions = ExportPlaceOptions()) -> int:
+    """Write particles for RELION 3.1 or 4, Dynamo, STOPGAP, AV3 or IMOD."""
+    if files.style != "relion3.1":
+        return _export_picks(files, places)
     from subtomo.cli.next_step import OPEN, tell_next
     from subtomo.jobs.export import export_particles
 
     n = export_particles(files.particles_file, files.output_file)
     tell(f"{files.output_file}: {n} particle(s) for RELION 3.1")
     tell_next("relion_refine", "--i", files.output_file, "--ref", OPEN, "--ctf", "--o", "Refine/run")
+    return 0
+
+
+def _export_picks(files: ExportOptions, places: ExportPlaceOptions) -> int:
+    from subtomo.jobs.export_picks import ExportPicksJob, export_picks
+
+    if places.tomograms is None:
+        error(f"--t or --tomograms is missing, but required for the style {files.style}")
+        return 1
+    written = export_picks(
+        ExportPicksJob(
+            particles_file=files.particles_file,
+            tomograms_file=places.tomograms,
+            path=files.output_file,
+            style=files.style,
+            binning=places.binning,
+            first_voxel=places.first_voxel,
+        )
+    )
+    print(f"particles written for {files.style} into {', '.join(written)}")
     return 0

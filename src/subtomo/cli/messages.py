@@ -47,6 +47,8 @@ def _say(text: str) -> None:
 def explain(problem: CycloptsError, words: Sequence[str], commands: Mapping[str, Options]) -> str:
     """Put a complaint of the parser into one line, with the nearest name for an unknown one."""
     command, given = words[0], words[1:]
+    if isinstance(problem, UnknownCommandError) and command in commands:
+        return f"unknown command {f'{command} {words[1]}'!r}; see subtomo {command} --help"
     if isinstance(problem, UnknownCommandError) or command not in commands:
         return f"unknown command {command!r}{_nearest(command, commands)}; commands are {', '.join(commands)}"
     return f"{_complaint(problem, given, commands[command])}; see subtomo {command} --help"

@@ -8,7 +8,19 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from cyclopts import Parameter
 
-from subtomo.cli import average, compare, doctor, export, extract, fidelity, optimisation_set, report, sample_manifold
+from subtomo.cli import (
+    average,
+    compare,
+    doctor,
+    export,
+    extract,
+    fidelity,
+    import_picks,
+    import_series,
+    optimisation_set,
+    report,
+    sample_manifold,
+)
 from subtomo.cli.arguments import default_of
 
 _COMMANDS = {
@@ -19,6 +31,8 @@ _COMMANDS = {
     "report": ("", report.GROUPS),
     "compare": ("", compare.GROUPS),
     "export": ("", export.GROUPS),
+    "import warp, aretomo, imod, portal": ("", import_series.GROUPS),
+    "import picks": ("", import_picks.GROUPS),
     "sample-manifold": ("relion_tomo_sample_manifold", sample_manifold.GROUPS),
     "optimisation-set": ("relion_tomo_make_optimisation_set", optimisation_set.GROUPS),
 }

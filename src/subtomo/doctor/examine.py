@@ -16,6 +16,7 @@ from subtomo.doctor.findings import Diagnosis, Finding, error, info, united
 from subtomo.doctor.hand import HandTest, hand_test
 from subtomo.doctor.headers import check_oddities, spoils_pixels
 from subtomo.doctor.images import check_headers, check_patches
+from subtomo.doctor.importing import check_import
 from subtomo.doctor.outliers import check_outliers
 from subtomo.doctor.particles import check_offsets, check_particles
 from subtomo.doctor.places import Placed, place_particles
@@ -42,6 +43,7 @@ def _examine(request: Request) -> Diagnosis:
     for check in (check_tilt_series, check_outliers, check_headers, check_oddities, check_particles):
         findings += check(case)
     findings += check_offsets(case, placed)
+    findings += _safely("import", lambda: check_import(case, facts))
     broken = list[Finding]()
     if not request.headers_only:
         broken = _safely("pixels", lambda: check_patches(case, placed))

@@ -1,0 +1,47 @@
+"""Write imported picks as a particle set of RELION 5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from subtomo.io.relion.particles import CENTRED, DECENTRED, ORIGIN
+from subtomo.io.relion.tables import tables_of, with_triple
+from subtomo.io.star import format_floats, write_tables
+from subtomo.model.foreign_picks import Float
+from subtomo.model.particles import ParticleSet
+from subtomo.model.tilt_series import TiltSeries
+
+_SCORE = "rlnAutopickFigureOfMerit"
+
+
+def write_picks(
+    path: str | Path, particles: ParticleSet, tilt_series: Iterable[TiltSeries], score: Float | None = None
+) -> None:
+    """Write particles, and their scores (n,) if there are any.
+
+    Args:
+        path: The file; its folder must exist.
+        particles: From arrays.
+        tilt_series: Those that the particles are in.
+        score: Higher is better.
+    """
+    tables = tables_of(particles, tilt_series)
+    table = tables.particles
+    if score is not None:
+        table = table.with_column(_SCORE, format_floats(score))
+    write_tables(path, [tables.optics, table])
+
+
+def write_relion4(path: str | Path, particles: ParticleSet, positions_px: Float) -> None:
+    """Write particles as RELION 4 has them: unbinned pixels from the corner, without offsets; other columns stay.
+
+    Args:
+        path: The file; its folder must exist.
+        particles: From a file or from arrays.
+        positions_px: (n, 3) with their offsets applied.
+    """
+    tables = tables_of(particles)
+    table = with_triple(tables.particles.without(*CENTRED), DECENTRED, positions_px)
+    table = with_triple(table, ORIGIN, positions_px * 0.0)
+    write_tables(path, [tables.optics, table])

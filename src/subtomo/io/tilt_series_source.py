@@ -1,0 +1,141 @@
+"""Where alignments of other programs come from: one class per format, and the registry that names them all."""
+
+from __future__ import annotations
+
+import glob
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from subtomo.errors import InputError
+from subtomo.io.reading import similar_file
+from subtomo.model.foreign import Float, ForeignSeries
+from subtomo.words import listed
+
+SAME_ANGLE_DEG = 1e-3
+"""Views nearer than this are taken for one that stands there twice."""
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """What the files of a program may not say."""
+
+    exclude_views: frozenset[int] = frozenset()
+    """Counted from 1 in the stack of all views."""
+
+
+class TiltSeriesSource(ABC):
+    """Tilt-series alignments of one program."""
+
+    program: ClassVar[str]
+    """Its name, as its users write it."""
+    suffixes: ClassVar[tuple[str, ...]]
+    """How the names of its files end; the first file of a series decides about the series."""
+    expected: ClassVar[str]
+    """What its files are, for messages."""
+
+    @abstractmethod
+    def read(self, path: Path, options: SourceOptions) -> ForeignSeries:
+        """Read one tilt series.
+
+        Args:
+            path: One of those that `find` gives.
+            options: What the files do not say.
+
+        Raises:
+            InputError: A file is missing, damaged or inconsistent, or the series is not aligned.
+        """
+
+    def find(self, given: Iterable[str]) -> list[Path]:
+        """List the series that files, folders and patterns name, each once, in the order given and sorted within.
+
+        Raises:
+            InputError: A name leads to nothing.
+        """
+        found: dict[Path, None] = {}
+        for name in given:
+            for path in self._expanded(name):
+                found.setdefault(path)
+        return list(found)
+
+    def _expanded(self, name: str) -> list[Path]:
+        if os.path.isdir(name):
+            paths = self.in_folder(Path(name))
+            if not paths:
+                raise InputError(f"{name}: no file *{' or *'.join(self.suffixes)} in this folder, nor one level below")
+            return paths
+        if os.path.exists(name):
+            return [Path(name)]
+        paths = [Path(match) for match in sorted(glob.glob(name))]
+        if not paths:
+            raise InputError(f"{name}: no such file or folder{similar_file(name)}; expected {self.expected}")
+        return [one for path in paths for one in (self._expanded(str(path)) if path.is_dir() else [path])]
+
+    def in_folder(self, folder: Path) -> list[Path]:
+        """List the series of a folder, or else of the folders in it."""
+        for pattern in ("*", "*/*"):
+            paths = sorted(
+                path for path in folder.glob(pattern) if path.name.endswith(self.suffixes) and path.is_file()
+            )
+            if paths:
+                return paths
+        return []
+
+
+_SOURCES = {
+    "warp": ("subtomo.io.warp", "WarpXml"),
+    "aretomo": ("subtomo.io.aretomo", "AreTomoAln"),
+    "imod": ("subtomo.io.imod", "ImodFolder"),
+    "portal": ("subtomo.io.portal", "PortalJson"),
+}
+"""Format to the module and class that read it: a new format is one file, and one line here."""
+
+
+def tilt_series_source(format_name: str) -> TiltSeriesSource:
+    """Give the reader of a format.
+
+    Raises:
+        InputError: There is none of this name.
+    """
+    if format_name not in _SOURCES:
+        raise InputError(f"format is {format_name!r}, expected one of {', '.join(_SOURCES)}", field="format_name")
+    module, name = _SOURCES[format_name]
+    source: TiltSeriesSource = getattr(import_module(module), name)()
+    return source
+
+
+def refuse_unequal(counts: dict[str, int], where: str) -> None:
+    """Raise InputError if lists with one entry per view differ in length."""
+    if len(set(counts.values())) > 1:
+        found = ", ".join(f"{count} in {name}" for name, count in counts.items())
+        raise InputError(f"{where}: numbers of views differ: {found}; files of different runs seem to be mixed")
+
+
+def refuse_repeated(angles_deg: Float, views: Sequence[int], where: str) -> None:
+    """Raise InputError if two kept views, numbered as in ``views``, have one tilt angle."""
+    order = np.argsort(angles_deg, kind="stable")
+    same = np.flatnonzero(np.diff(np.asarray(angles_deg)[order]) < SAME_ANGLE_DEG)
+    if same.size:
+        first, second = sorted((views[order[same[0]]], views[order[same[0] + 1]]))
+        more = f" ({same.size} pairs are like this)" if same.size > 1 else ""
+        raise InputError(
+            f"{where}: views {first} and {second} both have a tilt angle of {angles_deg[order[same[0]]]:.2f}°{more}; "
+            "leave the worse one out (exclude_views), or correct the angles",
+            field="exclude_views",
+        )
+
+
+def refuse_unknown_views(views: frozenset[int], n_sections: int, where: str) -> None:
+    """Raise InputError for views to be left out that do not exist."""
+    unknown = sorted(view for view in views if not 1 <= view <= n_sections)
+    if unknown:
+        raise InputError(
+            f"{where}: view {listed(unknown)} is to be left out, but views are 1 to {n_sections}; correct the list",
+            field="exclude_views",
+        )

@@ -1,0 +1,54 @@
+"""A picture of an import: the lowest-dose tilt with a lattice of points where both models see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subtomo.model.tilt_series import TiltSeries
+from subtomo.report.picks import shrunk
+from subtomo.report.style import KEPT, LEFT_OUT, OUTLINE, photo, scale_bar, write_inside
+
+_SIDE_PX = 700
+
+Float = NDArray[np.float64]
+
+
+def draw_residual(series: TiltSeries, source_px: Float, written_px: Float, greatest_px: Float) -> bytes:
+    """Draw the tilt image with the lowest dose, and the lattice in it.
+
+    Args:
+        series: As it was written, with its images.
+        source_px: (n_tilts, m, 2) where the source's model sees the lattice.
+        written_px: (n_tilts, m, 2) where the tilt series that was written sees it.
+        greatest_px: (n_tilts,) greatest difference.
+
+    Returns:
+        A PNG file.
+    """
+    dose = series.tilts.dose_e_per_a2
+    # without doses the flattest view shows most
+    tilt = int(np.argmin(dose)) if dose.any() else int(np.argmax(np.abs(series.tilts.projection[:, 2, 2])))
+    width, height = series.image_size
+    images: Any = series.images
+    image = shrunk(images[tilt], max(1, round(max(width, height) / _SIDE_PX)))
+
+    def draw(panels: list[Any]) -> None:
+        axes = panels[0]
+        low, high = np.percentile(image, (0.5, 99.5))
+        extent = (-0.5, width - 0.5, -0.5, height - 0.5)
+        axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), origin="lower", extent=extent)
+        for places, mark, colour in ((source_px, "o", KEPT), (written_px, "+", LEFT_OUT)):
+            face = "none" if mark == "o" else colour
+            axes.scatter(*places[tilt].T, s=60, marker=mark, facecolors=face, edgecolors=colour, linewidths=1.0)
+        axes.set_xlim(extent[:2])
+        axes.set_ylim(extent[2:])
+        write_inside(axes, f"{series.name}: up to {greatest_px.max():.3g} px", top=True, size=12)
+        axes.text(
+            0.02, 0.02, "o source   + written", color="white", transform=axes.transAxes, path_effects=OUTLINE, size=10
+        )
+        scale_bar(axes, width, series.pixel_size_angstrom, size=12)
+
+    return photo(1, _SIDE_PX / 100, draw, shape=float(np.clip(height / width, 0.4, 2.0)))
