@@ -1,0 +1,85 @@
+"""From sums to half maps, to how far they agree, and to the references of the next round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subtomo.alignment.reference import FourierReference
+from subtomo.averaging.average import HALVES, AverageSums
+from subtomo.averaging.resolution import compare_halves
+from subtomo.model.resolution import ResolutionCurves
+from subtomo.physics.fsc import first_shell_below, shell_sums, shells
+
+Float = NDArray[np.float64]
+Real = NDArray[np.floating]
+
+COMPARED_ABOVE = 0.143
+"""Shells up to the first one whose correlation is below this, and one more, are compared."""
+_LEAST_CORRELATION = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class HalfMaps:
+    """The maps of both half sets, and the curves that compare them."""
+
+    sums: dict[int, AverageSums]
+    maps: dict[int, NDArray[np.float32]]
+    """(c, c, c) each, not filtered."""
+    curves: ResolutionCurves
+
+    @property
+    def resolution_angstrom(self) -> float:
+        """Where the corrected curve falls below 0.143."""
+        return self.curves.resolution_angstrom(COMPARED_ABOVE)
+
+    @property
+    def last_shell(self) -> int:
+        """The last one that is compared."""
+        return last_compared(self.curves.corrected)
+
+
+def last_compared(curve: Float) -> int:
+    """Give the shell where a curve falls below 0.143, plus one."""
+    return min(first_shell_below(curve, COMPARED_ABOVE) + 1, len(curve) - 2)
+
+
+def half_maps(sums: dict[int, AverageSums], mask: Real, voxel_angstrom: float, seed: int) -> HalfMaps:
+    """Divide sums by their weights, and compare the halves under a mask (c, c, c)."""
+    maps = {half: sums[half].map(None) for half in HALVES}
+    return HalfMaps(sums, maps, compare_halves(maps[1], maps[2], mask, voxel_angstrom, seed))
+
+
+def wiener_map(sums: AverageSums, correlation: Float, last_shell: int, mask: Real) -> Float:
+    """Make the map that is most likely behind sums, Σ R D / (Σ R W + w (1 - FSC) / FSC), w the shell's mean weight.
+
+    Args:
+        sums: Of a half set.
+        correlation: (c // 2 + 1,) of the half maps.
+        last_shell: Zero beyond.
+        mask: (c, c, c)
+    """
+    size = len(sums.ctf2)
+    shell = shells(size)
+    counted = np.maximum(shell_sums(np.ones_like(sums.ctf2), size), 1.0)
+    mean = shell_sums(sums.ctf2, size) / counted
+    share = np.clip(correlation, _LEAST_CORRELATION, 1.0 - 1e-6)
+    lift = np.append(mean * (1.0 - share) / share, np.inf)
+    lift[last_shell + 1 :] = np.inf
+    lift[0] = 1e-3 * mean[0]
+    divisor = sums.ctf2 + lift[np.minimum(shell, size // 2 + 1)]
+    values = np.where(np.isfinite(divisor) & (divisor > 0), sums.spectrum / np.where(divisor > 0, divisor, 1.0), 0.0)
+    density = np.fft.fftshift(np.fft.irfftn(values, s=(size,) * 3, axes=(0, 1, 2)))
+    return density * mask
+
+
+def references(halves: HalfMaps, last_shell: int, mask: Real, voxel_angstrom: float) -> dict[int, FourierReference]:
+    """Make the references of the next round, one per half set."""
+    return {
+        half: FourierReference.of(
+            wiener_map(halves.sums[half], halves.curves.corrected, last_shell, mask), last_shell, voxel_angstrom
+        )
+        for half in HALVES
+    }
