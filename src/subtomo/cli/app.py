@@ -9,7 +9,18 @@ from io import TextIOWrapper
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
-from subtomo.cli import average, compare, doctor, export, extract, fidelity, optimisation_set, report, sample_manifold
+from subtomo.cli import (
+    average,
+    compare,
+    doctor,
+    export,
+    extract,
+    fidelity,
+    optimisation_set,
+    refine,
+    report,
+    sample_manifold,
+)
 from subtomo.cli.arguments import command_line, known_options, last_of_each, value_of
 from subtomo.cli.field_names import explained, option_names, options_by_field
 from subtomo.cli.messages import error, explain, warn
@@ -30,6 +41,7 @@ app = App(
 app.command(extract.extract, name="extract")
 app.command(doctor.doctor, name="doctor")
 app.command(average.average, name="average")
+app.command(refine.refine, name="refine")
 app.command(fidelity.fidelity, name="fidelity")
 app.command(report.report, name="report")
 app.command(compare.compare, name="compare")
@@ -45,6 +57,7 @@ GROUPS: dict[str, tuple[type, ...]] = {
     "extract": extract.GROUPS,
     "fidelity": fidelity.GROUPS,
     "optimisation-set": optimisation_set.GROUPS,
+    "refine": refine.GROUPS,
     "report": report.GROUPS,
     "sample-manifold": sample_manifold.GROUPS,
 }

@@ -19,6 +19,8 @@ Real = NDArray[np.floating]
 COMPARED_ABOVE = 0.143
 """Shells up to the first one whose correlation is below this, and one more, are compared."""
 _LEAST_CORRELATION = 0.02
+_LEAST_WEIGHT = 1e-3
+"""Of the mean of the shell."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +50,20 @@ def last_compared(curve: Float) -> int:
 
 def half_maps(sums: dict[int, AverageSums], mask: Real, voxel_angstrom: float, seed: int) -> HalfMaps:
     """Divide sums by their weights, and compare the halves under a mask (c, c, c)."""
+    sums = {half: _without_gaps(part) for half, part in sums.items()}
     maps = {half: sums[half].map(None) for half in HALVES}
     return HalfMaps(sums, maps, compare_halves(maps[1], maps[2], mask, voxel_angstrom, seed))
+
+
+def _without_gaps(sums: AverageSums) -> AverageSums:
+    """Drop data where there is hardly any weight to divide them by: what rotations leak beyond the last shell."""
+    size = len(sums.ctf2)
+    shell = np.minimum(shells(size), size // 2)
+    mean = shell_sums(sums.ctf2, size) / np.maximum(shell_sums(np.ones_like(sums.ctf2), size), 1.0)
+    whole = AverageSums(size)
+    whole.spectrum = np.where(sums.ctf2 > _LEAST_WEIGHT * mean[shell], sums.spectrum, 0.0)
+    whole.ctf2, whole.count = sums.ctf2, sums.count
+    return whole
 
 
 def wiener_map(sums: AverageSums, correlation: Float, last_shell: int, mask: Real) -> Float:

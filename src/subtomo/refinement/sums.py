@@ -60,11 +60,13 @@ class HalfSums:
         size = voxels.size
         sums = AverageSums(size)
         density = map_of_grid(self.grid, voxels.reach, size)
-        # from orthonormal transforms to those without normalisation
-        sums.spectrum = np.fft.rfftn(np.fft.ifftshift(density))
+        spectrum = np.fft.rfftn(np.fft.ifftshift(density))
         x, y, z = voxels.indices.T.astype(np.int64)
-        sums.ctf2[z, y, x] = self.weights
         plane = x == 0
-        sums.ctf2[-z[plane], -y[plane], 0] = self.weights[plane]
+        # what the crop leaks beyond the last shell has no weights to be divided by
+        for target, values in ((sums.spectrum, spectrum), (sums.ctf2, None)):
+            target[z, y, x] = self.weights if values is None else values[z, y, x]
+            mirrored = -z[plane], -y[plane], 0
+            target[mirrored] = self.weights[plane] if values is None else values[mirrored]
         sums.count = self.count
         return sums
