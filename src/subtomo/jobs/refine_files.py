@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.averaging.average import HALVES, AverageSums
+from subtomo.backends.alignment import Pose
 from subtomo.errors import InputError
 from subtomo.io.atomic import atomic_write
 from subtomo.io.mrc_write import write_mrc
@@ -131,6 +132,8 @@ def _packed(found: Round, key: str) -> bytes:
     arrays |= {f"pose_{field.name}": getattr(found.poses, field.name) for field in fields(Poses)}
     for half in HALVES:
         sums = found.halves.sums[half]
+        change = found.halves.changes[half]
+        arrays |= {f"frame{half}": change.rotation, f"frame_shift{half}": change.shift_px}
         arrays |= {f"spectrum{half}": sums.spectrum, f"ctf2_{half}": sums.ctf2, f"count{half}": sums.count}
     buffer = BytesIO()
     np.savez(buffer, **arrays)
@@ -153,7 +156,8 @@ def _unpacked(path: Path, key: str, voxel_angstrom: float, seed: int) -> Round:
                 sums[half].count = int(arrays[f"count{half}"])
             mask, (turn, move, seconds) = arrays["mask"], arrays["changes"].tolist()
             problems = {int(index): text for index, text in json.loads(str(arrays["problems"])).items()}
-            compared = half_maps(sums, mask, voxel_angstrom, seed)
+            changes = {half: Pose(arrays[f"frame{half}"], arrays[f"frame_shift{half}"]) for half in HALVES}
+            compared = half_maps(sums, mask, voxel_angstrom, seed, changes)
             return Round(
                 int(arrays["number"]), poses, compared, mask, arrays["variance"], int(arrays["last_shell"]), turn, move,
                 seconds, problems,

@@ -12,9 +12,8 @@ from scipy.spatial.transform import Rotation
 
 from subtomo.alignment.reference import FourierReference
 from subtomo.alignment.voxels import voxels_of
-from subtomo.averaging.average import AverageSums
 from subtomo.backends.alignment import CpuAlignment, Grid, Pose, Prior, Terms
-from subtomo.backends.rotation import FineTransform, rotated_weights
+from subtomo.backends.rotation import FineTransform
 from subtomo.refinement.poses import Poses
 
 Float = NDArray[np.float64]
@@ -23,27 +22,27 @@ Real = NDArray[np.floating]
 AGREEING_ABOVE = 0.9
 """Shells in which the correlation of half maps is above this align them to each other."""
 _FEWEST_SHELLS = 3
+_ASKEW = np.array([0.5, 0.3, -0.4])
+"""A rotation vector along no axis of the grid, radians."""
 _NEGLIGIBLE_RAD = 1e-6
 _NEGLIGIBLE_PX = 1e-5
 
 
-def mean_change(before: Poses, after: Poses, half: int, *, holds_rotation: bool) -> Pose:
+def mean_change(before: Poses, after: Poses, half: int) -> Pose:
     """Find the mean change of the poses of a half set, in the particles' frame.
 
     Args:
         before: At the start of the round.
         after: At its end.
         half: 1 or 2.
-        holds_rotation: False where all orientations were searched, and their changes are no small ones.
     """
     chosen = (after.half == half) & after.is_usable
-    vector = np.zeros(3)
+    if not chosen.any():
+        return Pose(np.eye(3), np.zeros(3))
     old, new = before.rotation[chosen], after.rotation[chosen]
-    if holds_rotation and len(new):
-        changes = Rotation.from_matrix(old.transpose(0, 2, 1) @ new).as_rotvec()
-        vector = np.mean(changes, axis=0)
+    vector = Rotation.from_matrix(old.transpose(0, 2, 1) @ new).as_rotvec().mean(axis=0)
     shift = after.shift_px[chosen] - before.shift_px[chosen]
-    moved = np.einsum("nji,nj->ni", new, shift).mean(axis=0) if len(new) else np.zeros(3)
+    moved = np.einsum("nji,nj->ni", new, shift).mean(axis=0)
     return Pose(Rotation.from_rotvec(vector).as_matrix(), moved)
 
 
@@ -56,21 +55,26 @@ def without(change: Pose, poses: Poses, half: int) -> Poses:
     return poses.replaced(rotation=rotation, shift_px=shift)
 
 
-def moved_sums(change: Pose, sums: AverageSums) -> AverageSums:
-    """Move sums as `without` moves poses, so that each particle still resembles them."""
+def moved_map(change: Pose, volume: Real) -> Float:
+    """Move a map (c, c, c) as `without` moves poses, so that each particle still resembles it.
+
+    Maps are moved, not the sums that they come from: data and weights would suffer differently from interpolation.
+    """
     turn = float(Rotation.from_matrix(change.rotation).magnitude())
     if turn < _NEGLIGIBLE_RAD and float(np.abs(change.shift_px).max()) < _NEGLIGIBLE_PX:
-        return sums
-    moved = AverageSums(len(sums.ctf2))
-    matrix = change.rotation.T
-    moved.spectrum = FineTransform(sums.data()).rotated(matrix, change.shift_px).astype(np.complex128)
-    moved.ctf2 = rotated_weights(sums.ctf2, matrix).astype(np.float64)
-    moved.count = sums.count
-    return moved
+        return np.asarray(volume, np.float64)
+    size = len(volume)
+    spectrum = FineTransform(volume).rotated(change.rotation.T, change.shift_px)
+    return np.fft.fftshift(np.fft.irfftn(spectrum, s=(size,) * 3, axes=(0, 1, 2)))
+
+
+def composed(first: Pose, second: Pose) -> Pose:
+    """Give the change that does what taking out two, one after the other, does."""
+    return Pose(second.rotation @ first.rotation, first.shift_px + first.rotation.T @ second.shift_px)
 
 
 def disagreement(first: Real, second: Real, correlation: Float, pixel_size_angstrom: float) -> Pose | None:
-    """Find how far the second half map (c, c, c) is from the first; None where they agree in too few shells.
+    """Find how far the second masked half map (c, c, c) is from the first; None where they agree in too few shells.
 
     Args:
         first: Of half set 1.
@@ -86,7 +90,10 @@ def disagreement(first: Real, second: Real, correlation: Float, pixel_size_angst
     reach = min(int(below[0]) if below.size else size // 2 - 1, size // 2 - 1)
     if reach < _FEWEST_SHELLS:
         return None
-    voxels, reference = voxels_of(size, reach), FourierReference.of(first, reach, pixel_size_angstrom)
+    # interpolation lessens noise, except on the grid: there the search would shun the place where nothing is rotated
+    askew = Rotation.from_rotvec(_ASKEW).as_matrix()
+    rotated = moved_map(Pose(askew, np.zeros(3)), first)
+    voxels, reference = voxels_of(size, reach), FourierReference.of(rotated, reach, pixel_size_angstrom)
     x, y, z = voxels.indices.T.astype(np.int64)
     spectrum = (np.fft.rfftn(np.fft.ifftshift(second)) / size**1.5)[z, y, x].astype(np.complex64)
     data = np.ascontiguousarray(spectrum).view(np.float32).reshape(-1, 2)
@@ -97,11 +104,11 @@ def disagreement(first: Real, second: Real, correlation: Float, pixel_size_angst
     precision[1:] = np.sqrt(1.0 / np.maximum(power[1:], 1e-30))
     zero = np.zeros(3)
     prior = Prior(np.eye(3), 0.0, zero, zero, zero, 0.0)
-    start = Pose(np.eye(3), zero)
+    start = Pose(np.ascontiguousarray(askew.T), zero)
+    grid = Grid(reference.grid, reference.side)
     # unit noise is not what differs here: scaled up so that the search ends at small steps only
-    return (
-        CpuAlignment().align(Grid(reference.grid, reference.side), terms, start, prior, 1e4 * precision, 1.0, 20).pose
-    )
+    found = CpuAlignment().align(grid, terms, start, prior, 1e4 * precision, 1.0, 20).pose
+    return Pose(found.rotation @ askew, found.shift_px)
 
 
 def halves(apart: Pose) -> tuple[Pose, Pose]:

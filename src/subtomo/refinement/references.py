@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +12,17 @@ from numpy.typing import NDArray
 from subtomo.alignment.reference import FourierReference
 from subtomo.averaging.average import HALVES, AverageSums
 from subtomo.averaging.resolution import compare_halves
+from subtomo.backends.alignment import Pose
 from subtomo.model.resolution import ResolutionCurves
 from subtomo.physics.fsc import first_shell_below, shell_sums, shells
+from subtomo.refinement.gauge import moved_map
 
 Float = NDArray[np.float64]
 Real = NDArray[np.floating]
 
 COMPARED_ABOVE = 0.143
 """Shells up to the first one whose correlation is below this, and one more, are compared."""
+UNMOVED: Mapping[int, Pose] = MappingProxyType(dict.fromkeys(HALVES, Pose(np.eye(3), np.zeros(3))))
 _LEAST_CORRELATION = 0.02
 _LEAST_WEIGHT = 1e-3
 """Of the mean of the shell."""
@@ -27,10 +32,12 @@ _LEAST_WEIGHT = 1e-3
 class HalfMaps:
     """The maps of both half sets, and the curves that compare them."""
 
-    sums: dict[int, AverageSums]
+    sums: Mapping[int, AverageSums]
     maps: dict[int, NDArray[np.float32]]
     """(c, c, c) each, not filtered."""
     curves: ResolutionCurves
+    changes: Mapping[int, Pose]
+    """What was taken out of the poses since the sums were made, see `gauge`: maps are moved accordingly, sums not."""
 
     @property
     def resolution_angstrom(self) -> float:
@@ -48,11 +55,13 @@ def last_compared(curve: Float) -> int:
     return min(first_shell_below(curve, COMPARED_ABOVE) + 1, len(curve) - 2)
 
 
-def half_maps(sums: dict[int, AverageSums], mask: Real, voxel_angstrom: float, seed: int) -> HalfMaps:
-    """Divide sums by their weights, and compare the halves under a mask (c, c, c)."""
+def half_maps(
+    sums: Mapping[int, AverageSums], mask: Real, voxel_angstrom: float, seed: int, changes: Mapping[int, Pose] = UNMOVED
+) -> HalfMaps:
+    """Divide sums by their weights, move the maps, and compare the halves under a mask (c, c, c)."""
     sums = {half: _without_gaps(part) for half, part in sums.items()}
-    maps = {half: sums[half].map(None) for half in HALVES}
-    return HalfMaps(sums, maps, compare_halves(maps[1], maps[2], mask, voxel_angstrom, seed))
+    maps = {half: moved_map(changes[half], sums[half].map(None)).astype(np.float32) for half in HALVES}
+    return HalfMaps(sums, maps, compare_halves(maps[1], maps[2], mask, voxel_angstrom, seed), changes)
 
 
 def _without_gaps(sums: AverageSums) -> AverageSums:
@@ -66,14 +75,13 @@ def _without_gaps(sums: AverageSums) -> AverageSums:
     return whole
 
 
-def wiener_map(sums: AverageSums, correlation: Float, last_shell: int, mask: Real) -> Float:
+def wiener_map(sums: AverageSums, correlation: Float, last_shell: int) -> Float:
     """Make the map that is most likely behind sums, Σ R D / (Σ R W + w (1 - FSC) / FSC), w the shell's mean weight.
 
     Args:
         sums: Of a half set.
         correlation: (c // 2 + 1,) of the half maps.
         last_shell: Zero beyond.
-        mask: (c, c, c)
     """
     size = len(sums.ctf2)
     shell = shells(size)
@@ -85,15 +93,14 @@ def wiener_map(sums: AverageSums, correlation: Float, last_shell: int, mask: Rea
     lift[0] = 1e-3 * mean[0]
     divisor = sums.ctf2 + lift[np.minimum(shell, size // 2 + 1)]
     values = np.where(np.isfinite(divisor) & (divisor > 0), sums.spectrum / np.where(divisor > 0, divisor, 1.0), 0.0)
-    density = np.fft.fftshift(np.fft.irfftn(values, s=(size,) * 3, axes=(0, 1, 2)))
-    return density * mask
+    return np.fft.fftshift(np.fft.irfftn(values, s=(size,) * 3, axes=(0, 1, 2)))
 
 
 def references(halves: HalfMaps, last_shell: int, mask: Real, voxel_angstrom: float) -> dict[int, FourierReference]:
     """Make the references of the next round, one per half set."""
-    return {
-        half: FourierReference.of(
-            wiener_map(halves.sums[half], halves.curves.corrected, last_shell, mask), last_shell, voxel_angstrom
-        )
-        for half in HALVES
-    }
+    made = {}
+    for half in HALVES:
+        density = wiener_map(halves.sums[half], halves.curves.corrected, last_shell)
+        masked = moved_map(halves.changes[half], density) * mask
+        made[half] = FourierReference.of(masked, last_shell, voxel_angstrom)
+    return made

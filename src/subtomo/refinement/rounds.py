@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,12 +13,13 @@ from scipy.spatial.transform import Rotation
 from subtomo.alignment.reference import FourierReference
 from subtomo.averaging.average import HALVES, AverageSettings, AverageSums, spherical_mask
 from subtomo.averaging.extent import particle_diameter_angstrom
+from subtomo.backends.alignment import Pose
 from subtomo.physics.symmetry import rotation_group
-from subtomo.refinement.gauge import disagreement, halves, mean_change, moved_sums, without
+from subtomo.refinement.gauge import composed, disagreement, halves, mean_change, without
 from subtomo.refinement.noise import noise_variance, precision
 from subtomo.refinement.passes import PassPlan, PassResult, StartingPose, run_pass
 from subtomo.refinement.poses import Poses, Priors
-from subtomo.refinement.references import HalfMaps, half_maps, references
+from subtomo.refinement.references import UNMOVED, HalfMaps, half_maps, references
 from subtomo.refinement.settings import RefinementSettings
 from subtomo.refinement.store import TermStore
 
@@ -106,7 +107,9 @@ class Refinement:
         result = run_pass(self._pass(), poses, self.threads, self.advance)
         return result, self._symmetrised({half: sums.finished() for half, sums in result.sums.items()})
 
-    def compared(self, sums: dict[int, AverageSums], mask: Float | None) -> tuple[HalfMaps, Float]:
+    def compared(
+        self, sums: Mapping[int, AverageSums], mask: Float | None, changes: Mapping[int, Pose] = UNMOVED
+    ) -> tuple[HalfMaps, Float]:
         """Compare half maps under a mask; one that is not known yet is estimated from them."""
         if mask is None:
             mask = self.mask
@@ -117,7 +120,7 @@ class Refinement:
                 diameter = particle_diameter_angstrom(maps[0], maps[1], self.voxel_angstrom)
             sphere = AverageSettings(mask_diameter_angstrom=diameter, mask_edge_px=self.settings.mask_edge_px)
             mask = spherical_mask(self.store.voxels.size, self.voxel_angstrom, sphere)
-        return half_maps(sums, mask, self.voxel_angstrom, self.settings.seed), mask
+        return half_maps(sums, mask, self.voxel_angstrom, self.settings.seed, changes), mask
 
     def _first(self, poses: Poses) -> Round:
         """Average the particles as they are, and see how far the halves agree."""
@@ -140,20 +143,21 @@ class Refinement:
         start = time.monotonic()
         plan = self._pass(self._references(last), precision(last.variance, last.last_shell), last.number == 0)
         result = run_pass(plan, last.poses, self.threads, self.advance)
-        poses, sums = result.poses, {half: part.finished() for half, part in result.sums.items()}
-        searched = plan.start is not None
-        for half in HALVES:
-            change = mean_change(last.poses, poses, half, holds_rotation=not searched)
-            if searched or (self.reference is not None and last.number == 0):
-                continue
-            poses, sums[half] = without(change, poses, half), moved_sums(change, sums[half])
-        sums = self._symmetrised(sums)
-        compared, mask = self.compared(sums, last.mask)
-        apart = disagreement(compared.maps[1], compared.maps[2], compared.curves.corrected, self.voxel_angstrom)
+        poses = result.poses
+        sums = self._symmetrised({half: part.finished() for half, part in result.sums.items()})
+        changes = dict(UNMOVED)
+        # against a given map, or after a search, poses do not drift but move to where they belong
+        if plan.start is None and not (self.reference is not None and last.number == 0):
+            changes = {half: mean_change(last.poses, poses, half) for half in HALVES}
+        compared, mask = self.compared(sums, last.mask, changes)
+        masked = [compared.maps[half] * mask for half in HALVES]
+        apart = disagreement(masked[0], masked[1], compared.curves.masked, self.voxel_angstrom)
         if apart is not None:
-            for half, change in zip(HALVES, halves(apart), strict=True):
-                poses, sums[half] = without(change, poses, half), moved_sums(change, sums[half])
-            compared, mask = self.compared(sums, mask)
+            pairs = zip(HALVES, halves(apart), strict=True)
+            changes = {half: composed(changes[half], change) for half, change in pairs}
+            compared, mask = self.compared(sums, mask, changes)
+        for half in HALVES:
+            poses = without(changes[half], poses, half)
         variance = noise_variance(result.power, result.weight, self.response)
         turn, move = _changes(last.poses, poses)
         return Round(
