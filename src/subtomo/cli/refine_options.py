@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 
-from subtomo.cli.arguments import option, switch, whole_number
+from subtomo.cli.arguments import option, whole_number
 from subtomo.jobs.cores import available_cores
 
 
@@ -41,7 +41,7 @@ class RefineOutputOptions:
     output_dir: Annotated[
         str, option("--o --output", "Folder for poses, maps and the report; made if it does not exist.")
     ]
-    resume: Annotated[bool, switch("--resume", "Go on after the last round that an earlier run finished.")] = False
+    resume: Annotated[bool, option("--resume", "Go on after the last round that an earlier run finished.")] = False
 
 
 @Parameter(name="*", group=Group("Particles from tilt images", sort_key=3))
@@ -62,10 +62,10 @@ class RefineTiltOptions:
     min_tilts: Annotated[
         int, whole_number("--min_frames --min-tilts", "Leave out particles that are visible in fewer tilts.")
     ] = 1
-    keep_contrast: Annotated[bool, switch("--no_ic --keep-contrast", "Do not invert the contrast of the images.")] = (
+    keep_contrast: Annotated[bool, option("--no_ic --keep-contrast", "Do not invert the contrast of the images.")] = (
         False
     )
-    whiten: Annotated[bool, switch("--whiten", "Divide every tilt image by the amplitude of its noise.")] = False
+    whiten: Annotated[bool, option("--whiten", "Divide every tilt image by the amplitude of its noise.")] = False
 
 
 @Parameter(name="*", group=Group("Refinement", sort_key=4))
@@ -93,7 +93,7 @@ class RefineOptions:
     rounds: Annotated[
         int, whole_number("--rounds", "At most so many; it stops by itself when nothing gets better.")
     ] = 12
-    fits_scale: Annotated[bool, switch("--scale", "Fit a grey scale to every particle, and report it.")] = False
+    fits_scale: Annotated[bool, option("--scale", "Fit a grey scale to every particle, and report it.")] = False
     seed: Annotated[
         int,
         whole_number("--seed --random_seed", "Seed of half sets of particles that have none, and of random phases."),
