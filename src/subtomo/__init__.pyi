@@ -21,6 +21,7 @@ from .model.subtomogram import PseudoSubtomogram as PseudoSubtomogram
 from .model.subtomogram import TiltStack as TiltStack
 from .model.tilt_series import TiltSeries as TiltSeries
 from .model.tilt_series import TomogramSet as TomogramSet
+from .refinement.settings import RefinementSettings as RefinementSettings
 from .simulation.conditions import Conditions as Conditions
 from .verbs.average import average as average
 from .verbs.compare import compare as compare
@@ -29,6 +30,7 @@ from .verbs.export import export as export
 from .verbs.extract import extract as extract
 from .verbs.fidelity import fidelity as fidelity
 from .verbs.optimisation_set import optimisation_set as optimisation_set
+from .verbs.refine import refine as refine
 from .verbs.report import report as report
 from .verbs.sample_manifold import sample_manifold as sample_manifold
 

@@ -15,6 +15,7 @@ from subtomo.cli import (
     import_picks,
     import_series,
     optimisation_set,
+    refine,
     report,
     sample_manifold,
 )
@@ -46,6 +47,7 @@ app = App(
 app.command(extract.extract, name="extract")
 app.command(doctor.doctor, name="doctor")
 app.command(average.average, name="average")
+app.command(refine.refine, name="refine")
 app.command(fidelity.fidelity, name="fidelity")
 app.command(report.report, name="report")
 app.command(compare.compare, name="compare")
@@ -70,6 +72,7 @@ GROUPS: dict[str, tuple[type, ...]] = {
     "fidelity": fidelity.GROUPS,
     "import": (*import_series.GROUPS, *import_picks.GROUPS),
     "optimisation-set": optimisation_set.GROUPS,
+    "refine": refine.GROUPS,
     "report": report.GROUPS,
     "sample-manifold": sample_manifold.GROUPS,
 }

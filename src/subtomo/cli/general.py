@@ -8,7 +8,18 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from subtomo.cli import average, compare, doctor, export, extract, fidelity, optimisation_set, report, sample_manifold
+from subtomo.cli import (
+    average,
+    compare,
+    doctor,
+    export,
+    extract,
+    fidelity,
+    optimisation_set,
+    refine,
+    report,
+    sample_manifold,
+)
 from subtomo.cli.help import Page, help_text
 from subtomo.errors import SettingsError
 from subtomo.version import __version__
@@ -50,6 +61,13 @@ PAGES: dict[str, Page] = {
         optimisation_set.GROUPS,
         "subtomo optimisation-set --p particles.star --t tomograms.star --o optimisation_set.star",
         ("particles", "tomograms", "trajectories", "manifolds"),
+    ),
+    "refine": Page(
+        refine.refine,
+        refine.GROUPS,
+        "subtomo refine --t tomograms.star --p particles.star --b 128 --crop 64 --particle_diameter 300 --o Refine/",
+        ("optimisation_set", "particles", "tomograms", "reference", "box_size", "crop_size", "binning",
+         "particle_diameter_angstrom", "symmetry", "search", "resume", "threads"),
     ),
     "report": Page(report.report, report.GROUPS, "subtomo report Extract/", ("project",), "FOLDER"),
     "sample-manifold": Page(

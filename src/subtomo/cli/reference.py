@@ -18,6 +18,7 @@ from subtomo.cli import (
     import_picks,
     import_series,
     optimisation_set,
+    refine,
     report,
     sample_manifold,
 )
@@ -26,6 +27,7 @@ from subtomo.cli.arguments import default_of
 _COMMANDS = {
     "extract": ("relion_tomo_subtomo", extract.GROUPS),
     "average": ("", average.GROUPS),
+    "refine": ("", refine.GROUPS),
     "fidelity": ("", fidelity.GROUPS),
     "doctor": ("", doctor.GROUPS[:1]),
     "report": ("", report.GROUPS),

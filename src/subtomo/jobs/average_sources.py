@@ -84,13 +84,13 @@ class ExtractedParticles:
         return run_in_order(self._contribution, range(len(self._particles)), threads)
 
     def _contribution(self, index: int) -> Contribution:
-        data, ctf2 = self._terms(index)
+        data, ctf2 = self.terms(index)
         offset = self._particles.origin_angstrom[index] / self.pixel_size_angstrom
         spectrum, weights = rotated_particle(data, ctf2, self._matrices[index], offset, self._damping)
         return Contribution(index, str(self._particles.names[index]), spectrum, weights)
 
-    def _terms(self, index: int) -> tuple[Float32, Float32]:
-        """Read data and CTF², (c, c, c) and (c, c, c // 2 + 1)."""
+    def terms(self, index: int) -> tuple[Float32, Float32]:
+        """Read data and CTF² of a particle, (c, c, c) and (c, c, c // 2 + 1), without whitening."""
         size, path = self.size, str(self._files.data[index])
         data, _ = read_volume(path)
         self._check_shape(path, data, ((size, size, size),))

@@ -29,19 +29,13 @@ def orientation_charts(data: ReportData) -> list[Picture]:
         return []
     matrix = compose(euler_to_matrix(frame), euler_to_matrix(own))
     axis: Float = matrix[..., :, 2]
-    n = len(axis)
     polar = np.rad2deg(np.arccos(np.clip(axis[:, 2], -1, 1)))
-    x, y = mollweide(axis)
-
     near_plane = float(np.mean(np.abs(polar - 90) < 30))
-    first = chart(
-        "directions",
-        f"Equal-area map of the directions of the z axes of {n} particles in the tomogram",
+    caption = (
         "Directions of the particles' z axes in the tomogram, on an equal-area map with the tomogram's z axis at the "
-        "top.",
-        _directions(x, y),
-        framed=False,
+        "top."
     )
+    first = directions_chart(axis, caption)
     second = chart(
         "polar-angles",
         f"Histogram of the angle between z axes of particles and tomogram, {100 * near_plane:.0f} % within 60° to 120°",
@@ -50,6 +44,12 @@ def orientation_charts(data: ReportData) -> list[Picture]:
         _polar_angles(polar),
     )
     return [first, second]
+
+
+def directions_chart(axes: Float, caption: str) -> Picture:
+    """Draw where axes (n, 3) point, on an equal-area map."""
+    alt = f"Equal-area map of the directions of the z axes of {len(axes)} particles in the tomogram"
+    return chart("directions", alt, caption, _directions(*mollweide(axes)), framed=False)
 
 
 def _directions(x: Float, y: Float) -> Chart:

@@ -118,3 +118,13 @@ def _same(particles: ParticleSet, label: str, what: str, unit: str) -> float:
     if not values[0] > 0:
         raise InputError(f"{particles.where}: table data_optics: {label} is {values[0]:g}, but must be above zero")
     return float(values[0])
+
+
+def read_prior_angles(particles: ParticleSet) -> NDArray[np.float64]:
+    """Give rot, tilt and psi of the priors, (n, 3) degrees: where there are none, of the particles themselves."""
+    angles = particles.angles_deg.copy()
+    table = particles.table
+    for column, label in enumerate(("rlnAngleRotPrior", "rlnAngleTiltPrior", "rlnAnglePsiPrior")):
+        if table is not None and label in table:
+            angles[:, column] = table.floats(label)
+    return angles

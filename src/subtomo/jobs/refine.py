@@ -1,0 +1,354 @@
+"""Refine particles: from picks, or from an extraction, to half maps and poses (spec/refinement.md)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subtomo.alignment.voxels import voxels_of
+from subtomo.averaging.average import HALVES, AverageSettings, assigned_halves, spherical_mask
+from subtomo.averaging.resolution import filtered_map, guinier_curves
+from subtomo.errors import InputError, SettingsError
+from subtomo.io.mrc_read import read_volume
+from subtomo.io.mrc_write import write_mrc
+from subtomo.io.relion import OptimisationSet, labels, read_particles, read_tomograms, write_optimisation_set
+from subtomo.io.relion.fsc import MapFiles, write_fsc
+from subtomo.io.relion.volumes import read_half_sets, read_prior_angles
+from subtomo.jobs.cores import available_cores
+from subtomo.jobs.inputs import input_files, needed_file, protect_inputs
+from subtomo.jobs.note import write_note
+from subtomo.jobs.progress import ProgressListener, Silent
+from subtomo.jobs.refine_files import RefinementFiles, refinement_key
+from subtomo.jobs.refine_sources import RefinementSource, from_extraction, from_tilts
+from subtomo.model.particles import ParticleSet
+from subtomo.model.resolution import GuinierCurves
+from subtomo.model.settings import ExtractionSettings
+from subtomo.model.tilt_series import TomogramSet
+from subtomo.output.folders import make_folder
+from subtomo.physics.orientation import euler_to_matrix
+from subtomo.refinement.noise import precision
+from subtomo.refinement.poses import Poses, Priors
+from subtomo.refinement.rounds import Refinement, Round
+from subtomo.refinement.scale import GreyScale, grey_scale
+from subtomo.refinement.search import PoseSearch
+from subtomo.refinement.settings import RefinementSettings, Search
+from subtomo.refinement.store import TermStore
+
+Float = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+
+MEMORY_GB = 4.0
+_FEWEST_PER_HALF = 2
+_CONTRAST_SIGNIFICANT = 5.0
+
+
+@dataclass(frozen=True)
+class RefinementJob:
+    """What to refine from which files into which folder."""
+
+    output_dir: str
+    settings: RefinementSettings = field(default_factory=RefinementSettings)
+    extraction: ExtractionSettings | None = None
+    """How particles are built from the tilt images; None to read what an extraction wrote."""
+    files: OptimisationSet = field(default_factory=OptimisationSet)
+    optimisation_set_file: str | None = None
+    reference_file: str | None = None
+    mask_file: str | None = None
+    memory_gb: float = MEMORY_GB
+    """Of terms that are kept; particles beyond are made again each round."""
+    threads: int | None = None
+    """None for one per core."""
+    resume: bool = False
+    """Go on after the last round that an earlier run finished."""
+    command: tuple[str, ...] = ()
+    """The command line, for the note."""
+
+
+@dataclass(frozen=True, eq=False)
+class RefinementResult:
+    """What a refinement found."""
+
+    folder: str
+    """Ends in a slash."""
+    rounds: tuple[Round, ...]
+    """Those of this run; the last one holds the final poses and half maps."""
+    maps: dict[str, Float32]
+    """half1, half2, merged, filtered, mask."""
+    guinier: GuinierCurves
+    particles: ParticleSet
+    source: RefinementSource
+    priors: Priors
+    left_out: tuple[str, ...]
+    """Particles that were left out, with the reason."""
+    seconds: float
+    grey_scale: GreyScale | None = None
+    """Of the reference that was given."""
+
+    @property
+    def resolution_angstrom(self) -> float:
+        """Of the half maps, FSC 0.143."""
+        return self.rounds[-1].resolution_angstrom
+
+
+def run_refinement(
+    job: RefinementJob, progress: ProgressListener | None = None, on_round: Callable[[Round], None] = lambda _: None
+) -> RefinementResult:
+    """Refine particles, and write what RELION goes on from.
+
+    Args:
+        job: What to do.
+        progress: Hears of particles.
+        on_round: Hears of each round when its files are written.
+
+    Raises:
+        InputError: Input is missing, damaged or inconsistent.
+        SettingsError: Settings make no sense.
+    """
+    start, progress = time.monotonic(), progress or Silent()
+    folder = job.output_dir.rstrip("/") + "/" if job.output_dir else ""
+    files = input_files(job.files, job.optimisation_set_file)
+    particles, source = _opened(job, files, progress)
+    inputs = [*vars(files).values(), job.optimisation_set_file, job.reference_file, job.mask_file]
+    protect_inputs(inputs, (f"{folder}{name}" for name in ("run_data.star", "optimisation_set.star")))
+    poses, priors = _starting(job, particles, source, progress)
+    voxel = float(np.median(source.voxel_angstrom))
+    mask, reference = _given_maps(job, source.size, voxel)
+    names = {"reference": job.reference_file, "mask": job.mask_file, "extraction": str(job.extraction)}
+    written = RefinementFiles(folder, particles, source, voxel, refinement_key(job.settings, source, particles, names))
+    make_folder(folder or ".")
+    begun = written.last_round(job.settings.seed) if job.resume else None
+    if begun is None:
+        written.remove_rounds()
+    voxels = voxels_of(source.size, source.size // 2 - 1)
+    refinement = Refinement(
+        TermStore(source.items, voxels, job.memory_gb * 1e9), priors, source.series, voxel, source.response,
+        job.settings, mask, None, job.threads or available_cores(), None,
+        partial(_advance, progress),
+    )  # fmt: skip
+    found, scale = _refined(job, refinement, begun or poses, reference, written, progress, on_round)
+    return _concluded(job, refinement, found, written, files, start, scale, progress)
+
+
+def _refined(
+    job: RefinementJob, refinement: Refinement, begin: Poses | Round, reference: Float | None,
+    written: RefinementFiles, progress: ProgressListener, on_round: Callable[[Round], None],
+) -> tuple[list[Round], GreyScale | None]:  # fmt: skip
+    """Go through the rounds, writing each."""
+    found, scale = list[Round](), None
+    first = begin if isinstance(begin, Round) else None
+    progress.start(len(refinement.store))
+    try:
+        if first is None:
+            assert isinstance(begin, Poses)
+            first = next(refinement.rounds(begin))
+            _require_particles(first, refinement)
+            written.write_round(first, job.settings.fits_scale)
+            on_round(first)
+        found.append(first)
+        progress.start(len(refinement.store))
+        if first.number == 0:
+            refinement, first, scale = _with_start(job, refinement, first, reference, progress)
+            found[-1] = first
+        for one in refinement.rounds(first):
+            progress.start(len(refinement.store))
+            written.write_round(one, job.settings.fits_scale)
+            found.append(one)
+            on_round(one)
+    finally:
+        progress.stop()
+    return found, scale
+
+
+def _with_start(
+    job: RefinementJob, refinement: Refinement, first: Round, reference: Float | None, progress: ProgressListener
+) -> tuple[Refinement, Round, GreyScale | None]:
+    """Bring a given reference to the particles' grey scale, and prepare the search that was asked for."""
+    settings, voxel = job.settings, refinement.voxel_angstrom
+    search = None
+    if settings.search is not Search.LOCAL:
+        radius = _radius(first.mask) * voxel
+        search = PoseSearch(settings, refinement.priors, voxel, radius)
+    scale = None
+    if reference is not None:
+        shell = max(3, int(refinement.store.voxels.size * voxel / (settings.ini_high_angstrom or 40.0)))
+        first = replace(first, last_shell=min(shell, refinement.store.voxels.reach))
+        weights = precision(first.variance, first.last_shell)[0]
+        stretch = voxel / refinement.priors.voxel_angstrom
+        free = None if search is None else replace(search, scale_free=True)
+        scale = grey_scale(reference * first.mask, refinement.store, first.poses, weights, stretch, free)
+        if scale.factor < 0:
+            progress.warn(
+                f"{job.reference_file}: its contrast is inverted against the particles' (grey scale "
+                f"{scale.factor:.3g}); it is used with the opposite sign"
+            )
+        if abs(scale.significance) < _CONTRAST_SIGNIFICANT:
+            progress.warn(
+                f"{job.reference_file}: the particles hardly resemble it in the poses that they have "
+                f"({scale.significance:.1f} standard errors); is it the same molecule, centred, and on the same pixel "
+                "size? Are poses known, or is a search (search) needed?"
+            )
+        reference = reference * scale.factor
+    elif search is not None and settings.search is Search.GLOBAL:
+        progress.note("no reference is given: the search is against the particles' own average in their present poses")
+    return replace(refinement, reference=reference, start=search), first, scale
+
+
+def _concluded(
+    job: RefinementJob, refinement: Refinement, found: list[Round], written: RefinementFiles, files: OptimisationSet,
+    start: float, scale: GreyScale | None, progress: ProgressListener,
+) -> RefinementResult:  # fmt: skip
+    """Average once more in the final poses, and write the final files, the optimisation set last."""
+    last, folder, voxel = found[-1], written.folder, refinement.voxel_angstrom
+    progress.start(len(refinement.store))
+    try:
+        result, sums = refinement.averaged(last.poses)
+    finally:
+        progress.stop()
+    halves, mask = refinement.compared(sums, last.mask)
+    last = replace(last, halves=halves, poses=result.poses)
+    found[-1] = last
+    curves = halves.curves
+    merged = (sums[1] + sums[2]).map(None)
+    maps = {"half1": halves.maps[1], "half2": halves.maps[2], "merged": merged, "mask": mask.astype(np.float32)}
+    maps["filtered"] = filtered_map(merged, mask, curves)
+    guinier = guinier_curves(merged, mask, curves)
+    names = {half: f"{folder}run_half{half}_class001_unfil.mrc" for half in HALVES}
+    for half in HALVES:
+        write_mrc(names[half], halves.maps[half], pixel_size_angstrom=voxel)
+    write_mrc(f"{folder}run_class001.mrc", maps["filtered"], pixel_size_angstrom=voxel)
+    write_mrc(f"{folder}mask.mrc", maps["mask"], pixel_size_angstrom=voxel)
+    mask_name = job.mask_file or f"{folder}mask.mrc"
+    write_fsc(
+        f"{folder}fsc.star", curves, guinier, MapFiles(names[1], names[2], mask_name, job.settings.symmetry.upper())
+    )
+    written.write_model(f"{folder}run_model.star", last, (f"{folder}run_class001.mrc",))
+    written.write_particles(f"{folder}run_data.star", last.poses, fits_scale=job.settings.fits_scale)
+    if job.command:
+        write_note(folder, job.command)
+    named = files.overridden_by(OptimisationSet(particles=f"{folder}run_data.star"))
+    write_optimisation_set(f"{folder}optimisation_set.star", named)
+    particles, source = written.particles, written.source
+    failed = [f"{particles.names[source.indices[index]]}: {text}" for index, text in sorted(last.problems.items())]
+    return RefinementResult(
+        folder, tuple(found), maps, guinier, particles, source, refinement.priors, (*source.left_out, *failed),
+        time.monotonic() - start, scale,
+    )  # fmt: skip
+
+
+def _opened(
+    job: RefinementJob, files: OptimisationSet, progress: ProgressListener
+) -> tuple[ParticleSet, RefinementSource]:
+    """Read the STAR files, and choose where particles come from."""
+    particles_file = needed_file(files.particles, "particles", job.optimisation_set_file)
+    if job.extraction is not None:
+        tomograms_file = needed_file(files.tomograms, "tomograms", job.optimisation_set_file)
+        tomograms = read_tomograms(tomograms_file)
+        particles = read_particles(particles_file, tomograms, trajectories=files.trajectories)
+        return particles, from_tilts(tomograms, particles, job.extraction)
+    particles = read_particles(particles_file)
+    known: TomogramSet | None = read_tomograms(files.tomograms) if files.tomograms else None
+    return particles, from_extraction(particles, Path(particles_file).parent, known, progress)
+
+
+def _starting(
+    job: RefinementJob, particles: ParticleSet, source: RefinementSource, progress: ProgressListener
+) -> tuple[Poses, Priors]:
+    """Take poses, priors and half sets from the particle set."""
+    settings, chosen = job.settings, source.indices
+    if not len(chosen):
+        reason = f" ({source.left_out[0]})" if source.left_out else ""
+        raise InputError(f"{particles.where}: no particle can be refined{reason}")
+    if not particles.has_angles and settings.search is Search.LOCAL and not particles.has_subtomogram_angles:
+        raise SettingsError(
+            f"{particles.where}: the particles have no orientations, and local refinement needs some; search for them "
+            "(search=prior or search=global, with a reference)",
+            field=("search", "reference"),
+        )
+    given = read_half_sets(particles)[chosen]
+    if (given == 0).any():
+        progress.note(
+            f"{int((given == 0).sum())} of {len(given)} particles have no half set ({labels.HALF_SET}); they are "
+            f"shared out at random (seed={settings.seed})"
+        )
+    halves = assigned_halves(given, settings.seed)
+    counts = [int((halves == half).sum()) for half in HALVES]
+    if min(counts) < _FEWEST_PER_HALF:
+        raise InputError(
+            f"half sets have {counts[0]} and {counts[1]} particles, but each needs {_FEWEST_PER_HALF} at least; give "
+            "more particles, or correct their half sets"
+        )
+    rotation = euler_to_matrix(particles.angles_deg[chosen])
+    poses = Poses.starting(rotation, halves).replaced(shift_px=source.starting_shift_px.copy())
+    angles = np.deg2rad(read_prior_angles(particles)[chosen])
+    return poses, Priors(rotation, angles, source.voxel_angstrom, settings)
+
+
+def _given_maps(job: RefinementJob, size: int, voxel: float) -> tuple[Float | None, Float | None]:
+    """Read mask and reference."""
+    mask = reference = None
+    settings = job.settings
+    if job.mask_file is not None:
+        mask = _volume(job.mask_file, size, voxel, "mask", check_pixels=False)
+        if not (mask.min() >= -1e-3 and 0.5 < mask.max() <= 1.001):
+            raise InputError(
+                f"{job.mask_file}: values run from {mask.min():g} to {mask.max():g}, but a mask is 0 outside and 1 "
+                "inside"
+            )
+    elif settings.particle_diameter_angstrom is not None:
+        sphere = AverageSettings(
+            mask_diameter_angstrom=settings.particle_diameter_angstrom, mask_edge_px=settings.mask_edge_px
+        )
+        mask = spherical_mask(size, voxel, sphere)
+    if job.reference_file is not None:
+        reference = _volume(job.reference_file, size, voxel, "reference", check_pixels=True)
+        if not reference.std() > 0:
+            raise InputError(f"{job.reference_file}: all its voxels are {reference.flat[0]:g}; give another reference")
+        if mask is not None and not np.abs(reference[mask > 0.5]).max(initial=0.0) > 0:
+            raise InputError(
+                f"the mask ({job.mask_file}) holds nothing of the reference ({job.reference_file}); is it centred on "
+                "the particle?"
+            )
+    return mask, reference
+
+
+def _volume(path: str, size: int, voxel: float, what: str, *, check_pixels: bool) -> Float:
+    values, pixel = read_volume(path)
+    if values.shape != (size,) * 3:
+        raise InputError(
+            f"{path}: is {' x '.join(map(str, values.shape))} voxels (z, y, x), but the particles have {size} on each "
+            f"side; make a {what} of that size"
+        )
+    if check_pixels and pixel > 0 and abs(pixel / voxel - 1.0) > 0.02:
+        raise InputError(
+            f"{path}: has {pixel:g} Å per voxel, but the particles have {voxel:g} Å; resample the {what}, or "
+            "correct its header"
+        )
+    if not np.isfinite(values).all():
+        raise InputError(f"{path}: has voxels that are not finite; mend the {what}")
+    return values.astype(np.float64)
+
+
+def _advance(progress: ProgressListener, count: int) -> None:
+    for _ in range(count):
+        progress.advance("")
+
+
+def _require_particles(first: Round, refinement: Refinement) -> None:
+    """See that both half sets have particles."""
+    poses = first.poses
+    for half in HALVES:
+        count = int(((poses.half == half) & poses.is_usable).sum())
+        if count < _FEWEST_PER_HALF:
+            reason = next(iter(first.problems.values()), "")
+            raise InputError(f"half set {half} has {count} particles that can be made, but needs more: {reason}")
+
+
+def _radius(mask: Float) -> float:
+    """Estimate the radius of what a mask keeps, voxels."""
+    return float((0.75 / np.pi * (mask > 0.5).sum()) ** (1.0 / 3.0))

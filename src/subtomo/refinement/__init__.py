@@ -1,0 +1,1 @@
+"""Gold-standard refinement of poses on the exact cost (spec/refinement.md)."""
