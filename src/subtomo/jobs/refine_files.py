@@ -124,9 +124,10 @@ def _plain(settings: Any) -> dict[str, str]:
 
 
 def _packed(found: Round, key: str) -> bytes:
+    changes = [found.turn_deg, found.move_angstrom, found.seconds, found.best_angstrom, found.waited]
     arrays: dict[str, Any] = {
         "key": key, "number": found.number, "mask": found.mask, "variance": found.variance,
-        "last_shell": found.last_shell, "changes": [found.turn_deg, found.move_angstrom, found.seconds],
+        "last_shell": found.last_shell, "changes": changes,
         "problems": json.dumps({str(index): text for index, text in found.problems.items()}),
     }  # fmt: skip
     arrays |= {f"pose_{field.name}": getattr(found.poses, field.name) for field in fields(Poses)}
@@ -154,13 +155,13 @@ def _unpacked(path: Path, key: str, voxel_angstrom: float, seed: int) -> Round:
                 sums[half] = AverageSums(len(arrays[f"ctf2_{half}"]))
                 sums[half].spectrum, sums[half].ctf2 = arrays[f"spectrum{half}"], arrays[f"ctf2_{half}"]
                 sums[half].count = int(arrays[f"count{half}"])
-            mask, (turn, move, seconds) = arrays["mask"], arrays["changes"].tolist()
+            mask, (turn, move, seconds, best, waited) = arrays["mask"], arrays["changes"].tolist()
             problems = {int(index): text for index, text in json.loads(str(arrays["problems"])).items()}
             changes = {half: Pose(arrays[f"frame{half}"], arrays[f"frame_shift{half}"]) for half in HALVES}
             compared = half_maps(sums, mask, voxel_angstrom, seed, changes)
             return Round(
                 int(arrays["number"]), poses, compared, mask, arrays["variance"], int(arrays["last_shell"]), turn, move,
-                seconds, problems,
+                seconds, best, int(waited), problems,
             )  # fmt: skip
     except InputError:
         raise

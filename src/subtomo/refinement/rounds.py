@@ -51,6 +51,10 @@ class Round:
     move_angstrom: float
     """Mean change of the positions."""
     seconds: float
+    best_angstrom: float
+    """Best resolution so far."""
+    waited: int
+    """Rounds since it got better."""
     problems: dict[int, str] = field(default_factory=dict)
     """Particles that could not be made, by index, and why."""
 
@@ -92,15 +96,9 @@ class Refinement:
         last = begin if isinstance(begin, Round) else self._first(begin)
         if not isinstance(begin, Round):
             yield last
-        best, waited = last.resolution_angstrom, 0
-        while last.number < self.settings.rounds:
+        while last.number < self.settings.rounds and not _has_settled(last):
             last = self._next(last)
             yield last
-            waited = 0 if last.resolution_angstrom < best * 0.999 else waited + 1
-            best = min(best, last.resolution_angstrom)
-            settled = last.turn_deg < _SETTLED_DEG and last.move_angstrom < _SETTLED_ANGSTROM
-            if last.number > 1 and (waited >= _PATIENCE or (waited and settled)):
-                return
 
     def averaged(self, poses: Poses) -> tuple[PassResult, dict[int, AverageSums]]:
         """Average all particles in their poses."""
@@ -135,7 +133,7 @@ class Refinement:
         variance = noise_variance(result.power, result.weight, self.response)
         return Round(
             0, result.poses, compared, mask, variance, max(last_shell, 3), 0.0, 0.0, time.monotonic() - start,
-            result.problems,
+            compared.resolution_angstrom, 0, result.problems,
         )  # fmt: skip
 
     def _next(self, last: Round) -> Round:
@@ -160,9 +158,11 @@ class Refinement:
             poses = without(changes[half], poses, half)
         variance = noise_variance(result.power, result.weight, self.response)
         turn, move = _changes(last.poses, poses)
+        reached = compared.resolution_angstrom
         return Round(
             last.number + 1, poses, compared, mask, variance, max(compared.last_shell, 3), turn,
-            move * self.voxel_angstrom, time.monotonic() - start, last.problems | result.problems,
+            move * self.voxel_angstrom, time.monotonic() - start, min(last.best_angstrom, reached),
+            0 if reached < last.best_angstrom * 0.999 else last.waited + 1, last.problems | result.problems,
         )  # fmt: skip
 
     def _references(self, last: Round) -> dict[int, FourierReference]:
@@ -192,6 +192,12 @@ class Refinement:
     def _shell_of(self, resolution_angstrom: float) -> int:
         size = self.store.voxels.size
         return max(3, min(int(size * self.voxel_angstrom / resolution_angstrom), size // 2 - 1))
+
+
+def _has_settled(last: Round) -> bool:
+    """Tell whether further rounds would change nothing for the better."""
+    settled = last.turn_deg < _SETTLED_DEG and last.move_angstrom < _SETTLED_ANGSTROM
+    return last.number > 1 and (last.waited >= _PATIENCE or (last.waited > 0 and settled))
 
 
 def _changes(before: Poses, after: Poses) -> tuple[float, float]:

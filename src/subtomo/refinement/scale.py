@@ -62,7 +62,7 @@ def grey_scale(
             power = backend.residuals(grid, terms, pose, float(stretch[index]), least_held(terms.weights))
             n = len(power.products)
             found[sign] += (weights[:n] * power.products).sum(axis=0)
-    sign = 1 if found[1][0] >= found[-1][0] else -1
+    sign = 1 if search is None or found[1][0] >= found[-1][0] else -1
     fits, squares = found[sign]
     if not squares > 0:
         raise InputError("no particle resembles the reference at all: is it empty under the mask?", field="reference")
