@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from subtomo.cli.arguments import command_line
 from subtomo.cli.average_options import (
@@ -17,6 +21,7 @@ from subtomo.cli.average_options import (
 from subtomo.cli.messages import warn
 from subtomo.errors import SettingsError
 from subtomo.model.settings import CircleCrop, DataTerm, ExtractionSettings
+from subtomo.words import listed
 
 if TYPE_CHECKING:
     from subtomo.jobs.average import AverageJob, AverageResult
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["GROUPS", "average"]
 
 _LEFT_OUT_SHOWN = 3
+_CLASSES_SHOWN = 12
 _MASK_NOTE = (
     "The half maps do not tell how large the particle is, so the mask is nine tenths of the box; give the diameter "
     "of the particle, for a loose mask makes the resolution worse than it is."
@@ -31,8 +37,12 @@ _MASK_NOTE = (
 
 
 def average(
+    place: Annotated[
+        str | None, Parameter(help="Output folder of subtomo extract or of a refinement, or a STAR file of particles.")
+    ] = None,
+    /,
     *,
-    output: AverageOutputOptions,
+    output: AverageOutputOptions = AverageOutputOptions(),
     files: AverageInputOptions = AverageInputOptions(),
     maps: MapOptions = MapOptions(),
     tilts: TiltOptions = TiltOptions(),
@@ -40,7 +50,8 @@ def average(
 ) -> int:
     """Average particles into half maps and a merged map, and measure their resolution.
 
-    Takes the particles.star of subtomo extract (or of relion_tomo_subtomo), after a refinement or before it.
+    Takes the folder or the particles.star of subtomo extract (or of relion_tomo_subtomo), after a refinement or before
+    it.
 
     With --from-tilts it takes any particle set with orientations, and builds its particles from the tilt images.
     """
@@ -58,10 +69,13 @@ def average(
         seed=maps.seed,
     )
     job = AverageJob(
-        output_dir=output.output_dir,
+        output_dir=_output_dir(output.output_dir, place),
         settings=settings,
         files=OptimisationSet(files.particles or None, files.tomograms or None, files.trajectories or None),
         optimisation_set_file=files.optimisation_set or None,
+        place=place,
+        class_number=files.class_number,
+        half_maps_only=output.half_maps_only,
         mask_file=maps.mask_file or None,
         from_tilts=from_tilts,
         data_term=data_term,
@@ -69,9 +83,25 @@ def average(
         command=("subtomo", *command_line.get()),
     )
     result = run_average(job, listener("averaging"))
-    _draw(result, job)
-    _print_account(result, settings.symmetry)
+    if not job.half_maps_only:
+        _draw(result, job)
+    _print_account(result, job)
     return 0
+
+
+def class_words(classes: Mapping[int, int]) -> str:
+    """Say how many particles of which classes went in."""
+    counts = [f"{number} ({count} particle{'' if count == 1 else 's'})" for number, count in classes.items()]
+    return f"of class{'es' if len(counts) > 1 else ''} {listed(counts, _CLASSES_SHOWN)}"
+
+
+def _output_dir(given: str | None, place: str | None) -> str:
+    """Give the folder to write to: by default one in the folder that is averaged."""
+    if given:
+        return given
+    if place and os.path.isdir(place):
+        return os.path.join(place, "average/")
+    raise SettingsError("--o or --output is missing, but required; see subtomo average --help")
 
 
 def _source(tilts: TiltOptions) -> tuple[ExtractionSettings | None, DataTerm | None]:
@@ -150,6 +180,7 @@ def _setting_rows(job: AverageJob) -> list[tuple[str, str]]:
     settings, term = job.settings, job.data_term
     return [
         ("Particles", "built from the tilt images" if job.from_tilts else "read from files"),
+        ("Classes", "all" if job.class_number is None else f"{job.class_number} alone"),
         ("Data term", "as recorded by the extraction" if term is None else term.name.lower()),
         ("Symmetry", settings.symmetry.upper()),
         ("Division by CTF²", "weights clamped" if settings.snr is None else f"Wiener, SNR {settings.snr:g}"),
@@ -158,7 +189,7 @@ def _setting_rows(job: AverageJob) -> list[tuple[str, str]]:
     ]
 
 
-def _print_account(result: AverageResult, symmetry: str) -> None:
+def _print_account(result: AverageResult, job: AverageJob) -> None:
     """Tell on stdout what was averaged, how good it is, and where to look."""
     from subtomo.report.verdict import resolution_words
 
@@ -166,10 +197,15 @@ def _print_account(result: AverageResult, symmetry: str) -> None:
     size = len(result.maps["merged"])
     print(
         f"{first + second} of {result.n_particles} particles averaged in {result.seconds:.1f} s: half sets of {first} "
-        f"and {second}, symmetry {symmetry.upper()}, {size}³ voxels of {curves.pixel_size_angstrom:g} Å"
+        f"and {second}, symmetry {job.settings.symmetry.upper()}, {size}³ voxels of {curves.pixel_size_angstrom:g} Å"
     )
+    if result.classes:
+        print(f"  {class_words(result.classes)}")
     if result.left_out:
         print(f"  {len(result.left_out)} left out: {'; '.join(result.left_out[:_LEFT_OUT_SHOWN])}")
+    if job.half_maps_only:
+        print(f"half maps      {folder}half1.mrc, {folder}half2.mrc")
+        return
     print(f"mask           {result.mask}")
     if result.is_mask_guessed:
         warn(_MASK_NOTE[0].lower() + _MASK_NOTE[1:].rstrip("."))

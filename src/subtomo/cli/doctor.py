@@ -16,7 +16,7 @@ from subtomo.cli.extract_options import InputOptions, ProcessingOptions, Selecti
 from subtomo.cli.extract_output_options import ComputingOptions, DeadOptions, OutputOptions
 from subtomo.cli.field_names import explained, in_words_of_options
 from subtomo.cli.messages import printable
-from subtomo.errors import SettingsError
+from subtomo.errors import InputError, SettingsError
 
 if TYPE_CHECKING:
     from subtomo.doctor.case import Request
@@ -93,6 +93,11 @@ GROUPS = (
 
 
 def doctor(
+    place: Annotated[
+        str | None,
+        Parameter(help="Output folder of an extraction or a refinement, or a STAR file of the project."),
+    ] = None,
+    /,
     *,
     examination: DoctorOptions = DoctorOptions(),
     files: InputOptions = InputOptions(),
@@ -113,6 +118,7 @@ def doctor(
     from subtomo.doctor.examine import examine
     from subtomo.doctor.findings import Diagnosis, error
     from subtomo.io.relion import OptimisationSet
+    from subtomo.jobs.sources import Sources, find_sources
     from subtomo.model.settings import OutputSettings
 
     problems = list[str]()
@@ -124,9 +130,17 @@ def doctor(
             written.check_with(settings)
     except SettingsError as problem:
         problems.append(explained(problem))
+    named = OptimisationSet(files.particles or None, files.tomograms or None, files.trajectories or None)
+    try:
+        sources = find_sources(named, files.optimisation_set or None, place)
+    except InputError:
+        if place:
+            raise
+        sources = Sources(named, files.optimisation_set or None)  # what is wrong with it is a finding
     request = Request(
-        files=OptimisationSet(files.particles or None, files.tomograms or None, files.trajectories or None),
-        optimisation_set_file=files.optimisation_set or None,
+        files=sources.files,
+        optimisation_set_file=sources.optimisation_set_file,
+        project=sources.project,
         settings=settings,
         output_dir=output.output_dir or None,
         as_zarr=output.store == "zarr",

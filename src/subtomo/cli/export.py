@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Group, Parameter
 
 from subtomo.cli.arguments import option
+from subtomo.errors import SettingsError
 
 
 @Parameter(name="*", group=Group("Files", sort_key=1))
@@ -15,10 +16,10 @@ from subtomo.cli.arguments import option
 class ExportOptions:
     """What to write."""
 
-    particles_file: Annotated[
-        str, option("--p --particles", "Particle set (STAR) of an extraction with whitened terms.")
-    ]
     output_file: Annotated[str, option("--o --output", "The STAR file to write.")]
+    particles: Annotated[
+        str | None, option("--p --particles", "Particle set (STAR) of an extraction with whitened terms.")
+    ] = None
     style: Annotated[
         Literal["relion3.1"],
         option(
@@ -32,10 +33,22 @@ class ExportOptions:
 GROUPS = (ExportOptions,)
 
 
-def export(*, files: ExportOptions) -> int:
+def export(
+    place: Annotated[
+        str | None, Parameter(help="Output folder of an extraction with whitened terms, or its particle set.")
+    ] = None,
+    /,
+    *,
+    files: ExportOptions,
+) -> int:
     """Write the particle set of an extraction for RELION 3.1."""
+    from subtomo.io.relion import OptimisationSet
     from subtomo.jobs.export import export_particles
+    from subtomo.jobs.sources import find_sources
 
-    n = export_particles(files.particles_file, files.output_file)
+    sources = find_sources(OptimisationSet(files.particles or None), place=place, sets=False)
+    if sources.files.particles is None:
+        raise SettingsError("--p or --particles is missing, but required, or the folder of an extraction")
+    n = export_particles(sources.files.particles, files.output_file)
     print(f"{files.output_file}: {n} particle(s) for RELION 3.1")
     return 0

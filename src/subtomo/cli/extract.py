@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -74,8 +75,9 @@ def extract(
         as_zarr=output.store == "zarr",
         control_prefix=computing.pipeline_control or None,
     )
-    with _executor(computing.dask or None, dask_options, output) as executor:
-        summary = run_job(replace(job, executor=executor), listener())
+    progress = listener()
+    with _executor(computing.dask or None, dask_options, output, progress.warn) as executor:
+        summary = run_job(replace(job, executor=executor), progress)
     print_account(summary)
     if not (output.no_report or reports_are_off()):
         report_after_extraction(summary.output_dir)
@@ -102,7 +104,7 @@ def _nothing_extracted(summary: ExtractionSummary) -> str:
 
 
 def _executor(
-    spec: str | None, options: dict[str, str], output: OutputOptions
+    spec: str | None, options: dict[str, str], output: OutputOptions, tell: Callable[[str], None]
 ) -> AbstractContextManager[BatchExecutor | None]:
     """Connect to Dask workers if that is wanted."""
     from subtomo.jobs.cluster import connect
@@ -113,7 +115,7 @@ def _executor(
         return nullcontext()
     if output.store == "zarr":
         raise SettingsError("--store zarr is written by one process; leave out --dask or --store zarr")
-    return connect(spec, options, output.output_dir)
+    return connect(spec, options, output.output_dir, tell)
 
 
 def extraction_settings(
