@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
         assert main(("extract", *INPUT, *SIZES, "--o", "../../demo-output/")) == 0
+        assert main(("report", "../../demo-output/")) == 0
         assert main(("extract", *INPUT, *SIZES, "--o", "inside/", "--weighting", "whitened", "--no-report")) == 0
         assert main(("average", "inside/", "--o", "average/")) == 0
     return home
@@ -160,3 +162,36 @@ def test_half_maps_alone_are_written(home: Path) -> None:
     assert main(("average", "demo-output", "--half-maps-only", "--j", "1")) == 0
     names = {path.name for path in Path("demo-output/average").iterdir()}
     assert names == {"half1.mrc", "half2.mrc", "note.txt"}
+
+
+@pytest.mark.parametrize("place", ["demo-output", "demo-output/particles.star"])
+def test_a_report_from_outside_the_project_shows_what_the_one_of_the_extraction_does(home: Path, place: str) -> None:
+    before = {path.name for path in Path("demo-output/report").iterdir()}
+    assert main(("report", place)) == 0
+    assert {path.name for path in Path("demo-output/report").iterdir()} == before
+
+
+def test_a_good_page_is_never_replaced_by_a_poorer_one(home: Path, capsys: Capture) -> None:
+    shutil.move("examples", "moved")
+    page = Path("demo-output/report.html").read_bytes()
+    pictures = {path.name: path.read_bytes() for path in Path("demo-output/report").iterdir()}
+    assert main(("report", "demo-output")) == 0
+    told = capsys.readouterr()
+    assert "report.html is kept" in told.err
+    assert "(--project)" in told.err
+    assert "demo-output/report-partial.html" in told.out
+    assert "Tilt images are not shown" in Path("demo-output/report-partial.html").read_text()
+    assert Path("demo-output/report.html").read_bytes() == page
+    assert {path.name: path.read_bytes() for path in Path("demo-output/report").iterdir()} == pictures
+    assert main(("report", "demo-output", "--project", "moved/project")) == 0
+    Path("demo-output/report.html").unlink()
+    assert main(("report", "demo-output")) == 0
+
+
+def test_the_page_of_an_earlier_extraction_is_always_replaced(home: Path) -> None:
+    shutil.move("examples", "moved")
+    account = Path("demo-output/extraction_summary.json")
+    later = Path("demo-output/report.html").stat().st_mtime + 10
+    os.utime(account, (later, later))
+    assert main(("report", "demo-output")) == 0
+    assert not list(Path("demo-output/report").glob("picks-*"))

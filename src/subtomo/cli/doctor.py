@@ -16,6 +16,7 @@ from subtomo.cli.extract_options import InputOptions, ProcessingOptions, Selecti
 from subtomo.cli.extract_output_options import ComputingOptions, DeadOptions, OutputOptions
 from subtomo.cli.field_names import explained, in_words_of_options
 from subtomo.cli.messages import printable
+from subtomo.doctor.findings import CORRECT_IT
 from subtomo.errors import InputError, SettingsError
 
 if TYPE_CHECKING:
@@ -162,6 +163,9 @@ def doctor(
 
 def _in_words_of_options(finding: Finding) -> Finding:
     what, advice = (in_words_of_options(text, finding.fields) for text in (finding.what, finding.advice))
+    options = [word for field in finding.fields if (word := in_words_of_options(f"({field})", (field,))[1:-1]) != field]
+    if advice == CORRECT_IT and options:
+        advice = f"correct {', '.join(options)}"
     return replace(finding, what=what, advice=advice)
 
 

@@ -19,6 +19,7 @@ from subtomo.io.relion.particles import given_names
 from subtomo.model.particles import ParticleSet
 from subtomo.model.tilt_series import TiltSeries
 from subtomo.output.layout import check_name
+from subtomo.words import nearest
 
 SAME_PLACE_PX = 0.5
 """Particles nearer to each other than this are the same."""
@@ -52,6 +53,7 @@ def _tomogram_names(case: Case, particles: ParticleSet) -> Iterator[Finding]:
         what = (
             f"{total} of {len(particles)} particles belong to tomograms that {case.tomograms.source} does not "
             f"list: {listed(unknown)} (it lists {listed(case.tomograms.names)})"
+            f"{nearest(next(iter(unknown)), case.tomograms.names)}"
         )
         advice = f"they are left out; compare the names ({labels.TOMOGRAM_NAME}) in both files"
         kind = error if total == len(particles) else warning
