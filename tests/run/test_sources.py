@@ -11,7 +11,9 @@ import pytest
 
 from subtomo.cli import main
 from subtomo.io.mrc_read import read_volume
+from subtomo.io.relion import OptimisationSet
 from subtomo.io.star import find_table, read_tables
+from subtomo.jobs.sources import find_sources
 from tests.helpers.project import edit, write_project
 
 Capture = pytest.CaptureFixture[str]
@@ -195,3 +197,37 @@ def test_the_page_of_an_earlier_extraction_is_always_replaced(home: Path) -> Non
     os.utime(account, (later, later))
     assert main(("report", "demo-output")) == 0
     assert not list(Path("demo-output/report").glob("picks-*"))
+
+
+@pytest.mark.parametrize(
+    ("place", "more"),
+    [
+        ("inside", ()), ("inside/optimisation_set.star", ()), ("particles.star", ("--t", "tomograms.star")),
+        ("tomograms.star", ("--p", "particles.star")),
+    ],
+)  # fmt: skip
+def test_an_extraction_takes_a_folder_or_a_star_file(
+    home: Path, monkeypatch: pytest.MonkeyPatch, place: str, more: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(home / "examples/project")
+    assert main(("extract", place, *more, *SIZES, "--o", "again/")) == 0
+    assert len(list(Path("again/Subtomograms").rglob("*_data.mrc"))) == 4
+
+
+def test_an_extraction_from_outside_the_project_says_where_to_run(home: Path, capsys: Capture) -> None:
+    project = home / "examples/project"
+    assert main(("extract", "demo-output", *SIZES, "--o", "again/")) == 1
+    assert f"run this in {project}" in capsys.readouterr().err
+    assert main(("extract", "--i", "demo-output/optimisation_set.star", *SIZES, "--o", "again/")) == 1
+    assert f"here {project}: run there" in capsys.readouterr().err
+    assert not Path("again").exists()
+
+
+def test_a_project_elsewhere_with_the_same_names_is_not_mistaken_for_ours(home: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(home / "examples/project", other)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(other)
+        found = find_sources(OptimisationSet(), place=str(home / "examples/project/inside"))
+    assert found.files.tomograms == str(home / "examples/project/tomograms.star")
+    assert found.project == str(home / "examples/project")

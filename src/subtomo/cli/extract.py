@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from subtomo.cli.arguments import command_line
 from subtomo.cli.extract_options import InputOptions, ProcessingOptions, SelectionOptions, SizeOptions, TermOptions
@@ -32,6 +34,10 @@ __all__ = ["GROUPS", "extract"]
 
 
 def extract(
+    place: Annotated[
+        str | None, Parameter(help="Folder of a run, or a STAR file of the project, instead of --i, --p or --t.")
+    ] = None,
+    /,
     *,
     size: SizeOptions,
     output: OutputOptions,
@@ -48,8 +54,10 @@ def extract(
     File names are relative to the current folder, usually the project's.
     """
     from subtomo.cli.progress import listener, print_account
+    from subtomo.io.relion import OptimisationSet
     from subtomo.jobs.cluster import parse_options, slurm_script
     from subtomo.jobs.extract import ExtractionJob, run_job
+    from subtomo.jobs.sources import find_sources_here
     from subtomo.output.layout import summary_file
 
     computing = computing or ComputingOptions()
@@ -61,14 +69,16 @@ def extract(
         if value is not None and value is not False:
             note(f"--{name} has no effect, as in RELION")
     # RELION's own default for names is an empty one
+    named = OptimisationSet(files.particles or None, files.tomograms or None, files.trajectories or None)
+    sources = find_sources_here(named, files.optimisation_set or None, place)
     job = ExtractionJob(
         output_dir=output.output_dir,
         settings=extraction_settings(size, selection, processing, terms, output),
         output=output_settings(output),
-        particles_file=files.particles or None,
-        tomograms_file=files.tomograms or None,
-        trajectories_file=files.trajectories or None,
-        optimisation_set_file=files.optimisation_set or None,
+        particles_file=sources.files.particles,
+        tomograms_file=sources.files.tomograms,
+        trajectories_file=sources.files.trajectories,
+        optimisation_set_file=sources.optimisation_set_file,
         threads=computing.threads,
         command=("subtomo", *command_line.get()),
         resume=output.resume,

@@ -78,6 +78,25 @@ def find_sources(
     return Sources(files, optimisation_set_file, project, moved)
 
 
+def find_sources_here(named: OptimisationSet, optimisation_set_file: str | None, place: str | None) -> Sources:
+    """Find the files of a command that writes names of files, which are relative to the current folder.
+
+    Takes what `find_sources` takes.
+
+    Raises:
+        InputError: As there, or the files are those of a project elsewhere.
+    """
+    if place is None:
+        return Sources(named, optimisation_set_file)
+    found = find_sources(named, optimisation_set_file, place)
+    if found.project is not None:
+        raise InputError(
+            f"{place}: names in it are relative to {found.project}, but those that will be written are relative to the "
+            f"current folder; run this in {found.project}"
+        )
+    return found
+
+
 def project_of(path: str) -> Project:
     """Find the folder that names in a STAR file are relative to; None for the current one.
 
