@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -235,3 +238,58 @@ def test_a_worker_that_does_not_fit_and_comes_later_ends_the_run(
 def test_a_specification_of_no_workers_is_an_error_of_settings(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="such as"), connect("tcp://host", {}, str(tmp_path)):
         pass
+
+
+def test_a_server_that_is_no_scheduler_is_reported_in_a_line(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        assert main([*OPTIONS, "--dask", address, "--o", "out/"]) == 1
+        server.shutdown(socket.SHUT_RDWR)
+    lines = capfd.readouterr().err.strip().split("\n")
+    assert len(lines) == 1
+    assert f"what answers at {address} is no Dask scheduler" in lines[0]
+
+
+def test_a_command_that_waits_for_workers_says_so_ends_by_ctrl_c_and_goes_on_later(project: Path, start: Start) -> None:
+    # of one particle per batch, so that some are finished when the only worker dies
+    slow = (
+        "import sys, time; import subtomo.output.batching as b; b.MOST_PARTICLES = 1\n"
+        "import subtomo.jobs.dask_executor as d; d.SILENT_SECONDS = 1\n"
+        "from subtomo.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    with scheduler(start, project) as (address, _):
+        first = worker(start, address)
+        words = [*OPTIONS, "--dask", address, "--o", "out/"]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (SOURCE / "src", SOURCE)))}
+        running = subprocess.Popen(
+            [sys.executable, "-c", slow, *words], env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+        )
+        stream = running.stderr
+        assert stream is not None
+        deadline = time.monotonic() + 60
+        while not (project / "out" / ".subtomo").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        first.kill()
+        first.wait()
+        told = stream.readline()
+        while b"waiting (Ctrl-C ends; run again to go on)" not in told:
+            assert told, "the command ended"
+            told = stream.readline()
+        running.send_signal(signal.SIGINT)
+        rest = stream.read().decode()
+        stream.close()
+        assert running.wait(60) == 130
+        assert "Traceback" not in rest
+        worker(start, address)
+        assert main([*words, "--resume"]) == 0
+    assert len(list((project / "out" / "Subtomograms").rglob("*_data.mrc"))) == 4

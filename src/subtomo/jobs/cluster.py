@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import socket
 import subprocess
 import tempfile
 import warnings
@@ -22,6 +23,8 @@ from subtomo.jobs.dask_workers import refuse_other_workers
 __all__ = ["DaskExecutor", "connect", "parse_options", "slurm_script"]
 
 _CONNECT_SECONDS = 15
+_GREETING_SECONDS = 5
+_LONGEST_GREETING = 1 << 20
 _QUEUE_SECONDS = 7 * 86_400.0
 """How long a job may wait in SLURM's queue."""
 _SCHEMES = ("tcp", "tls", "ucx", "ws", "wss")
@@ -61,6 +64,7 @@ def connect(
         address = spec
         if "://" in spec:
             _check_address(spec)
+            _check_greeting(spec)
         else:
             address = stack.enter_context(_local_cluster(spec) if spec != "slurm" else _started_slurm_cluster(options))
         client = _client(address, spec)
@@ -90,6 +94,18 @@ def _check_address(spec: str) -> None:
             "tcp://10.0.0.1:8786, which dask scheduler prints when it starts",
             field="dask",
         )
+
+
+def _check_greeting(spec: str) -> None:
+    """Raise InputError if something else answers at an address: Dask would take its words for a length, and hang."""
+    parts = urlsplit(spec)
+    if parts.scheme != "tcp":
+        return
+    with suppress(OSError), socket.create_connection((parts.hostname, parts.port), _GREETING_SECONDS) as connection:
+        # the first message of either side begins with its length in bytes
+        first = connection.recv(8, socket.MSG_WAITALL)
+        if len(first) == 8 and int.from_bytes(first, "little") > _LONGEST_GREETING:
+            raise InputError(f"what answers at {spec} is no Dask scheduler; check the address")
 
 
 def _client(address: Any, spec: str) -> Any:

@@ -62,6 +62,13 @@ def find_sources(
                 "one of them out",
                 field="optimisation_set",
             )
+        for kind, name in vars(found).items():
+            if name and getattr(named, kind):
+                raise SettingsError(
+                    f"unexpected {place!r}: {kind} are given already, {getattr(named, kind)} ({kind}); leave one of "
+                    "them out",
+                    field=kind,
+                )
         named, optimisation_set_file = found.overridden_by(named), optimisation_set_file or of_place
     files = named
     if optimisation_set_file is not None:
