@@ -231,3 +231,11 @@ def test_a_project_elsewhere_with_the_same_names_is_not_mistaken_for_ours(home: 
         found = find_sources(OptimisationSet(), place=str(home / "examples/project/inside"))
     assert found.files.tomograms == str(home / "examples/project/tomograms.star")
     assert found.project == str(home / "examples/project")
+
+
+@pytest.mark.parametrize("field", ["project", "output_dir"])
+@pytest.mark.parametrize("value", ["\0", "a" * 5000, "/", "..", "~", "x/../../.."])
+def test_an_account_that_names_what_cannot_be_a_folder_is_of_no_harm(home: Path, field: str, value: str) -> None:
+    path = Path("examples/project/inside/extraction_summary.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
+    assert main(("average", "examples/project/inside", "--j", "1")) == 0

@@ -92,7 +92,7 @@ def average(
 def class_words(classes: Mapping[int, int]) -> str:
     """Say how many particles of which classes went in."""
     counts = [f"{number} ({count} particle{'' if count == 1 else 's'})" for number, count in classes.items()]
-    return f"of class{'es' if len(counts) > 1 else ''} {listed(counts, _CLASSES_SHOWN)}"
+    return listed(counts, _CLASSES_SHOWN)
 
 
 def _output_dir(given: str | None, place: str | None) -> str:
@@ -161,7 +161,7 @@ def _draw(result: AverageResult, job: AverageJob) -> None:
         left_out=result.left_out,
         symmetry=symmetry,
         mask=result.mask,
-        settings=_setting_rows(job),
+        settings=_setting_rows(job, result.classes),
         command=job.command,
         notes=[_MASK_NOTE] if result.is_mask_guessed else [],
         seconds=result.seconds,
@@ -175,12 +175,12 @@ def _draw(result: AverageResult, job: AverageJob) -> None:
         warn(f"the pictures could not be drawn ({type(error).__name__}: {error}); the maps are whole")
 
 
-def _setting_rows(job: AverageJob) -> list[tuple[str, str]]:
+def _setting_rows(job: AverageJob, classes: Mapping[int, int]) -> list[tuple[str, str]]:
     """Put the settings into words."""
     settings, term = job.settings, job.data_term
     return [
         ("Particles", "built from the tilt images" if job.from_tilts else "read from files"),
-        ("Classes", "all" if job.class_number is None else f"{job.class_number} alone"),
+        ("Classes", class_words(classes) if classes else "not known"),
         ("Data term", "as recorded by the extraction" if term is None else term.name.lower()),
         ("Symmetry", settings.symmetry.upper()),
         ("Division by CTF²", "weights clamped" if settings.snr is None else f"Wiener, SNR {settings.snr:g}"),
@@ -200,7 +200,7 @@ def _print_account(result: AverageResult, job: AverageJob) -> None:
         f"and {second}, symmetry {job.settings.symmetry.upper()}, {size}³ voxels of {curves.pixel_size_angstrom:g} Å"
     )
     if result.classes:
-        print(f"  {class_words(result.classes)}")
+        print(f"  of class{'es' if len(result.classes) > 1 else ''} {class_words(result.classes)}")
     if result.left_out:
         print(f"  {len(result.left_out)} left out: {'; '.join(result.left_out[:_LEFT_OUT_SHOWN])}")
     if job.half_maps_only:

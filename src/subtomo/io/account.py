@@ -99,7 +99,13 @@ def project_folder(folder: str | os.PathLike[str], account: ExtractionSummary) -
     Returns:
         None if output and account have been parted, so that nothing tells.
     """
-    named = os.path.abspath(folder)
+    try:
+        return _project_folder(os.path.abspath(folder), account)
+    except (OSError, ValueError, RuntimeError):
+        return None  # the account names what no file can have as its name
+
+
+def _project_folder(named: str, account: ExtractionSummary) -> Path | None:
     resolved = Path(named).resolve()
     recorded = Path(os.path.normpath(os.path.join(named, account.project)))
     if account.project and (recorded / account.output_dir).resolve() == resolved:

@@ -119,7 +119,7 @@ def project_of(path: str) -> Project:
     except (InputError, KeyError):
         return None  # whoever reads the file says what is wrong with it
     for folder in (*([] if recorded is None else [recorded]), Path(), *Path(os.path.abspath(path)).parents):
-        if names and all((folder / name).exists() for name in names):
+        if names and all(os.path.exists(folder / name) for name in names):
             return None if os.path.samefile(folder, os.curdir) else str(folder)
     return None if recorded is None else str(recorded)
 
