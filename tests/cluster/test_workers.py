@@ -293,3 +293,26 @@ def test_a_command_that_waits_for_workers_says_so_ends_by_ctrl_c_and_goes_on_lat
         worker(start, address)
         assert main([*words, "--resume"]) == 0
     assert len(list((project / "out" / "Subtomograms").rglob("*_data.mrc"))) == 4
+
+
+def test_a_command_whose_scheduler_is_killed_ends_in_a_line_and_goes_on_later(
+    project: Path, start: Start, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with scheduler(start, project) as (address, process):
+        worker(start, address)
+
+        def end() -> None:
+            while not (project / "out" / ".subtomo").exists():
+                time.sleep(0.01)
+            process.kill()
+
+        killing = threading.Thread(target=end)
+        killing.start()
+        assert main([*OPTIONS, "--dask", address, "--o", "out/"]) == 1
+        killing.join()
+    told = capfd.readouterr().err
+    (error,) = [line for line in told.split("\n") if line.startswith("error: ")]
+    assert "the Dask scheduler is gone" in error
+    assert "--resume" in error
+    assert "Traceback" not in told
+    assert main([*OPTIONS, "--o", "out/", "--resume"]) == 0

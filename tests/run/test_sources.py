@@ -17,6 +17,7 @@ from subtomo.jobs.sources import find_sources
 from tests.helpers.project import edit, write_project
 
 Capture = pytest.CaptureFixture[str]
+QUICK = ("--half-maps-only", "--j", "1")
 SIZES = ("--b", "32", "--crop", "24", "--j", "1")
 INPUT = ("--t", "tomograms.star", "--p", "particles.star")
 
@@ -58,14 +59,14 @@ def home(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )  # fmt: skip
 def test_an_average_finds_the_particles_from_outside_the_project(home: Path, words: tuple[str, ...]) -> None:
-    assert main(("average", *words, "--o", "here/", "--j", "1")) == 0
-    assert Path("here/merged.mrc").exists()
+    assert main(("average", *words, "--o", "here/", *QUICK)) == 0
+    assert Path("here/half1.mrc").exists()
 
 
 def test_an_average_from_outside_equals_the_one_from_the_project(home: Path) -> None:
-    assert main(("average", "examples/project/inside", "--j", "1")) == 0
-    ours, _ = read_volume("examples/project/inside/average/merged.mrc")
-    theirs, _ = read_volume("examples/project/average/merged.mrc")
+    assert main(("average", "examples/project/inside", *QUICK)) == 0
+    ours, _ = read_volume("examples/project/inside/average/half1.mrc")
+    theirs, _ = read_volume("examples/project/average/half1.mrc")
     assert (ours == theirs).all()
 
 
@@ -78,17 +79,17 @@ def test_a_folder_is_averaged_into_a_folder_of_its_own(home: Path, capsys: Captu
 
 def test_an_output_folder_that_was_renamed_is_still_averaged(home: Path) -> None:
     Path("examples/project/inside").rename("elsewhere")
-    assert main(("average", "elsewhere", "--j", "1")) == 0
-    assert Path("elsewhere/average/merged.mrc").exists()
+    assert main(("average", "elsewhere", *QUICK)) == 0
+    assert Path("elsewhere/average/half1.mrc").exists()
 
 
 def test_files_beside_the_star_file_are_found_without_an_account(home: Path) -> None:
     Path("examples/project/inside/extraction_summary.json").unlink()
-    assert main(("average", "--p", "examples/project/inside/particles.star", "--o", "here/", "--j", "1")) == 0
+    assert main(("average", "--p", "examples/project/inside/particles.star", "--o", "here/", *QUICK)) == 0
 
 
 def test_an_average_from_tilts_finds_the_tilt_images(home: Path) -> None:
-    tilts = ("--from-tilts", "--b", "32", "--crop", "24", "--j", "1")
+    tilts = ("--from-tilts", "--b", "32", "--crop", "24", *QUICK)
     assert main(("average", "demo-output", *tilts)) == 0
     named = ("--p", "examples/project/particles.star", "--t", "examples/project/tomograms.star")
     assert main(("average", *named, *tilts, "--o", "here/")) == 0
@@ -102,7 +103,13 @@ def test_what_is_not_found_is_named_with_where_it_was_looked_for(home: Path, cap
     assert f"looked from {home / 'examples/project'}" in error
 
 
-@pytest.mark.parametrize("words", [("demo-output",), ("--i", "demo-output/optimisation_set.star")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("demo-output",), ("--i", "demo-output/optimisation_set.star"),
+        ("--p", "examples/project/particles.star", "--t", "examples/project/tomograms.star"),
+    ],
+)  # fmt: skip
 def test_doctor_finds_the_tilt_images_from_outside_the_project(
     home: Path, words: tuple[str, ...], capsys: Capture
 ) -> None:
@@ -144,9 +151,9 @@ def test_a_place_that_is_no_run_is_refused_in_a_line(
 
 
 def test_one_class_is_averaged_alone_and_counted(home: Path, capsys: Capture) -> None:
-    assert main(("average", "demo-output", "--j", "1")) == 0
+    assert main(("average", "demo-output", *QUICK)) == 0
     assert "of classes 1 (1 particle), 2 (3 particles)" in capsys.readouterr().out
-    assert main(("average", "demo-output", "--class", "2", "--j", "1")) == 0
+    assert main(("average", "demo-output", "--class", "2", *QUICK)) == 0
     out = capsys.readouterr().out
     assert "3 of 3 particles averaged" in out
     assert "of class 2 (3 particles)" in out
@@ -238,4 +245,4 @@ def test_a_project_elsewhere_with_the_same_names_is_not_mistaken_for_ours(home: 
 def test_an_account_that_names_what_cannot_be_a_folder_is_of_no_harm(home: Path, field: str, value: str) -> None:
     path = Path("examples/project/inside/extraction_summary.json")
     path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
-    assert main(("average", "examples/project/inside", "--j", "1")) == 0
+    assert main(("average", "examples/project/inside", *QUICK)) == 0

@@ -81,7 +81,7 @@ class Extraction:
             strange = sorted({entry.tomogram for entry in unknown})
             self._warn(
                 f"{len(unknown)} particle(s) belong to unknown tomograms and are left out: {listed(strange)}"
-                f"{nearest(strange[0], known)}"
+                f"{nearest(strange[0], empty)}"
             )
 
     def _refuse(self) -> None:

@@ -75,9 +75,8 @@ def find_sources(
         in_set = read_optimisation_set(optimisation_set_file)
         project = project_of(optimisation_set_file)
         files = (in_set if project is None else in_set.in_project(project)).overridden_by(named)
-    main = files.particles or files.tomograms
-    project = None if main is None else project_of(main)
-    moved = _moved(main, project) if main is not None else None
+    project = _project_of_any(files.particles, files.tomograms)
+    moved = None if files.particles is None else _moved(files.particles, project)
     if project is not None:
         # whoever takes the project does not take it twice
         files = OptimisationSet(**{kind: os.path.abspath(name) for kind, name in vars(files).items() if name})
@@ -122,6 +121,19 @@ def project_of(path: str) -> Project:
         if names and all(os.path.exists(folder / name) for name in names):
             return None if os.path.samefile(folder, os.curdir) else str(folder)
     return None if recorded is None else str(recorded)
+
+
+def _project_of_any(*paths: str | None) -> Project:
+    """Find the project of the first of some files that names others; a particle set may name none."""
+    given = [path for path in paths if path is not None]
+    for path in given:
+        try:
+            names = named_files(path)
+        except InputError:
+            names = ()
+        if names or path is given[-1] or _account_beside(path) is not None:
+            return project_of(path)
+    return None
 
 
 def _moved(path: str, project: Project) -> tuple[str, str] | None:
