@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from subtomo.cli import main
 from tests.strangers.conftest import add_column, change_column, doctor, extract, replaced, told
 
 TILTS = "tilt_series/TS_254.star"
@@ -152,6 +153,21 @@ def test_names_that_are_nearly_right_are_suggested(capsys: Errors) -> None:
     assert extract() == 1
     assert "did you mean TS_254.star?" in capsys.readouterr().err
     assert "did you mean TS_254.star?" in told(doctor()[1])
+
+
+@pytest.mark.usefixtures("project")
+def test_a_tomogram_whose_name_is_nearly_right_is_suggested(capsys: Errors) -> None:
+    text = Path("particles.star").read_text()
+    Path("particles.star").write_text(text.replace("TS_254", "TS_0254"))
+    assert extract() == 1
+    assert "they belong to TS_0254, did you mean TS_254?" in capsys.readouterr().err
+    assert "did you mean TS_254?" in told(doctor()[1])
+
+
+@pytest.mark.usefixtures("project")
+def test_doctor_names_the_options_to_swap(capsys: Errors) -> None:
+    main(("doctor", "--t", "particles.star", "--p", "tomograms.star"))
+    assert "correct --t, --p" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("project")

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
@@ -21,6 +20,7 @@ from subtomo.cli import main
 from subtomo.errors import InputError, SettingsError
 from subtomo.jobs.cluster import DaskExecutor, connect, parse_options, slurm_script
 from subtomo.jobs.context import RunContext
+from tests.cluster.tasks import die_once, double, fail_on_seven
 from tests.helpers.project import read_project, write_project
 
 OPTIONS = ["extract", "--t", "tomograms.star", "--p", "particles.star", "--b", "32", "--crop", "24"]
@@ -47,25 +47,6 @@ def tree(folder: Path) -> dict[str, bytes]:
         for path, name in names.items()
         if name.parts[0] != ".subtomo" and name.name not in ("note.txt", "extraction_summary.json")
     }
-
-
-def double(number: int) -> int:
-    return 2 * number
-
-
-def fail_on_seven(number: int) -> int:
-    if number == 7:
-        raise ValueError("seven is too much")
-    return number
-
-
-def die_once(task: tuple[int, str]) -> int:
-    number, marker = task
-    if number == 3 and not os.path.exists(marker):
-        Path(marker).touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(0.05)
-    return number
 
 
 def test_every_task_comes_back_with_its_result(executor: DaskExecutor) -> None:

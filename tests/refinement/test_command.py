@@ -122,6 +122,9 @@ def test_particles_of_an_extraction_are_refined_like_those_from_tilt_images(pick
     angle, distance = errors(picks)
     assert angle < 2.2
     assert distance < 1.6
+    if kind == "files":
+        assert main(["refine", "extracted/", *given[4:-3], "again/", *given[-2:]]) == 0
+        assert Path("again/run_class001.mrc").read_bytes() == Path("out/run_class001.mrc").read_bytes()
 
 
 @pytest.mark.parametrize("factor", [3.0, -0.2])

@@ -120,6 +120,15 @@ def test_a_tomogram_that_cannot_be_prepared_costs_its_own_particles_only(
     assert len(named_images(small / "out")) == 2
 
 
+def test_equal_failures_are_told_once_and_counted(small: Path, capsys: Capture) -> None:
+    set_pixel("TS_1", 0, np.nan)
+    assert main((*WORDS, "--whiten")) == 1
+    lines = [line for line in capsys.readouterr().err.split("\n") if "its noise cannot be measured" in line]
+    assert [line.startswith("warning: ") for line in lines] == [True, True, False]
+    assert lines[0].startswith("warning: TS_1/1 cannot be made: ")
+    assert lines[1].startswith("warning: 2 particles cannot be made for one and the same cause: ")
+
+
 def test_failures_are_told_to_the_pipeline_of_relion(small: Path) -> None:
     set_pixel("TS_1", 0, np.nan)
     assert main((*WORDS, "--pipeline_control", "out/")) == 1

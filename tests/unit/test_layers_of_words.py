@@ -12,7 +12,7 @@ import subtomo
 ROOT = Path(subtomo.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 OPTION, LABEL = re.compile(r"(?<![\w-])--[a-zA-Z]"), re.compile(r"\brln[A-Z]")
-OPTIONS_OF_OTHERS = ("--export=ALL",)
+OPTIONS_OF_OTHERS = ("--export=ALL", "--test-only")
 """Of SLURM."""
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from subtomo.cli.arguments import command_line, given_or_none
 from subtomo.cli.average_options import (
@@ -18,7 +21,7 @@ from subtomo.errors import SettingsError
 from subtomo.model.settings import CircleCrop, DataTerm, ExtractionSettings
 
 if TYPE_CHECKING:
-    from subtomo.jobs.average import AverageResult
+    from subtomo.jobs.average import AverageJob, AverageResult
 
 __all__ = ["GROUPS", "average"]
 
@@ -26,8 +29,12 @@ _LEFT_OUT_SHOWN = 3
 
 
 def average(
+    place: Annotated[
+        str | None, Parameter(help="Output folder of subtomo extract or of a refinement, or a STAR file of particles.")
+    ] = None,
+    /,
     *,
-    output: AverageOutputOptions,
+    output: AverageOutputOptions = AverageOutputOptions(),
     files: AverageInputOptions = AverageInputOptions(),
     maps: MapOptions = MapOptions(),
     tilts: TiltOptions = TiltOptions(),
@@ -35,7 +42,8 @@ def average(
 ) -> int:
     """Average particles into half maps and a merged map, and measure their resolution.
 
-    Takes the particles.star of subtomo extract (or of relion_tomo_subtomo), after a refinement or before it.
+    Takes the folder or the particles.star of subtomo extract (or of relion_tomo_subtomo), after a refinement or before
+    it.
 
     With --from-tilts it takes any particle set with orientations, and builds its particles from the tilt images.
     """
@@ -55,10 +63,13 @@ def average(
         seed=maps.seed,
     )
     job = AverageJob(
-        output_dir=output.output_dir,
+        output_dir=_output_dir(output.output_dir, place),
         settings=settings,
         files=OptimisationSet(files.particles or None, files.tomograms or None, files.trajectories or None),
         optimisation_set_file=files.optimisation_set or None,
+        place=place,
+        class_number=files.class_number,
+        half_maps_only=output.half_maps_only,
         mask_file=maps.mask_file or None,
         from_tilts=from_tilts,
         data_term=data_term,
@@ -66,8 +77,11 @@ def average(
         command=("subtomo", *command_line.get()),
     )
     result = run_average(job, listener("averaging"))
-    draw_average(result, job, warn)
-    _print_account(result, settings.symmetry)
+    if not job.half_maps_only:
+        draw_average(result, job, warn)
+    _print_account(result, job)
+    if job.half_maps_only:
+        return 0
     # RELION finds the other half by its name
     folder, pixel = result.folder, f"{result.curves.pixel_size_angstrom:g}"
     mask = job.mask_file or f"{folder}mask.mrc"
@@ -75,6 +89,15 @@ def average(
         "relion_postprocess", "--i", f"{folder}half1.mrc", "--mask", mask, "--angpix", pixel, "--o", f"{folder}post"
     )
     return 0
+
+
+def _output_dir(given: str | None, place: str | None) -> str:
+    """Give the folder to write to: by default one in the folder that is averaged."""
+    if given:
+        return given
+    if place and os.path.isdir(place):
+        return os.path.join(place, "average/")
+    raise SettingsError("--o or --output is missing, but required; see subtomo average --help")
 
 
 def _source(tilts: TiltOptions) -> tuple[ExtractionSettings | None, DataTerm | None]:
@@ -108,19 +131,24 @@ def _source(tilts: TiltOptions) -> tuple[ExtractionSettings | None, DataTerm | N
     return settings, settings.data_term
 
 
-def _print_account(result: AverageResult, symmetry: str) -> None:
+def _print_account(result: AverageResult, job: AverageJob) -> None:
     """Tell on stdout what was averaged, how good it is, and where to look."""
-    from subtomo.jobs.average_page import MASK_NOTE
+    from subtomo.jobs.average_page import MASK_NOTE, class_words
     from subtomo.report.verdict import resolution_words
 
     curves, (first, second), folder = result.curves, result.counts, result.folder
     size = len(result.maps["merged"])
     tell(
         f"{first + second} of {result.n_particles} particles averaged in {result.seconds:.1f} s: half sets of {first} "
-        f"and {second}, symmetry {symmetry.upper()}, {size}³ voxels of {curves.pixel_size_angstrom:g} Å"
+        f"and {second}, symmetry {job.settings.symmetry.upper()}, {size}³ voxels of {curves.pixel_size_angstrom:g} Å"
     )
+    if result.classes:
+        tell(f"  of class{'es' if len(result.classes) > 1 else ''} {class_words(result.classes)}")
     if result.left_out:
         tell(f"  {len(result.left_out)} left out: {'; '.join(result.left_out[:_LEFT_OUT_SHOWN])}")
+    if job.half_maps_only:
+        tell(f"half maps      {folder}half1.mrc, {folder}half2.mrc")
+        return
     tell(f"mask           {result.mask}")
     if result.is_mask_guessed:
         warn(MASK_NOTE[0].lower() + MASK_NOTE[1:].rstrip("."))

@@ -28,6 +28,9 @@ class AverageInputOptions:
     trajectories: Annotated[
         str | None, option("--mot --trajectories", "Particle trajectories (STAR), for --from-tilts.")
     ] = None
+    class_number: Annotated[
+        int | None, whole_number("--class --class-number", "Average the particles of this class alone.")
+    ] = None
 
 
 @Parameter(name="*", group=Group("Output", sort_key=2))
@@ -36,8 +39,16 @@ class AverageOutputOptions:
     """What is written."""
 
     output_dir: Annotated[
-        str, option("--o --output", "Folder for maps, curves and pictures; made if it does not exist.")
-    ]
+        str | None,
+        option(
+            "--o --output",
+            "Folder for maps, curves and pictures; made if it does not exist. By default average/ in the folder that "
+            "is averaged.",
+        ),
+    ] = None
+    half_maps_only: Annotated[
+        bool, option("--half-maps-only", "Write the two half maps, and nothing made of both.")
+    ] = False
 
 
 @Parameter(name="*", group=Group("Maps", sort_key=3))

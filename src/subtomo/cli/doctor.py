@@ -14,7 +14,8 @@ from subtomo.cli.extract import extraction_settings, output_settings
 from subtomo.cli.extract_options import InputOptions, ProcessingOptions, SelectionOptions, SizeOptions, TermOptions
 from subtomo.cli.extract_output_options import ComputingOptions, DeadOptions, OutputOptions
 from subtomo.cli.field_names import explained, in_words_of_options
-from subtomo.errors import SettingsError
+from subtomo.doctor.findings import CORRECT_IT
+from subtomo.errors import InputError, SettingsError
 from subtomo.words import as_json, printable
 
 if TYPE_CHECKING:
@@ -92,6 +93,11 @@ GROUPS = (
 
 
 def doctor(
+    place: Annotated[
+        str | None,
+        Parameter(help="Output folder of an extraction or a refinement, or a STAR file of the project."),
+    ] = None,
+    /,
     *,
     examination: DoctorOptions = DoctorOptions(),
     files: InputOptions = InputOptions(),
@@ -112,6 +118,7 @@ def doctor(
     from subtomo.doctor.examine import examine
     from subtomo.doctor.findings import Diagnosis, error
     from subtomo.io.relion import OptimisationSet
+    from subtomo.jobs.sources import Sources, find_sources
     from subtomo.model.settings import OutputSettings
 
     problems = list[str]()
@@ -123,9 +130,17 @@ def doctor(
             written.check_with(settings)
     except SettingsError as problem:
         problems.append(explained(problem))
+    named = OptimisationSet(files.particles or None, files.tomograms or None, files.trajectories or None)
+    try:
+        sources = find_sources(named, files.optimisation_set or None, place)
+    except InputError:
+        if place:
+            raise
+        sources = Sources(named, files.optimisation_set or None)  # what is wrong with it is a finding
     request = Request(
-        files=OptimisationSet(files.particles or None, files.tomograms or None, files.trajectories or None),
-        optimisation_set_file=files.optimisation_set or None,
+        files=sources.files,
+        optimisation_set_file=sources.optimisation_set_file,
+        project=sources.project,
         settings=settings,
         output_dir=output.output_dir or None,
         as_zarr=output.store == "zarr",
@@ -169,6 +184,9 @@ def _tell_next(request: Request) -> None:
 
 def _in_words_of_options(finding: Finding) -> Finding:
     what, advice = (in_words_of_options(text, finding.fields) for text in (finding.what, finding.advice))
+    options = [word for field in finding.fields if (word := in_words_of_options(f"({field})", (field,))[1:-1]) != field]
+    if advice == CORRECT_IT and options:
+        advice = f"correct {', '.join(options)}"
     return replace(finding, what=what, advice=advice)
 
 

@@ -9,6 +9,7 @@ from cyclopts import Group, Parameter
 
 from subtomo.cli.arguments import option
 from subtomo.cli.messages import error, tell
+from subtomo.errors import SettingsError
 
 
 @Parameter(name="*", group=Group("Files", sort_key=1))
@@ -16,11 +17,11 @@ from subtomo.cli.messages import error, tell
 class ExportOptions:
     """What to write."""
 
-    particles_file: Annotated[
-        str,
-        option("--p --particles", "Particle set (STAR); for relion3.1 that of an extraction with whitened terms."),
-    ]
     output_file: Annotated[str, option("--o --output", "The file to write.")]
+    particles: Annotated[
+        str | None,
+        option("--p --particles", "Particle set (STAR); for relion3.1 that of an extraction with whitened terms."),
+    ] = None
     style: Annotated[
         Literal["relion3.1", "relion4", "dynamo", "stopgap", "em", "imod"],
         option(
@@ -48,20 +49,31 @@ class ExportPlaceOptions:
 GROUPS = (ExportOptions, ExportPlaceOptions)
 
 
-def export(*, files: ExportOptions, places: ExportPlaceOptions = ExportPlaceOptions()) -> int:
+def export(
+    place: Annotated[str | None, Parameter(help="Output folder of an extraction, or its particle set.")] = None,
+    /,
+    *,
+    files: ExportOptions,
+    places: ExportPlaceOptions = ExportPlaceOptions(),
+) -> int:
     """Write particles for RELION 3.1 or 4, Dynamo, STOPGAP, AV3 or IMOD."""
-    if files.style != "relion3.1":
-        return _export_picks(files, places)
     from subtomo.cli.next_step import OPEN, tell_next
+    from subtomo.io.relion import OptimisationSet
     from subtomo.jobs.export import export_particles
+    from subtomo.jobs.sources import find_sources
 
-    n = export_particles(files.particles_file, files.output_file)
+    sources = find_sources(OptimisationSet(files.particles or None), place=place, sets=False)
+    if sources.files.particles is None:
+        raise SettingsError("--p or --particles is missing, but required, or the folder of an extraction")
+    if files.style != "relion3.1":
+        return _export_picks(sources.files.particles, files, places)
+    n = export_particles(sources.files.particles, files.output_file)
     tell(f"{files.output_file}: {n} particle(s) for RELION 3.1")
     tell_next("relion_refine", "--i", files.output_file, "--ref", OPEN, "--ctf", "--o", "Refine/run")
     return 0
 
 
-def _export_picks(files: ExportOptions, places: ExportPlaceOptions) -> int:
+def _export_picks(particles_file: str, files: ExportOptions, places: ExportPlaceOptions) -> int:
     from subtomo.jobs.export_picks import ExportPicksJob, export_picks
 
     if places.tomograms is None:
@@ -69,7 +81,7 @@ def _export_picks(files: ExportOptions, places: ExportPlaceOptions) -> int:
         return 1
     written = export_picks(
         ExportPicksJob(
-            particles_file=files.particles_file,
+            particles_file=particles_file,
             tomograms_file=places.tomograms,
             path=files.output_file,
             style=files.style,
@@ -77,5 +89,5 @@ def _export_picks(files: ExportOptions, places: ExportPlaceOptions) -> int:
             first_voxel=places.first_voxel,
         )
     )
-    print(f"particles written for {files.style} into {', '.join(written)}")
+    tell(f"particles written for {files.style} into {', '.join(written)}")
     return 0

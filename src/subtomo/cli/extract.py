@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from subtomo.cli.arguments import command_line, given_or_none
 from subtomo.cli.extract_options import InputOptions, ProcessingOptions, SelectionOptions, SizeOptions, TermOptions
@@ -32,6 +35,10 @@ __all__ = ["GROUPS", "extract"]
 
 
 def extract(
+    place: Annotated[
+        str | None, Parameter(help="Folder of a run, or a STAR file of the project, instead of --i, --p or --t.")
+    ] = None,
+    /,
     *,
     size: SizeOptions,
     output: OutputOptions,
@@ -49,8 +56,10 @@ def extract(
     """
     from subtomo.cli.next_step import after_extraction, what_is_kept
     from subtomo.cli.progress import listener, print_account
+    from subtomo.io.relion import OptimisationSet
     from subtomo.jobs.cluster import parse_options, slurm_script
     from subtomo.jobs.extract import ExtractionJob, run_job
+    from subtomo.jobs.sources import find_sources_here
     from subtomo.output.layout import summary_file
 
     computing = computing or ComputingOptions()
@@ -62,14 +71,16 @@ def extract(
         if value is not None and value is not False:
             note(f"--{name} has no effect, as in RELION")
     # RELION's own default for names is an empty one
+    named = OptimisationSet(files.particles or None, files.tomograms or None, files.trajectories or None)
+    sources = find_sources_here(named, files.optimisation_set or None, place)
     job = ExtractionJob(
         output_dir=output.output_dir,
         settings=extraction_settings(size, selection, processing, terms, output),
         output=output_settings(output),
-        particles_file=files.particles or None,
-        tomograms_file=files.tomograms or None,
-        trajectories_file=files.trajectories or None,
-        optimisation_set_file=files.optimisation_set or None,
+        particles_file=sources.files.particles,
+        tomograms_file=sources.files.tomograms,
+        trajectories_file=sources.files.trajectories,
+        optimisation_set_file=sources.optimisation_set_file,
         threads=computing.threads,
         command=("subtomo", *command_line.get()),
         resume=output.resume,
@@ -79,7 +90,7 @@ def extract(
     )
     progress = listener()
     try:
-        with _executor(computing.dask or None, dask_options, output) as executor:
+        with _executor(computing.dask or None, dask_options, output, progress.warn) as executor:
             summary = run_job(replace(job, executor=executor), progress)
     except (KeyboardInterrupt, TerminatedError):
         if progress.n_done:
@@ -112,7 +123,7 @@ def _nothing_extracted(summary: ExtractionSummary) -> str:
 
 
 def _executor(
-    spec: str | None, options: dict[str, str], output: OutputOptions
+    spec: str | None, options: dict[str, str], output: OutputOptions, tell: Callable[[str], None]
 ) -> AbstractContextManager[BatchExecutor | None]:
     """Connect to Dask workers if that is wanted."""
     from subtomo.jobs.cluster import connect
@@ -123,7 +134,7 @@ def _executor(
         return nullcontext()
     if output.store == "zarr":
         raise SettingsError("--store zarr is written by one process; leave out --dask or --store zarr")
-    return connect(spec, options, output.output_dir)
+    return connect(spec, options, output.output_dir, tell)
 
 
 def extraction_settings(

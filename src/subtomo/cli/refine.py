@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from subtomo.cli.arguments import command_line
 from subtomo.cli.messages import tell, warn
@@ -29,6 +31,10 @@ _LEFT_OUT_SHOWN = 3
 
 
 def refine(
+    place: Annotated[
+        str | None, Parameter(help="Output folder of an extraction or a refinement, or a STAR file of particles.")
+    ] = None,
+    /,
     *,
     output: RefineOutputOptions,
     files: RefineInputOptions = RefineInputOptions(),
@@ -73,6 +79,7 @@ def refine(
         extraction=_extraction(tilts),
         files=OptimisationSet(files.particles or None, files.tomograms or None, files.trajectories or None),
         optimisation_set_file=files.optimisation_set or None,
+        place=place,
         reference_file=files.reference or None,
         mask_file=files.solvent_mask or None,
         memory_gb=computing.memory_gb,

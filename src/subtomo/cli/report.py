@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from subtomo.cli.arguments import option
+from subtomo.cli.field_names import in_words_of_options
 
 
 @Parameter(name="*", group=Group("Input", sort_key=1))
@@ -31,7 +32,7 @@ GROUPS = (ReportOptions,)
 
 
 def report(
-    folder: Annotated[str, Parameter(help="Output folder of subtomo extract.")],
+    folder: Annotated[str, Parameter(help="Output folder of subtomo extract, or a file in it.")],
     /,
     *,
     options: ReportOptions = ReportOptions(),
@@ -44,9 +45,11 @@ def report(
     from subtomo.cli.messages import tell, warn
     from subtomo.report.page import write_report
 
+    if os.path.isfile(folder):
+        folder = os.path.dirname(folder) or "."
     written = write_report(folder, options.project or None)
     for note in written.notes:
-        warn(note)
+        warn(in_words_of_options(note))
     size = written.page.stat().st_size / 1e6
     tell(f"report {written.page}: {len(written.pictures)} pictures, {size:.1f} MB, {written.seconds:.1f} s")
     return 0

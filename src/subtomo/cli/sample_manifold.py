@@ -72,18 +72,31 @@ GROUPS = (FileOptions, SamplingOptions, FormOptions)
 """All options of the command, in the order of its help."""
 
 
-def sample_manifold(*, files: FileOptions, sampling: SamplingOptions, form: FormOptions = FormOptions()) -> int:
+def sample_manifold(
+    place: Annotated[
+        str | None, Parameter(help="Folder of a run, an optimisation set or a tomogram set, instead of --i or --t.")
+    ] = None,
+    /,
+    *,
+    files: FileOptions,
+    sampling: SamplingOptions,
+    form: FormOptions = FormOptions(),
+) -> int:
     """Sample particles on surfaces; the z axis of their frame is the surface's outward normal."""
     from subtomo.cli.next_step import OPEN, tell_next
+    from subtomo.io.relion import OptimisationSet
     from subtomo.jobs.sample_manifold import ManifoldJob
     from subtomo.jobs.sample_manifold import sample_manifold as run
+    from subtomo.jobs.sources import find_sources_here
 
+    named = OptimisationSet(tomograms=files.tomograms or None, manifolds=files.manifolds or None)
+    sources = find_sources_here(named, files.optimisation_set or None, place)
     summary = run(
         ManifoldJob(
             output_dir=files.output_dir,
-            tomograms_file=files.tomograms or None,
-            manifolds_file=files.manifolds or None,
-            optimisation_set_file=files.optimisation_set or None,
+            tomograms_file=sources.files.tomograms,
+            manifolds_file=sources.files.manifolds,
+            optimisation_set_file=sources.optimisation_set_file,
             command=("subtomo", *command_line.get()),
             **vars(sampling),
             **vars(form),

@@ -12,6 +12,7 @@ from subtomo.model.notebook import Shown
 from subtomo.words import listed
 
 __all__ = [
+    "CORRECT_IT",
     "Diagnosis",
     "Field",
     "Finding",
@@ -25,6 +26,8 @@ __all__ = [
     "warning",
 ]
 
+CORRECT_IT = "correct it"
+"""What to do where the message of an error does not say."""
 Field = str | tuple[str, ...]
 """One field or several, as errors name them."""
 
@@ -132,7 +135,7 @@ def info(check: str, where: str, what: str, advice: str = "", *, field: Field = 
 def of_message(check: str, where: str, message: str, *, field: Field = ()) -> Finding:
     """Turn the message of an error into a finding: what follows its last semicolon says what to do."""
     what, _, advice = message.rstrip(".").rpartition("; ")
-    return error(check, where, what or advice, advice if what else "correct it", field=field)
+    return error(check, where, what or advice, advice if what else CORRECT_IT, field=field)
 
 
 def of_warnings(messages: Iterable[str]) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from subtomo.io.relion.particles import given_names
 from subtomo.model.particles import ParticleSet
 from subtomo.model.tilt_series import TiltSeries
 from subtomo.output.layout import check_name
+from subtomo.words import nearest
 
 SAME_PLACE_PX = 0.5
 """Particles nearer to each other than this are the same."""
@@ -47,16 +48,17 @@ def _tomogram_names(case: Case, particles: ParticleSet) -> Iterator[Finding]:
         return
     counts = Counter(particles.tomogram_names.tolist())
     unknown = {name: count for name, count in counts.items() if name not in case.tomograms.names}
+    bare = [name for name in case.tomograms.names if name not in counts]
     if unknown:
         total = sum(unknown.values())
         what = (
             f"{total} of {len(particles)} particles belong to tomograms that {case.tomograms.source} does not "
             f"list: {listed(unknown)} (it lists {listed(case.tomograms.names)})"
+            f"{nearest(next(iter(unknown)), bare)}"
         )
         advice = f"they are left out; compare the names ({labels.TOMOGRAM_NAME}) in both files"
         kind = error if total == len(particles) else warning
         yield kind("tomogram names", particles.source, what, advice)
-    bare = [name for name in case.tomograms.names if name not in counts]
     if bare and len(unknown) < len(counts):
         yield info(
             "tomogram names", case.tomograms.source, f"{len(bare)} tomogram(s) have no particles: {listed(bare)}"

@@ -15,6 +15,7 @@ from subtomo.model.tilt_series import TiltSeries, TomogramSet
 from subtomo.physics.deformation import deformation_shift
 from subtomo.physics.orientation import compose, euler_to_matrix, rotate
 from subtomo.physics.projection import project
+from subtomo.words import listed, nearest
 
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -28,11 +29,12 @@ def plan_extraction(tomograms: TomogramSet, particles: ParticleSet, settings: Ex
     """
     plans, left_out = [], _unknown_tomograms(tomograms, particles)
     if len(left_out) == len(particles):
-        wanted = ", ".join(sorted({entry.tomogram for entry in left_out})[:5])
-        known = ", ".join(tomogram.name for tomogram in tomograms.tomograms[:5])
+        wanted = sorted({entry.tomogram for entry in left_out})
+        known = [tomogram.name for tomogram in tomograms]
         raise InputError(
             f"{particles.where}: no particles found that belong to any of the defined tomograms: they belong to "
-            f"{wanted}, while {tomograms.source} defines {known}; compare the names"
+            f"{listed(wanted)}{nearest(wanted[0], known) or ','} while {tomograms.source} defines {listed(known)}; "
+            "compare the names"
         )
     for tomogram in tomograms:
         members = particles.in_tomogram(tomogram.name)

@@ -93,6 +93,37 @@ def recorded_data_term(folder: str | os.PathLike[str]) -> DataTerm:
         ) from error
 
 
+def project_folder(folder: str | os.PathLike[str], account: ExtractionSummary) -> Path | None:
+    """Find the folder of the project of an extraction: where its account says, or what its output folder was in.
+
+    Args:
+        folder: The output folder as it is named now; links are not followed, for it may be one to another disk.
+        account: The account in it.
+
+    Returns:
+        None if output and account have been parted, so that nothing tells.
+    """
+    try:
+        return _project_folder(os.path.abspath(folder), account)
+    except (OSError, ValueError, RuntimeError):
+        return None  # the account names what no file can have as its name
+
+
+def _project_folder(named: str, account: ExtractionSummary) -> Path | None:
+    resolved = Path(named).resolve()
+    recorded = Path(os.path.normpath(os.path.join(named, account.project)))
+    if account.project and (recorded / account.output_dir).resolve() == resolved:
+        return recorded
+    here = Path.cwd()
+    if (here / account.output_dir).resolve() == resolved:
+        return here
+    parts = Path(account.output_dir).parts
+    is_plain = not Path(account.output_dir).is_absolute() and ".." not in parts
+    if is_plain and parts and resolved.parts[-len(parts) :] == parts:
+        return Path(*resolved.parts[: -len(parts)])
+    return None
+
+
 def _place(name: str) -> int:
     """Tell where a field stands in the file: first what was run, last what is long."""
     order = (*_FIRST, "", *_LAST)

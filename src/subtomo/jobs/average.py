@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +22,14 @@ from subtomo.io.mrc_read import read_volume
 from subtomo.io.mrc_write import write_mrc
 from subtomo.io.relion import OptimisationSet, labels, read_particles, read_tomograms
 from subtomo.io.relion.fsc import MapFiles, write_fsc
+from subtomo.io.relion.particles import CLASS_NUMBER
 from subtomo.io.relion.volumes import read_half_sets, require_orientations
 from subtomo.jobs.average_sources import ExtractedParticles, ParticleSource, TiltParticles
-from subtomo.jobs.inputs import input_files, needed_file, protect_inputs
+from subtomo.jobs.inputs import needed_file, protect_inputs
 from subtomo.jobs.limits import fitting_threads
 from subtomo.jobs.note import write_note
 from subtomo.jobs.progress import ProgressListener
+from subtomo.jobs.sources import find_sources, project_of
 from subtomo.model.notebook import Shown
 from subtomo.model.particles import ParticleSet
 from subtomo.model.resolution import GuinierCurves, ResolutionCurves
@@ -33,6 +37,7 @@ from subtomo.model.settings import DataTerm, ExtractionSettings
 from subtomo.output.folders import make_folder
 from subtomo.output.layout import output_folder
 from subtomo.physics.symmetry import rotation_group
+from subtomo.words import listed
 
 if TYPE_CHECKING:
     from subtomo.report.style import Picture
@@ -57,8 +62,14 @@ class AverageJob:
     particles: ParticleSet | None = None
     """Read already; they go before the file of particles."""
     optimisation_set_file: str | None = None
+    place: str | None = None
+    """The folder of a run, or a STAR file that its tables tell, instead of the files above."""
     mask_file: str | None = None
     """A mask to use instead of a sphere."""
+    class_number: int | None = None
+    """Average the particles of this class alone; None for all."""
+    half_maps_only: bool = False
+    """Write the two half maps, and nothing made of both."""
     from_tilts: ExtractionSettings | None = None
     """How to build particles from the tilt images; None to read the files of an extraction."""
     data_term: DataTerm | None = None
@@ -81,11 +92,13 @@ class AverageResult(Shown):
     counts: tuple[int, int]
     """Particles in each half set."""
     n_particles: int
-    """In the particle set."""
+    """In the particle set, or in its class if one is averaged alone."""
     left_out: tuple[str, ...]
     seconds: float
     mask: str = ""
     """The mask in words."""
+    classes: Mapping[int, int] = field(default_factory=dict)
+    """Class to the number of its particles that went in; empty if the set knows no classes."""
     is_mask_guessed: bool = False
     """Whether nothing said how large the particle is, neither the settings nor the half maps."""
 
@@ -148,33 +161,77 @@ def run_average(job: AverageJob, progress: ProgressListener) -> AverageResult:
     counts = sums[0].count, sums[1].count
     seconds = time.monotonic() - start
     return AverageResult(
-        folder, maps, curves, guinier, counts, len(particles), source.left_out, seconds, words, words == _GUESSED
+        folder=folder,
+        maps=maps,
+        curves=curves,
+        guinier=guinier,
+        counts=counts,
+        n_particles=len(particles),
+        left_out=source.left_out,
+        seconds=seconds,
+        mask=words,
+        classes=_classes(particles, source),
+        is_mask_guessed=words == _GUESSED,
     )
 
 
 def _open(job: AverageJob, progress: ProgressListener) -> tuple[ParticleSet, ParticleSource, list[str | None]]:
     """Read the STAR files and choose where particles come from."""
-    files = input_files(job.files, job.optimisation_set_file)
     given = job.particles
+    # of a folder, its own particles are meant; tilt images are named by its set only
+    sources = find_sources(job.files, job.optimisation_set_file, job.place, sets=job.from_tilts is not None)
+    files = sources.files
     if given is None:
-        particles_file = needed_file(files.particles, "particles", job.optimisation_set_file)
+        particles_file = needed_file(files.particles, "particles", sources.optimisation_set_file)
     else:
         particles_file = given.source
-    inputs: list[str | None] = [*vars(files).values(), job.optimisation_set_file, job.mask_file]
+    inputs: list[str | None] = [*vars(files).values(), sources.optimisation_set_file, job.mask_file]
     if job.from_tilts is None:
         particles = read_particles(particles_file) if given is None else given
     else:
-        tomograms_file = needed_file(files.tomograms, "tomograms", job.optimisation_set_file)
-        tomograms = read_tomograms(tomograms_file)
+        tomograms_file = needed_file(files.tomograms, "tomograms", sources.optimisation_set_file)
+        tomograms = read_tomograms(tomograms_file, project=project_of(tomograms_file))
         if given is None:
             given = read_particles(particles_file, tomograms, trajectories=files.trajectories)
         particles = given
+    particles = _of_class(particles, job.class_number)
     if not require_orientations(particles):
         progress.note(f"{particles.where}: no {labels.ROT}, so the average is in the frame of the subtomograms")
     if job.from_tilts is None:
         term = job.data_term or recorded_data_term(Path(particles_file).parent)
-        return particles, ExtractedParticles(particles, term), inputs
+        return particles, ExtractedParticles(particles, term, sources), inputs
     return particles, TiltParticles(tomograms, particles, job.from_tilts), inputs
+
+
+def _of_class(particles: ParticleSet, class_number: int | None) -> ParticleSet:
+    """Take the particles of one class.
+
+    Raises:
+        InputError: There are none.
+    """
+    if class_number is None:
+        return particles
+    if particles.class_number is None:
+        raise InputError(
+            f"{particles.where}: its particles have no classes ({CLASS_NUMBER}), but one is asked for (class_number); "
+            "give the particle set of a classification",
+            field="class_number",
+        )
+    chosen = particles.class_number == class_number
+    if not chosen.any():
+        there = listed(np.unique(particles.class_number).tolist())
+        raise InputError(
+            f"{particles.where}: no particle is in class {class_number} (class_number); there are {there}",
+            field="class_number",
+        )
+    return particles.take(np.flatnonzero(chosen))
+
+
+def _classes(particles: ParticleSet, source: ParticleSource) -> dict[int, int]:
+    """Count the particles of each class that are averaged."""
+    if particles.class_number is None:
+        return {}
+    return dict(sorted(Counter(particles.class_number[source.indices].tolist()).items()))
 
 
 def _half_sets(particles: ParticleSet, source: ParticleSource, seed: int, progress: ProgressListener) -> dict[int, int]:
@@ -279,11 +336,13 @@ def _make_folder(folder: str, outputs: list[str]) -> None:
 def _write(
     folder: str, maps: dict[str, Float32], curves: ResolutionCurves, guinier: GuinierCurves, job: AverageJob
 ) -> None:
-    for name in MAPS:
+    for name in MAPS[:2] if job.half_maps_only else MAPS:
         write_mrc(f"{folder}{name}.mrc", maps[name], pixel_size_angstrom=curves.pixel_size_angstrom)
+    if job.command:
+        write_note(folder, job.command)
+    if job.half_maps_only:
+        return
     files = MapFiles(
         f"{folder}half1.mrc", f"{folder}half2.mrc", job.mask_file or f"{folder}mask.mrc", job.settings.symmetry.upper()
     )
     write_fsc(f"{folder}fsc.star", curves, guinier, files)
-    if job.command:
-        write_note(folder, job.command)

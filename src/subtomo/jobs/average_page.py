@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from subtomo.jobs.average import AverageJob, AverageResult
 from subtomo.report import average
 from subtomo.report.curves import draw_fsc, draw_guinier
 from subtomo.report.sections import draw_volumes
+from subtomo.words import listed
 
+_CLASSES_SHOWN = 12
 MASK_NOTE = (
     "The half maps do not tell how large the particle is, so the mask is nine tenths of the box; give the diameter "
     "of the particle, for a loose mask makes the resolution worse than it is."
 )
+
+
+def class_words(classes: Mapping[int, int]) -> str:
+    """Say how many particles of which classes went in."""
+    counts = [f"{number} ({count} particle{'' if count == 1 else 's'})" for number, count in classes.items()]
+    return listed(counts, _CLASSES_SHOWN)
 
 
 def draw_average(result: AverageResult, job: AverageJob, warn: Callable[[str], None]) -> None:
@@ -38,7 +46,7 @@ def draw_average(result: AverageResult, job: AverageJob, warn: Callable[[str], N
         left_out=result.left_out,
         symmetry=symmetry,
         mask=result.mask,
-        settings=_setting_rows(job),
+        settings=_setting_rows(job, result.classes),
         command=job.command,
         notes=[MASK_NOTE] if result.is_mask_guessed else [],
         seconds=result.seconds,
@@ -52,11 +60,12 @@ def draw_average(result: AverageResult, job: AverageJob, warn: Callable[[str], N
         warn(f"the pictures could not be drawn ({type(error).__name__}: {error}); the maps are whole")
 
 
-def _setting_rows(job: AverageJob) -> list[tuple[str, str]]:
+def _setting_rows(job: AverageJob, classes: Mapping[int, int]) -> list[tuple[str, str]]:
     """Put the settings into words."""
     settings, term = job.settings, job.data_term
     return [
         ("Particles", "built from the tilt images" if job.from_tilts else "read from files"),
+        ("Classes", class_words(classes) if classes else "not known"),
         ("Data term", "as recorded by the extraction" if term is None else term.name.lower()),
         ("Symmetry", settings.symmetry.upper()),
         ("Division by CTF²", "weights clamped" if settings.snr is None else f"Wiener, SNR {settings.snr:g}"),

@@ -16,8 +16,10 @@ from subtomo.extraction.stream import ParticleStream
 from subtomo.extraction.threads import run_in_order
 from subtomo.io.mrc import TiltImages
 from subtomo.io.mrc_read import read_volume
+from subtomo.io.project import seen_from
 from subtomo.io.relion import labels
 from subtomo.io.relion.volumes import read_volume_files
+from subtomo.jobs.sources import Sources
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import ExtractionPlan, SeriesPlan
 from subtomo.model.settings import DataTerm, ExtractionSettings
@@ -64,13 +66,15 @@ class ExtractedParticles:
     Args:
         particles: The extraction's particle set.
         data_term: How the files' data were added up; what trilinear insertion damped is undone.
+        sources: Tell where the files are that the set names.
 
     Raises:
         InputError: The set names no volumes, or files of it are missing.
     """
 
-    def __init__(self, particles: ParticleSet, data_term: DataTerm) -> None:
-        self._particles, self._files = particles, read_volume_files(particles)
+    def __init__(self, particles: ParticleSet, data_term: DataTerm, sources: Sources) -> None:
+        self._particles, self._sources = particles, sources
+        self._files = read_volume_files(particles)
         self.size, self.pixel_size_angstrom = self._files.size, self._files.pixel_size_angstrom
         self.indices = np.arange(len(particles))
         self.left_out: tuple[str, ...] = ()
@@ -91,10 +95,10 @@ class ExtractedParticles:
 
     def terms(self, index: int) -> tuple[Float32, Float32]:
         """Read data and CTF² of a particle, (c, c, c) and (c, c, c // 2 + 1), without whitening."""
-        size, path = self.size, str(self._files.data[index])
+        size, path = self.size, self._sources.path_of(str(self._files.data[index]))
         data, _ = read_volume(path)
         self._check_shape(path, data, ((size, size, size),))
-        path = str(self._files.weights[index])
+        path = self._sources.path_of(str(self._files.weights[index]))
         weights, _ = read_volume(path)
         half = (size, size, size // 2 + 1)
         self._check_shape(path, weights, ((2 * size, *half[1:]), half))
@@ -117,12 +121,13 @@ class ExtractedParticles:
 
     def _check_files(self) -> None:
         names = [*self._files.data.tolist(), *self._files.weights.tolist()]
-        missing = [name for name in names if not os.path.exists(name)]
+        missing = [name for name in names if not os.path.exists(self._sources.path_of(name))]
         if missing:
             raise InputError(
                 f"{self._particles.where}: {len(missing)} of {len(names)} files of its particles do not exist, "
-                f"{missing[0]} for instance (looked from {os.getcwd()}); names are relative to the folder where the "
-                "extraction ran, usually the project's"
+                f"{missing[0]} for instance (looked from {seen_from(self._sources.project)}, and from the folders "
+                "above the file); names are relative to the folder where the extraction ran, usually the project's: "
+                "run there"
             )
 
 

@@ -1,151 +1,147 @@
 """Make batches of particles on Dask workers: an existing scheduler, processes of this machine, or SLURM jobs.
 
-This is the only file that knows Dask, which is imported when it is asked for.
+Dask is imported when it is asked for.
 """
 
 from __future__ import annotations
 
-import os
-import secrets
+import logging
+import shutil
+import socket
+import subprocess
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from subtomo.errors import InputError, SettingsError
-from subtomo.version import __version__
+from subtomo.jobs.dask_executor import DaskExecutor, Workers, scheduler_gone
+from subtomo.jobs.dask_workers import refuse_other_workers
 
-_ATTEMPTS = 3
-"""A batch that fails is tried again this often less one; workers that die count, too."""
-_BATCHES_PER_WORKER = 4
-"""In flight at a time: enough to keep workers busy, few enough for any scheduler."""
+__all__ = ["DaskExecutor", "connect", "parse_options", "slurm_script"]
+
 _CONNECT_SECONDS = 15
+_GREETING_SECONDS = 5
+_LONGEST_GREETING = 1 << 20
+_QUEUE_SECONDS = 7 * 86_400.0
+"""How long a job may wait in SLURM's queue."""
+_SCHEMES = ("tcp", "tls", "ucx", "ws", "wss")
 _SLURM_OPTIONS = ("queue", "account", "cores", "memory", "walltime", "processes", "jobs", "dry_run")
 _PIP = "Dask is not installed; pip install 'subtomo[dask]'"
-
-
-_Running = dict[Any, tuple[Any, int]]
-"""Future to its task and the number of the attempt."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a task."""
-
-    task: Any
-    result: Any = None
-    error: Any = None
-    """Exception of the last attempt; None if it succeeded."""
-    attempts: int = 1
-
-
-class DaskExecutor:
-    """Runs a function over tasks on the workers of a Dask client; each task is tried up to three times.
-
-    Args:
-        client: A ``distributed.Client``.
-    """
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-
-    def run(self, function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[Outcome]:
-        """Yield an outcome per task as they come; only some tasks are with the scheduler at a time."""
-        import distributed
-
-        waiting, running = iter(tasks), _Running()
-        completed: Any = distributed.as_completed
-        finished = completed(loop=self._client.loop)
-        try:
-            while True:
-                while len(running) < self._capacity() and (task := next(waiting, None)) is not None:
-                    self._submit(function, task, 1, running, finished)
-                if not running:
-                    return
-                future = next(finished)
-                task, attempt = running.pop(future)
-                error = self._error_of(future)
-                if error is not None and attempt < _ATTEMPTS:
-                    self._submit(function, task, attempt + 1, running, finished)
-                    continue
-                result = None if error is not None else future.result()
-                future.release()
-                yield Outcome(task, result, error, attempt)
-        finally:
-            for future in running:
-                with suppress(Exception):
-                    future.cancel()
-
-    def _submit(
-        self,
-        function: Callable[[Any], Any],
-        task: Any,
-        attempt: int,
-        running: dict[Any, tuple[Any, int]],
-        finished: Any,
-    ) -> None:
-        future = self._client.submit(function, task, pure=False, key=f"extract-{secrets.token_hex(8)}")
-        running[future] = task, attempt
-        finished.add(future)
-
-    def _capacity(self) -> int:
-        threads = int(sum(self._client.nthreads().values()))
-        return max(1, threads) * _BATCHES_PER_WORKER
-
-    @staticmethod
-    def _error_of(future: Any) -> BaseException | None:
-        from distributed import CancelledError
-
-        try:
-            error: BaseException | None = future.exception()
-        except (CancelledError, TimeoutError, OSError) as problem:
-            raise InputError(
-                f"the Dask scheduler is gone ({problem}); finished particles are kept: when it is back, start again "
-                "with resume=True",
-                field="resume",
-            ) from problem
-        return error
+_LOUD = ("distributed", "tornado", "asyncio")
+"""What logs whole tracebacks when a worker or a scheduler ends, of which the run tells in a line."""
 
 
 @contextmanager
-def connect(spec: str, options: Mapping[str, str], output_dir: str) -> Iterator[DaskExecutor]:
+def connect(
+    spec: str, options: Mapping[str, str], output_dir: str, tell: Callable[[str], None] = lambda message: None
+) -> Iterator[DaskExecutor]:
     """Give an executor on workers that are there, or are started and ended with it.
 
     Args:
         spec: Address of a scheduler (``tcp://host:port``), ``local:N`` or ``slurm``.
         options: Of SLURM jobs; see `parse_options`.
         output_dir: Folder that every worker must see.
+        tell: Hears what the user should know while the run waits.
 
     Raises:
-        InputError: Nobody answers at the address, or workers do not fit: other versions, or another file system.
-        SettingsError: The specification makes no sense, or Dask is not installed.
+        InputError: Nobody answers at the address, there are no workers for long, or they do not fit: other versions, or
+            another file system.
+        SettingsError: The specification makes no sense, Dask is not installed, or SLURM is not there.
     """
     try:
-        import distributed
+        import distributed  # noqa: F401
     except ImportError as error:
         raise SettingsError(_PIP) from error
-    make_client: Any = distributed.Client
     if options and spec != "slurm":
         raise SettingsError(
             f'options of jobs (dask_option) are for dask="slurm", not for dask="{spec}"', field=("dask_option", "dask")
         )
     with ExitStack() as stack:
+        stack.enter_context(_quiet())
+        address = spec
         if "://" in spec:
-            address: Any = spec
+            _check_address(spec)
+            _check_greeting(spec)
         else:
-            address = stack.enter_context(_local_cluster(spec) if spec != "slurm" else _slurm_cluster(options))
-        try:
-            client = stack.enter_context(make_client(address, timeout=_CONNECT_SECONDS, set_as_default=False))
-        except (OSError, TimeoutError) as error:
-            raise InputError(f"no Dask scheduler answers at {spec} ({error}); check the address") from error
-        if not client.nthreads() and spec != "slurm":
-            raise InputError(f"the Dask scheduler at {spec} has no workers; start some with dask worker {spec}")
+            address = stack.enter_context(_local_cluster(spec) if spec != "slurm" else _started_slurm_cluster(options))
+        client = _client(address, spec)
+        stack.callback(_close, client)
+        workers = Workers(client, tell, _QUEUE_SECONDS if spec == "slurm" else None)
         if spec == "slurm":
-            client.wait_for_workers(1)
-        _check_workers(client, output_dir)
-        yield DaskExecutor(client)
+            workers.wait_for_one()
+        elif not workers.n_threads():
+            raise InputError(f"the Dask scheduler at {spec} has no workers; start some with dask worker {spec}")
+        try:
+            refuse_other_workers(client, output_dir)
+        except (OSError, TimeoutError) as problem:
+            raise scheduler_gone(problem) from problem
+        yield DaskExecutor(client, output_dir, workers)
+
+
+def _check_address(spec: str) -> None:
+    """Raise SettingsError for what cannot be the address of a scheduler."""
+    try:
+        parts = urlsplit(spec)
+        is_whole = parts.scheme in _SCHEMES and bool(parts.hostname and parts.port) and parts.path in ("", "/")
+    except ValueError:
+        is_whole = False
+    if not (is_whole or spec.startswith("inproc://")):
+        raise SettingsError(
+            f"the address of a Dask scheduler (dask) is {spec!r}: expected tcp://host:port, such as "
+            "tcp://10.0.0.1:8786, which dask scheduler prints when it starts",
+            field="dask",
+        )
+
+
+def _check_greeting(spec: str) -> None:
+    """Raise InputError if something else answers at an address: Dask would take its words for a length, and hang."""
+    parts = urlsplit(spec)
+    if parts.scheme != "tcp":
+        return
+    with suppress(OSError), socket.create_connection((parts.hostname, parts.port), _GREETING_SECONDS) as connection:
+        # the first message of either side begins with its length in bytes
+        first = connection.recv(8, socket.MSG_WAITALL)
+        if len(first) == 8 and int.from_bytes(first, "little") > _LONGEST_GREETING:
+            raise InputError(f"what answers at {spec} is no Dask scheduler; check the address")
+
+
+def _client(address: Any, spec: str) -> Any:
+    """Connect to a scheduler."""
+    import distributed
+
+    make: Any = distributed.Client
+    try:
+        with warnings.catch_warnings():
+            # versions are compared afterwards, and refused if they differ
+            warnings.simplefilter("ignore")
+            return make(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+    except (OSError, TimeoutError, ValueError, TypeError, RuntimeError, ImportError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"no Dask scheduler answers at {spec} ({reason}); check the address") from error
+
+
+def _close(client: Any) -> None:
+    """Leave a scheduler, which may be gone."""
+    with suppress(Exception):
+        client.close(timeout=5)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask from logging tracebacks of what is reported in a line."""
+    logging.getLogger("distributed")
+    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in _LOUD]
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def parse_options(words: Iterable[str]) -> dict[str, str]:
@@ -197,6 +193,30 @@ def _local_cluster(spec: str) -> Any:
     )
 
 
+def _started_slurm_cluster(options: Mapping[str, str]) -> Any:
+    """Submit the jobs of a SLURM cluster.
+
+    Raises:
+        InputError: SLURM refuses them.
+        SettingsError: There is no SLURM here.
+    """
+    if shutil.which("sbatch") is None:
+        raise SettingsError(
+            'dask="slurm" needs the program sbatch, which is not found here; run where SLURM jobs are submitted, or '
+            "take local:N for N processes of this machine",
+            field="dask",
+        )
+    # jobs are submitted in the background, where nobody hears of errors
+    trial = subprocess.run(["sbatch", "--test-only"], input=slurm_script(options), capture_output=True, text=True)
+    if trial.returncode:
+        reason = " ".join((trial.stderr or trial.stdout).split())
+        raise InputError(
+            f"SLURM does not take the jobs of the workers ({reason}); correct the options of jobs (dask_option)",
+            field="dask_option",
+        )
+    return _slurm_cluster(options)
+
+
 def _slurm_cluster(options: Mapping[str, str]) -> Any:
     try:
         from dask_jobqueue.slurm import SLURMCluster
@@ -218,31 +238,3 @@ def _slurm_cluster(options: Mapping[str, str]) -> Any:
     if jobs:
         cluster.scale(jobs=jobs)
     return cluster
-
-
-def _check_workers(client: Any, output_dir: str) -> None:
-    """Raise InputError if a worker has other versions, or does not see the output folder."""
-    folder = Path(output_dir).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    probe = folder / f".subtomo-probe-{secrets.token_hex(6)}"
-    probe.write_text("")
-    try:
-        answers = client.run(_look, str(probe))
-    finally:
-        probe.unlink(missing_ok=True)
-    mine = __version__
-    for worker, (found, theirs) in answers.items():
-        if theirs != mine:
-            raise InputError(
-                f"Dask worker {worker} has subtomo {theirs}, but {mine} runs here; install the same version"
-            )
-        if not found:
-            raise InputError(
-                f"Dask worker {worker} does not see the output folder {folder}; use a folder on a file system that all "
-                "workers share"
-            )
-
-
-def _look(probe: str) -> tuple[bool, str]:
-    """Run on every worker: look for the probe file."""
-    return os.path.exists(probe), __version__

@@ -20,6 +20,7 @@ from subtomo.io.reading import collected_warnings
 from subtomo.jobs.batches import BatchedWork
 from subtomo.jobs.context import RunContext
 from subtomo.jobs.cores import available_cores
+from subtomo.jobs.failures import Failures
 from subtomo.jobs.limits import fitting_threads
 from subtomo.model.account import ExtractionSummary, Failure
 from subtomo.model.plan import ExtractionPlan, LeftOut, SeriesPlan
@@ -30,9 +31,7 @@ from subtomo.output.lock import folder_lock
 from subtomo.output.room import FULL, Room, ran_out, require_room
 from subtomo.output.sink import Bool, Opening, Sink
 from subtomo.output.written import Written
-from subtomo.words import printable
-
-_FAILURES_REPORTED = 10
+from subtomo.words import listed, nearest, printable
 
 
 class Extraction:
@@ -51,7 +50,7 @@ class Extraction:
         self.plan, self.sinks, self.account, self.context = plan, tuple(sinks), account, context
         self._start = time.monotonic()
         self._warnings: list[str] = []
-        self._failures: list[Failure] = []
+        self._failures = Failures(context.progress.warn)
         self._done: Mapping[str, Bool] = {}
         self._reader: int | None = None
         self._n_made, self._threads = 0, 1
@@ -94,8 +93,11 @@ class Extraction:
         known = {series.name for series in tomograms}
         unknown = [entry for entry in self.plan.left_out if entry.tomogram not in known]
         if unknown:
-            names = ", ".join(sorted({entry.tomogram for entry in unknown})[:5])
-            self._warn(f"{len(unknown)} particle(s) belong to unknown tomograms and are left out: {names}")
+            strange = sorted({entry.tomogram for entry in unknown})
+            self._warn(
+                f"{len(unknown)} particle(s) belong to unknown tomograms and are left out: {listed(strange)}"
+                f"{nearest(strange[0], empty)}"
+            )
 
     def _refuse(self) -> None:
         """Find what is wrong before anything is touched."""
@@ -202,6 +204,7 @@ class Extraction:
 
     def _conclude(self) -> ExtractionSummary:
         """Complete the output, and give an account of the run."""
+        self._failures.count_equal_ones()
         plan, written = self._without_failures(), Written()
         for sink in reversed(self.sinks):
             # the first one last: its files name those of the others
@@ -217,16 +220,16 @@ class Extraction:
             seconds=round(time.monotonic() - self._start, 3),
             star_file=self.sinks[0].result,
             warnings=tuple(self._warnings),
-            failures=tuple(self._failures),
+            failures=tuple(self._failures.all),
             n_found=self._n_found,
             noise=dict(self._noise),
         )
 
     def _without_failures(self) -> ExtractionPlan:
         """Take what could not be made out of the plan."""
-        if not self._failures:
+        if not self._failures.all:
             return self.plan
-        failed = {failure.particle: failure for failure in self._failures}
+        failed = {failure.particle: failure for failure in self._failures.all}
         series, left_out = list[SeriesPlan](), list(self.plan.left_out)
         for entry in self.plan.series:
             names = self.plan.particles.names[entry.particles].tolist()
@@ -244,11 +247,7 @@ class Extraction:
         assert outcome.error is not None
         place = "" if isinstance(outcome.error, SubtomoError) else "".join(traceback.format_exception(outcome.error))
         failure = Failure(outcome.name, outcome.entry.series.name, explained(outcome.error), printable(place))
-        self._failures.append(failure)
-        if len(self._failures) <= _FAILURES_REPORTED:
-            self.context.progress.warn(f"{failure.particle} cannot be made: {failure.error}")
-        if len(self._failures) == _FAILURES_REPORTED:
-            self.context.progress.warn("further failures are listed in the account of the run only")
+        self._failures.add(failure)
 
     def _warn(self, message: str) -> None:
         self._warnings.append(message)

@@ -9,6 +9,7 @@ from subtomo.errors import InputError, SettingsError
 from subtomo.io.project import Project, in_project, seen_from
 from subtomo.io.reading import similar_file
 from subtomo.io.relion import OptimisationSet, read_optimisation_set
+from subtomo.jobs.sources import project_of
 
 
 def input_files(
@@ -46,10 +47,11 @@ def needed_file(name: str | None, kind: str, optimisation_set_file: str | None, 
         )
     path = in_project(name, project)
     if not os.path.exists(path):
+        there = None if optimisation_set_file is None else project_of(in_project(optimisation_set_file, project))
+        way_out = "by default the one where the command runs" if there is None else f"here {there}: run there"
         raise InputError(
             f"{kind} file {name} does not exist (looked from {seen_from(project)}){similar_file(path)}; names are "
-            "relative to "
-            "the folder of the project, by default the one where the command runs"
+            f"relative to the folder of the project, {way_out}"
         )
     return name
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +20,12 @@ from subtomo.io.relion import OptimisationSet, labels, read_particles, read_tomo
 from subtomo.io.relion.fsc import MapFiles, write_fsc
 from subtomo.io.relion.volumes import read_half_sets, read_prior_angles
 from subtomo.jobs.cores import available_cores
-from subtomo.jobs.inputs import input_files, needed_file, protect_inputs
+from subtomo.jobs.inputs import needed_file, protect_inputs
 from subtomo.jobs.note import write_note
 from subtomo.jobs.progress import ProgressListener, Silent
 from subtomo.jobs.refine_files import RefinementFiles, refinement_key
 from subtomo.jobs.refine_sources import RefinementSource, from_extraction, from_tilts
+from subtomo.jobs.sources import Sources, find_sources, project_of
 from subtomo.model.particles import ParticleSet
 from subtomo.model.resolution import GuinierCurves
 from subtomo.model.settings import ExtractionSettings
@@ -58,6 +58,8 @@ class RefinementJob:
     """How particles are built from the tilt images; None to read what an extraction wrote."""
     files: OptimisationSet = field(default_factory=OptimisationSet)
     optimisation_set_file: str | None = None
+    place: str | None = None
+    """The folder of a run, or a STAR file, instead of naming files one by one."""
     reference_file: str | None = None
     mask_file: str | None = None
     memory_gb: float = MEMORY_GB
@@ -112,9 +114,10 @@ def run_refinement(
     """
     start, progress = time.monotonic(), progress or Silent()
     folder = job.output_dir.rstrip("/") + "/" if job.output_dir else ""
-    files = input_files(job.files, job.optimisation_set_file)
-    particles, source = _opened(job, files, progress)
-    inputs = [*vars(files).values(), job.optimisation_set_file, job.reference_file, job.mask_file]
+    named = find_sources(job.files, job.optimisation_set_file, job.place, sets=True)
+    files = named.files
+    particles, source = _opened(job, named, progress)
+    inputs = [*vars(files).values(), named.optimisation_set_file, job.reference_file, job.mask_file]
     protect_inputs(inputs, (f"{folder}{name}" for name in ("run_data.star", "optimisation_set.star")))
     poses, priors = _starting(job, particles, source, progress)
     voxel = float(np.median(source.voxel_angstrom))
@@ -231,8 +234,8 @@ def _concluded(
     written.write_particles(f"{folder}run_data.star", last.poses, fits_scale=job.settings.fits_scale)
     if job.command:
         write_note(folder, job.command)
-    named = files.overridden_by(OptimisationSet(particles=f"{folder}run_data.star"))
-    write_optimisation_set(f"{folder}optimisation_set.star", named)
+    written_set = files.overridden_by(OptimisationSet(particles=f"{folder}run_data.star"))
+    write_optimisation_set(f"{folder}optimisation_set.star", written_set)
     particles, source = written.particles, written.source
     failed = [f"{particles.names[source.indices[index]]}: {text}" for index, text in sorted(last.problems.items())]
     return RefinementResult(
@@ -241,19 +244,20 @@ def _concluded(
     )  # fmt: skip
 
 
-def _opened(
-    job: RefinementJob, files: OptimisationSet, progress: ProgressListener
-) -> tuple[ParticleSet, RefinementSource]:
+def _opened(job: RefinementJob, named: Sources, progress: ProgressListener) -> tuple[ParticleSet, RefinementSource]:
     """Read the STAR files, and choose where particles come from."""
-    particles_file = needed_file(files.particles, "particles", job.optimisation_set_file)
+    files, set_file = named.files, named.optimisation_set_file
+    particles_file = needed_file(files.particles, "particles", set_file)
     if job.extraction is not None:
-        tomograms_file = needed_file(files.tomograms, "tomograms", job.optimisation_set_file)
-        tomograms = read_tomograms(tomograms_file)
+        tomograms_file = needed_file(files.tomograms, "tomograms", set_file)
+        tomograms = read_tomograms(tomograms_file, project=project_of(tomograms_file))
         particles = read_particles(particles_file, tomograms, trajectories=files.trajectories)
         return particles, from_tilts(tomograms, particles, job.extraction)
     particles = read_particles(particles_file)
-    known: TomogramSet | None = read_tomograms(files.tomograms) if files.tomograms else None
-    return particles, from_extraction(particles, Path(particles_file).parent, known, progress)
+    known: TomogramSet | None = None
+    if files.tomograms:
+        known = read_tomograms(files.tomograms, project=project_of(files.tomograms))
+    return particles, from_extraction(particles, named, known, progress)
 
 
 def _starting(

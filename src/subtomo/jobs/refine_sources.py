@@ -19,6 +19,7 @@ from subtomo.io.mrc import TiltImages
 from subtomo.io.zarr_read import StoredSubtomograms
 from subtomo.jobs.average_sources import ExtractedParticles
 from subtomo.jobs.progress import ProgressListener
+from subtomo.jobs.sources import Sources
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import DataTerm, ExtractionSettings, Weighting
 from subtomo.model.subtomogram import Extracted, PseudoSubtomogram
@@ -83,17 +84,18 @@ def from_tilts(tomograms: TomogramSet, particles: ParticleSet, settings: Extract
 
 
 def from_extraction(
-    particles: ParticleSet, folder: Path, tomograms: TomogramSet | None, progress: ProgressListener
+    particles: ParticleSet, sources: Sources, tomograms: TomogramSet | None, progress: ProgressListener
 ) -> RefinementSource:
-    """Read the volumes, or the Zarr store, that an extraction wrote.
+    """Read the volumes, or the Zarr store, that an extraction wrote beside its particle set.
 
     Raises:
         InputError: There are none, or files are missing.
     """
+    folder = Path(sources.files.particles or "").parent
     if (folder / STORE).exists():
         return _from_store(particles, StoredSubtomograms(folder / STORE), tomograms, folder, progress)
     term = recorded_data_term(folder)
-    source = ExtractedParticles(particles, term)
+    source = ExtractedParticles(particles, term, sources)
     items = ExtractedVolumes(source, particles, term)
     indices = np.arange(len(particles))
     names = tuple(dict.fromkeys(particles.tomogram_names.tolist()))

@@ -12,7 +12,7 @@ import numpy as np
 
 from subtomo.errors import SubtomoError
 from subtomo.extraction.plan import plan_extraction
-from subtomo.io.account import read_account
+from subtomo.io.account import project_folder, read_account
 from subtomo.io.relion import OptimisationSet, read_optimisation_set, read_particles, read_tomograms
 from subtomo.io.zarr_read import StoredSubtomograms
 from subtomo.model.account import ExtractionSummary
@@ -221,22 +221,5 @@ def collect(folder: str | os.PathLike[str], project: str | os.PathLike[str] | No
     """
     absolute = Path(folder).resolve()
     account = read_account(absolute)
-    base = Path(project).resolve() if project is not None else _project(os.path.abspath(folder), account)
+    base = Path(project).resolve() if project is not None else project_folder(folder, account) or Path.cwd()
     return _Collector(absolute, base, account).collect()
-
-
-def _project(named_folder: str, account: ExtractionSummary) -> Path:
-    """Find the folder of the project: where the account says, the present one, or what the output folder was in."""
-    folder = Path(named_folder).resolve()
-    # links are not followed: an output folder may be one that leads to another disk
-    recorded = Path(os.path.normpath(os.path.join(named_folder, account.project)))
-    if account.project and (recorded / account.output_dir).resolve() == folder:
-        return recorded
-    here = Path.cwd()
-    if (here / account.output_dir).resolve() == folder:
-        return here
-    parts = Path(account.output_dir).parts
-    plain = not Path(account.output_dir).is_absolute() and ".." not in parts
-    if plain and parts and folder.parts[-len(parts) :] == parts:
-        return Path(*folder.parts[: -len(parts)])
-    return here

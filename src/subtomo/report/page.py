@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from subtomo.io.account import ACCOUNT_NAME
 from subtomo.model.notebook import Shown
 from subtomo.report.collect import ReportData, collect
 from subtomo.report.html import command_lines, write_page, write_pictures
@@ -19,9 +20,13 @@ from subtomo.report.samples import samples
 from subtomo.report.style import Picture
 from subtomo.report.tables import left_out_rows, setting_rows, tomogram_rows
 from subtomo.report.tilts import visibility_charts, weight_charts
+from subtomo.words import listed
 
 PAGE = "report.html"
 PICTURES = "report"
+PARTIAL_PAGE = "report-partial.html"
+"""The page, where the one that is there shows more of the same extraction."""
+PARTIAL_PICTURES = "report-partial"
 LEFT_OUT_FILE = "left_out.star"
 _OWN_NAMES = ("picks-*.png", "particle-*.png", "*-tilts.???", "seen-by-tilt.???", "*-weights.???")
 _OWN_CHARTS = ("side-view.???", "defocus.???", "directions.???", "polar-angles.???")
@@ -56,6 +61,9 @@ class WrittenReport(Shown):
 def write_report(folder: str | os.PathLike[str], project: str | os.PathLike[str] | None = None) -> WrittenReport:
     """Write ``report.html`` and pictures in ``report/`` into the output folder of an extraction.
 
+    A page that shows more of the same extraction, because files have gone since, is kept; the new one then stands
+    beside it as ``report-partial.html``.
+
     Args:
         folder: The output folder.
         project: The folder that names in STAR files are relative to; None to find out.
@@ -69,10 +77,27 @@ def write_report(folder: str | os.PathLike[str], project: str | os.PathLike[str]
     sections = _sections(data, notes)
     seconds = time.monotonic() - start
     pictures = [picture for section in sections.values() for picture in section]
-    paths = write_pictures(data.folder / PICTURES, pictures, (*_OWN_NAMES, *_OWN_CHARTS))
-    page = data.folder / PAGE
+    page, picture_folder = data.folder / PAGE, data.folder / PICTURES
+    lost = _lost(data.folder, {picture.file_name for picture in pictures}, notes)
+    if lost:
+        notes.append(
+            f"{page} is kept, for it shows {len(lost)} pictures that cannot be drawn now ({listed(lost, 3)}); what can "
+            f"be drawn is in {PARTIAL_PAGE}. Give the folder that names in the STAR files are relative to (project)."
+        )
+        page, picture_folder = data.folder / PARTIAL_PAGE, data.folder / PARTIAL_PICTURES
+    paths = write_pictures(picture_folder, pictures, (*_OWN_NAMES, *_OWN_CHARTS))
     write_page(page, "report.html.j2", _context(data, sections, notes, seconds))
     return WrittenReport(page, tuple(paths), tuple(notes), time.monotonic() - start)
+
+
+def _lost(folder: Path, names: set[str], notes: list[str]) -> list[str]:
+    """List pictures of the page that is there, if it is on this extraction, which a new one lacks as files are gone."""
+    page = folder / PAGE
+    if not (notes and page.exists()) or page.stat().st_mtime < (folder / ACCOUNT_NAME).stat().st_mtime:
+        return []
+    patterns = (*_OWN_NAMES, *_OWN_CHARTS)
+    shown = {path.name for pattern in patterns for path in (folder / PICTURES).glob(pattern)}
+    return sorted(shown - names)
 
 
 def _sections(data: ReportData, notes: list[str]) -> dict[str, list[Picture]]:

@@ -11,7 +11,7 @@ from subtomo.io.project import Project, in_project
 from subtomo.io.star import find_table, read_tables, write_tables
 from subtomo.model.table import Table, text_array
 
-_LABELS = {
+LABELS = {
     "particles": "rlnTomoParticlesFile",
     "tomograms": "rlnTomoTomogramsFile",
     "trajectories": "rlnTomoTrajectoriesFile",
@@ -48,13 +48,13 @@ def read_optimisation_set(path: str | Path) -> OptimisationSet:
     """
     table = find_table(read_tables(path))
     if table is None or not len(table):
-        raise InputError(f"{path}: no table in it; expected an optimisation set with e.g. {_LABELS['particles']}")
-    found = {name: str(table.text(label)[0]) for name, label in _LABELS.items() if label in table}
+        raise InputError(f"{path}: no table in it; expected an optimisation set with e.g. {LABELS['particles']}")
+    found = {name: str(table.text(label)[0]) for name, label in LABELS.items() if label in table}
     return OptimisationSet(**{name: value or None for name, value in found.items()})
 
 
 def write_optimisation_set(path: str | Path, files: OptimisationSet) -> None:
     """Write the entries that are set, in RELION's order; a set without any gives an empty file."""
-    named = {label: getattr(files, name) for name, label in _LABELS.items() if getattr(files, name)}
+    named = {label: getattr(files, name) for name, label in LABELS.items() if getattr(files, name)}
     columns = {label: text_array([value]) for label, value in named.items()}
     write_tables(path, [Table("", columns, is_list=True)])
