@@ -14,7 +14,6 @@ from subtomo.cli.extract import extraction_settings, output_settings
 from subtomo.cli.extract_options import InputOptions, ProcessingOptions, SelectionOptions, SizeOptions, TermOptions
 from subtomo.cli.extract_output_options import ComputingOptions, DeadOptions, OutputOptions
 from subtomo.cli.field_names import explained, in_words_of_options
-from subtomo.doctor.findings import CORRECT_IT
 from subtomo.errors import InputError, SettingsError
 from subtomo.words import as_json, printable
 
@@ -183,6 +182,8 @@ def _tell_next(request: Request) -> None:
 
 
 def _in_words_of_options(finding: Finding) -> Finding:
+    from subtomo.doctor.findings import CORRECT_IT
+
     what, advice = (in_words_of_options(text, finding.fields) for text in (finding.what, finding.advice))
     options = [word for field in finding.fields if (word := in_words_of_options(f"({field})", (field,))[1:-1]) != field]
     if advice == CORRECT_IT and options:

@@ -8,7 +8,6 @@ from cyclopts import Parameter
 
 from subtomo.cli.arguments import command_line
 from subtomo.cli.messages import tell, warn
-from subtomo.cli.next_step import tell_next
 from subtomo.cli.refine_options import (
     GROUPS,
     RefineComputingOptions,
@@ -128,6 +127,8 @@ def _print_round(found: Round) -> None:
 
 def _print_account(result: RefinementResult) -> None:
     """Tell on stdout what was refined, how good it is, and where to go on."""
+    from subtomo.cli.next_step import tell_next
+
     last, folder = result.rounds[-1], result.folder
     usable = last.poses.is_usable
     angle, place = last.poses.errors(result.source.voxel_angstrom)
