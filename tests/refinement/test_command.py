@@ -84,18 +84,20 @@ def test_any_number_of_threads_and_less_memory_give_the_same_bits() -> None:
 
 
 def test_an_interrupted_refinement_goes_on_to_the_same_bits() -> None:
-    assert refine("--rounds", "3") == 0
-    code = [
-        sys.executable, "-m", "subtomo", "refine", *TILTS, *SIZES, "--o", "cut/", "--rounds", "3",
-    ]  # fmt: skip
-    run = subprocess.Popen(code, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # the process that compiles a loop may round its last bit otherwise than those that load it
+    assert refine("--rounds", "1", output="warm/") == 0
+    program = [sys.executable, "-m", "subtomo"]
+    words = ["refine", *TILTS, *SIZES, "--rounds", "3"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run([*program, *words, "--o", "out/"], check=True, **quiet)
+    run = subprocess.Popen([*program, *words, "--o", "cut/"], **quiet)
     deadline = time.monotonic() + 120
     while not Path("cut/run_it001_round.npz").exists() and run.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     run.kill()
     run.wait()
     assert Path("cut/run_it001_round.npz").exists()
-    assert main([*code[3:], "--resume"]) == 0
+    subprocess.run([*program, *words, "--o", "cut/", "--resume"], check=True, **quiet)
     for name in (*MAPS, "run_data.star"):
         assert Path(f"out/{name}").read_bytes() == Path(f"cut/{name}").read_bytes(), name
 
