@@ -58,17 +58,17 @@ def simulated_picks(
         seed: Of poses, noise and starts.
     """
     n = n_series * per_series
-    scenes = [_slab(conditions, per_series, np.random.default_rng([seed, number])) for number in range(n_series)]
+    scenes = [particle_line(conditions, per_series, np.random.default_rng([seed, number])) for number in range(n_series)]
     clean = [slab_images(truth, slab, conditions.box_size) for slab in scenes]
-    deviation = float(np.sqrt(_variance(clean[0], scenes[0], conditions.box_size) / conditions.snr))
+    deviation = float(np.sqrt(image_variance(clean[0], scenes[0], conditions.box_size) / conditions.snr))
     series = []
     for number, (slab, images) in enumerate(zip(scenes, clean, strict=True)):
         noise = np.random.default_rng([seed, number, 1]).standard_normal(images.shape, dtype=np.float32)
-        series.append(_series(f"TS_{number + 1}", slab, (images / deviation).astype(np.float32) + noise))
+        series.append(tilt_series_of(f"TS_{number + 1}", slab, (images / deviation).astype(np.float32) + noise))
     pixel, random = conditions.pixel_size_angstrom, np.random.default_rng([seed, n, 2])
     places = np.concatenate([slab.places_px for slab in scenes]) * pixel
     rotation = euler_to_matrix(np.concatenate([slab.angles_deg for slab in scenes]))
-    turns, moves = (_off(random, n, mean) for mean in (START_ANGLE_DEG, START_SHIFT_ANGSTROM))
+    turns, moves = (vectors_of_mean_length(random, n, mean) for mean in (START_ANGLE_DEG, START_SHIFT_ANGSTROM))
     starts = rotation @ Rotation.from_rotvec(np.deg2rad(turns)).as_matrix()
     particles = ParticleSet.at(
         np.repeat([one.name for one in series], per_series).tolist(),
@@ -85,14 +85,14 @@ def simulated_picks(
     )
 
 
-def _off(random: np.random.Generator, n: int, mean: float) -> Float:
+def vectors_of_mean_length(random: np.random.Generator, n: int, mean: float) -> Float:
     """Draw vectors (n, 3) of a mean length."""
     vectors = random.normal(size=(n, 3))
     scaled: Float = vectors * mean / np.linalg.norm(vectors, axis=1).mean()
     return scaled
 
 
-def _slab(conditions: Conditions, copies: int, random: np.random.Generator) -> Slab:
+def particle_line(conditions: Conditions, copies: int, random: np.random.Generator) -> Slab:
     n, box = conditions.n_tilts, conditions.box_size
     tilts = np.linspace(-conditions.tilt_range_deg, conditions.tilt_range_deg, n)
     length = copies * (box + 2)
@@ -108,7 +108,7 @@ def _slab(conditions: Conditions, copies: int, random: np.random.Generator) -> S
     )  # fmt: skip
 
 
-def _series(name: str, slab: Slab, images: NDArray[np.float32]) -> TiltSeries:
+def tilt_series_of(name: str, slab: Slab, images: NDArray[np.float32]) -> TiltSeries:
     zero = np.zeros(len(slab.tilts_deg))
     tilts = Tilts(
         projection=slab.projection,
@@ -132,7 +132,7 @@ def _series(name: str, slab: Slab, images: NDArray[np.float32]) -> TiltSeries:
     )
 
 
-def _variance(images: Float, slab: Slab, box: int) -> float:
+def image_variance(images: Float, slab: Slab, box: int) -> float:
     """Measure the variance of clean images over the boxes of some copies."""
     seen = project(slab.projection, (slab.places_px + np.array(slab.size_px) / 2)[:, None])[..., :2]
     found = []

@@ -1,0 +1,246 @@
+"""The iterations of a classification: how likely each class is for each particle, and what the classes then look like."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subtomo.averaging.average import HALVES
+from subtomo.backends.classes import class_costs, shared_residuals, shared_sums
+from subtomo.classification.framed import FramedTerms
+from subtomo.classification.grid import MapGrid, spherical_average
+from subtomo.classification.settings import ClassificationSettings
+from subtomo.physics.symmetry import rotation_group
+from subtomo.refinement.noise import noise_variance
+from subtomo.refinement.references import half_maps, last_compared, wiener_map
+
+Float = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+Int = NDArray[np.int64]
+
+_LEAST_PARTICLES = 3.0
+"""Classes with less than so many particles are dropped."""
+_SETTLED = 2e-3
+"""Mean change of the shares of a particle below which nothing more is to be expected."""
+_RISE = 2
+"""Shells by which the comparison may rise in an iteration."""
+_HELD = 0.05
+"""Mean change of the shares of a particle above which the resolution of the comparison is left as it is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Iteration:
+    """The state after an iteration: enough to go on from it."""
+
+    number: int
+    """0 for the start."""
+    probability: Float
+    """(n, n_classes) of each class for each particle."""
+    models: Float32
+    """(n_classes, m, 2) transforms of the references, masked."""
+    maps: Float32
+    """(n_classes, s, s, s) the same, on the grid of the comparison."""
+    shares: Float
+    """(n_classes,) of the particles."""
+    correlation: Float
+    """(n_classes, n_shells) of the half maps of each class."""
+    variance: Float
+    """(n_series, n_shells) of the noise of the images."""
+    last_shell: int
+    """The last one that is compared next."""
+    log_likelihood: Float
+    """(n,) of each particle, up to a constant that classes do not change."""
+    change: float
+    """Mean change of the probabilities of a particle."""
+    seconds: float
+    dropped: dict[int, int] = field(default_factory=dict)
+    """Classes that lost their particles, by number from 0, and in which iteration."""
+
+    @property
+    def assigned(self) -> Int:
+        """(n,) the most likely class of each particle, from 0."""
+        return np.argmax(self.probability, axis=1)
+
+    @property
+    def total_log_likelihood(self) -> float:
+        """Of all particles."""
+        return float(self.log_likelihood.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Classification:
+    """Particles in one frame, and how they are classified."""
+
+    terms: FramedTerms
+    half: Int
+    """(n,) 1 or 2."""
+    series: Int
+    """(n,) tilt series of each particle."""
+    response: Float
+    """(n_series, n_shells), see `noise_variance`."""
+    grid: MapGrid
+    mask: Float
+    """(s, s, s) on the grid of the maps."""
+    settings: ClassificationSettings
+    threads: int = 1
+
+    @property
+    def first_shell(self) -> int:
+        """The last one that is compared at first."""
+        return self.grid.shell_of(self.settings.initial_angstrom(self.grid.voxel_angstrom))
+
+    @property
+    def limit_shell(self) -> int:
+        """The last one that is ever compared."""
+        highest = self.settings.highest_angstrom
+        return self.first_shell if highest is None else self.grid.shell_of(highest)
+
+    def iterations(self, begin: Iteration) -> Iterator[Iteration]:
+        """Classify, iteration by iteration, until nothing changes."""
+        last = begin
+        while last.number < self.settings.iterations and not self.has_settled(last):
+            last = self.next(last)
+            yield last
+
+    def has_settled(self, last: Iteration) -> bool:
+        """Tell whether further iterations would change nothing."""
+        return last.number > 1 and last.change < _SETTLED and last.last_shell >= self._wanted_shell(last)
+
+    def random_start(self, start: int) -> Iteration:
+        """Share the particles out at random, differently for each start."""
+        random = np.random.default_rng([self.settings.seed, start])
+        kinds, n = self.settings.classes, len(self.terms)
+        drawn = random.random((n, kinds))
+        probability = np.zeros((n, self.settings.total))
+        probability[:, :kinds] = drawn / drawn.sum(axis=1, keepdims=True)
+        return self.started(probability)
+
+    def started(self, probability: Float) -> Iteration:
+        """Begin with shares of the particles in each class, (n, n_classes)."""
+        n_shells = self.grid.voxels.reach + 1
+        blank = Iteration(
+            0, probability, np.zeros((self.settings.total, len(self.grid.voxels), 2), np.float32),
+            np.zeros((self.settings.total, *(self.grid.size,) * 3), np.float32),
+            probability.mean(axis=0), np.zeros((self.settings.total, n_shells)),
+            np.ones((int(self.series.max(initial=0)) + 1, n_shells)), self.first_shell, np.zeros(len(self.terms)), 1.0,
+            0.0,
+        )  # fmt: skip
+        return self._prepared(self._maximised(blank))
+
+    def given(self, references: Float) -> Iteration:
+        """Begin with references (n, s, s, s) on the particles' grey scale, masked, one per class of particles."""
+        even = np.zeros((len(self.terms), self.settings.total))
+        even[:, : self.settings.classes] = 1.0 / self.settings.classes
+        begun = self.started(even)
+        maps = begun.maps.copy()
+        maps[: self.settings.classes] = references
+        return self._prepared(replace(begun, maps=maps, models=self._values(maps, begun.last_shell)))
+
+    def next(self, last: Iteration) -> Iteration:
+        """Compare all particles with all references, and make the references that follow."""
+        start = time.monotonic()
+        probability, likelihood = self.posterior(last, self.terms, self.series)
+        change = float(np.abs(probability - last.probability).sum(axis=1).mean() / 2.0)
+        shares, dropped = self._shares(probability, last)
+        now = replace(
+            last, number=last.number + 1, probability=probability, shares=shares, change=change, dropped=dropped,
+            log_likelihood=likelihood,
+        )  # fmt: skip
+        if change < _HELD:
+            now = replace(now, last_shell=max(now.last_shell, min(now.last_shell + _RISE, self._wanted_shell(now))))
+        now = self._with_noise(self._maximised(now))
+        return replace(now, seconds=time.monotonic() - start)
+
+    def posterior(self, last: Iteration, terms: FramedTerms, series: Int) -> tuple[Float, Float]:
+        """Give the probability of each class (n, n_classes) and the log-likelihood (n,) of particles."""
+        precision = _precision(last.variance, last.last_shell)[:, self.grid.voxels.shells]
+        costs = class_costs(
+            terms.data, terms.weights, np.ascontiguousarray(precision, np.float32), last.models, series, self.threads
+        )
+        with np.errstate(divide="ignore"):
+            logs = np.log(last.shares) - 0.5 * costs
+        top = logs.max(axis=1)
+        odds = np.exp(logs - top[:, None])
+        total = odds.sum(axis=1)
+        return odds / total[:, None], top + np.log(total)
+
+    def _shares(self, probability: Float, last: Iteration) -> tuple[Float, dict[int, int]]:
+        """Give the shares of the classes; those that lose their particles are left out from here on."""
+        count = probability.sum(axis=0)
+        dropped = dict(last.dropped)
+        for number in range(self.settings.classes):
+            if count[number] < _LEAST_PARTICLES and number not in dropped:
+                dropped[number] = last.number + 1
+        count[list(dropped)] = 0.0
+        if self.settings.false_picks:
+            # a class of false picks that has none may get some later
+            count[self.settings.classes :] = np.maximum(count[self.settings.classes :], 0.5)
+        return count / count.sum(), dropped
+
+    def _prepared(self, begun: Iteration) -> Iteration:
+        """Add the classes of false picks to a start: nothing, and what particles look like from afar."""
+        kinds = self.settings.classes
+        if self.settings.false_picks:
+            maps = begun.maps.copy()
+            maps[kinds] = 0.0
+            maps[kinds + 1] = spherical_average(begun.maps[:kinds].mean(axis=0)) * self.mask
+            shares = np.append(begun.shares[:kinds] * 0.6, [0.2, 0.2])
+            begun = replace(begun, maps=maps, models=self._values(maps, begun.last_shell), shares=shares)
+        return self._with_noise(begun)
+
+    def _maximised(self, now: Iteration) -> Iteration:
+        """Make the references that follow from the probabilities."""
+        kinds, total = self.settings.classes, self.settings.total
+        in_half = np.stack([self.half == half for half in HALVES], axis=1)
+        shares = (now.probability[:, None, :] * in_half[:, :, None]).reshape(len(self.terms), -1)
+        data, weights = shared_sums(self.terms.data, self.terms.weights, shares, self.threads)
+        maps, correlation = np.zeros((total, *(self.grid.size,) * 3), np.float32), np.zeros_like(now.correlation)
+        group = rotation_group(self.settings.symmetry)
+        for number in range(total):
+            if now.shares[number] == 0 or number == kinds:
+                continue
+            sums = {
+                half: self.grid.sums(data[at * total + number], weights[at * total + number], 0).symmetrised(group)
+                for at, half in enumerate(HALVES)
+            }
+            if min(float(part.ctf2.sum()) for part in sums.values()) <= 0:
+                continue
+            halves = half_maps(sums, self.mask, self.grid.coarse_angstrom, self.settings.seed)
+            curve = halves.curves.corrected
+            correlation[number] = curve[: correlation.shape[1]]
+            ratio = 2.0 * self.settings.tau2_fudge * np.clip(curve, 0.0, 0.999999) / (1.0 - np.clip(curve, 0.0, 0.999999))
+            density = wiener_map(halves.sums[1] + halves.sums[2], ratio / (1.0 + ratio), now.last_shell)
+            maps[number] = (spherical_average(density) if number > kinds else density) * self.mask
+        return replace(now, maps=maps, models=self._values(maps, now.last_shell), correlation=correlation)
+
+    def _with_noise(self, now: Iteration) -> Iteration:
+        """See the noise that the references leave."""
+        probability = now.probability
+        if now.number == 0:
+            probability = np.broadcast_to(now.shares, probability.shape).copy()
+        power, weight = shared_residuals(
+            self.terms.data, self.terms.weights, now.models, probability, self.grid.voxels.shells, self.series,
+            self.threads,
+        )  # fmt: skip
+        return replace(now, variance=noise_variance(power, weight, self.response[:, : power.shape[1]]))
+
+    def _values(self, maps: Float32, last_shell: int) -> Float32:
+        return np.stack([self.grid.values(density, last_shell) for density in maps])
+
+    def _wanted_shell(self, now: Iteration) -> int:
+        """Give the shell up to which the best class is reproducible, within the limit."""
+        reached = max(last_compared(np.append(curve, 0.0)) for curve in now.correlation[: self.settings.classes])
+        return max(now.last_shell, min(self.limit_shell, reached))
+
+
+def _precision(variance: Float, last_shell: int) -> Float:
+    """Give one over the variance; zero beyond a shell, and at the origin, which cropping spoils."""
+    known = np.isfinite(variance) & (variance > 0)
+    values = np.where(known, 1.0 / np.where(known, variance, 1.0), 0.0)
+    values[:, 0] = 0.0
+    values[:, last_shell + 1 :] = 0.0
+    return values
