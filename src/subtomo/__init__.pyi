@@ -1,4 +1,5 @@
 from .averaging.average import AverageSettings as AverageSettings
+from .classification.settings import ClassificationSettings as ClassificationSettings
 from .errors import InputError as InputError
 from .errors import InputWarning as InputWarning
 from .errors import SettingsError as SettingsError
@@ -24,6 +25,8 @@ from .model.tilt_series import TomogramSet as TomogramSet
 from .refinement.settings import RefinementSettings as RefinementSettings
 from .simulation.conditions import Conditions as Conditions
 from .verbs.average import average as average
+from .verbs.classify import classify as classify
+from .verbs.classify import select as select
 from .verbs.compare import compare as compare
 from .verbs.doctor import doctor as doctor
 from .verbs.export import export as export

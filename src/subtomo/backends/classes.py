@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 from subtomo.backends.cache import compiled_here
 
 with compiled_here():
-    from subtomo.backends.cpu.classes import add_class_costs, add_shared_residuals, add_shares
+    from subtomo.backends.cpu.classes import (
+        add_class_costs,
+        add_shared_residuals,
+        add_shares,
+    )
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -20,9 +24,7 @@ Int = NDArray[np.int64]
 _PARTS = 16
 
 
-def class_costs(
-    data: Float32, weights: Float32, precision: Float32, models: Float32, rows: Int, threads: int
-) -> Float:
+def class_costs(data: Float32, weights: Float32, precision: Float32, models: Float32, rows: Int, threads: int) -> Float:
     """Give -2 log of the likelihood of each particle under each reference, up to a constant, (n, n_classes).
 
     Args:
@@ -56,22 +58,17 @@ def shared_sums(data: Float32, weights: Float32, shares: Float, threads: int) ->
 
 
 def shared_residuals(
-    data: Float32, weights: Float32, models: Float32, shares: Float, shells: Int, rows: Int, threads: int
+    data: Float32, weights: Float32, models: Float32, shares: Float, shells: Int, threads: int
 ) -> tuple[Float, Float]:
-    """Add up Σ share |D - W V|² and Σ W by row and shell, (n_rows, n_shells) each."""
-    shape = (_PARTS, int(rows.max(initial=0)) + 1, int(shells.max(initial=0)) + 1)
-    power, weight = np.zeros(shape), np.zeros(shape)
-    step = -(-len(data) // _PARTS)
+    """Add up Σ share |D - W V|² and Σ share W by particle and shell, (n, n_shells) each."""
+    power, weight = np.zeros((2, len(data), int(shells.max(initial=0)) + 1))
 
     def work(first: int, last: int) -> None:
         part = slice(first, last)
-        at = first // step
-        add_shared_residuals(
-            data[part], weights[part], models, shares[part], shells, rows[part], power[at], weight[at]
-        )
+        add_shared_residuals(data[part], weights[part], models, shares[part], shells, power[part], weight[part])
 
     _over(len(data), threads, work)
-    return power.sum(axis=0), weight.sum(axis=0)
+    return power, weight
 
 
 def _over(n: int, threads: int, work: Callable[[int, int], None]) -> None:

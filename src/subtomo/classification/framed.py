@@ -48,7 +48,11 @@ class FramedTerms:
 
 
 def framed_terms(
-    store: TermStore, voxels: Voxels, poses: Poses, stretch: Float, threads: int,
+    store: TermStore,
+    voxels: Voxels,
+    poses: Poses,
+    stretch: Float,
+    threads: int,
     advance: Callable[[int], None] = lambda count: None,
 ) -> FramedTerms:
     """Turn all particles.
@@ -85,7 +89,13 @@ def framed_terms(
 
 
 def turn(
-    backend: AlignmentBackend, terms: Terms, pose: Pose, stretch: float, voxels: Voxels, chosen: Int, data: Float32,
+    backend: AlignmentBackend,
+    terms: Terms,
+    pose: Pose,
+    stretch: float,
+    voxels: Voxels,
+    chosen: Int,
+    data: Float32,
     weights: Float32,
 ) -> None:
     """Turn one particle.
@@ -116,8 +126,6 @@ def _even(size: int) -> int:
     return size + size % 2
 
 
-
-
 def places_among(voxels: Voxels, fewer: Voxels) -> Int:
     """Find voxels among those up to a higher shell."""
     reach = voxels.reach
@@ -125,7 +133,8 @@ def places_among(voxels: Voxels, fewer: Voxels) -> Int:
 
     def number(indices: NDArray[np.int16]) -> Int:
         x, y, z = indices.T.astype(np.int64) + reach
-        return (z * side + y) * side + x
+        numbers: Int = (z * side + y) * side + x
+        return numbers
 
     order = np.argsort(number(voxels.indices))
     found: Int = order[np.searchsorted(number(voxels.indices)[order], number(fewer.indices))]

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from subtomo.alignment.voxels import Voxels
 from subtomo.averaging.average import AverageSums
-from subtomo.physics.window import centre_distance
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -72,21 +71,6 @@ class MapGrid:
         return self.voxels.size * self.voxel_angstrom / max(shell, 1)
 
 
-def spherical_average(density: Real) -> Float:
-    """Replace every voxel of a map by the mean at its distance from the centre."""
-    distance = centre_distance(len(density), 3)
-    near = np.floor(distance).astype(np.int64)
-    share = distance - near
-    n = int(near.max()) + 2
-    total = np.zeros(n)
-    weight = np.zeros(n)
-    for shell, part in ((near, 1.0 - share), (near + 1, share)):
-        total += np.bincount(shell.ravel(), (part * density).ravel(), n)
-        weight += np.bincount(shell.ravel(), part.ravel(), n)
-    mean = total / np.maximum(weight, 1e-12)
-    return (1.0 - share) * mean[near] + share * mean[near + 1]
-
-
 def _resized(density: Real, size: int) -> Float:
     """Crop a transform, or pad it with zeros, so that values stay as they are (in units of the orthonormal one)."""
     old = len(density)
@@ -98,4 +82,5 @@ def _resized(density: Real, size: int) -> Float:
     made = np.zeros((size, size, size // 2 + 1), np.complex128)
     columns = np.arange(half)
     made[np.ix_(rows % size, rows % size, columns)] = spectrum[np.ix_(rows % old, rows % old, columns)]
-    return np.fft.fftshift(np.fft.irfftn(made, s=(size,) * 3, axes=(0, 1, 2))) * (size / old) ** 1.5
+    resized: Float = np.fft.fftshift(np.fft.irfftn(made, s=(size,) * 3, axes=(0, 1, 2))) * (size / old) ** 1.5
+    return resized

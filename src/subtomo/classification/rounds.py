@@ -1,4 +1,4 @@
-"""The iterations of a classification: how likely each class is for each particle, and what the classes then look like."""
+"""The iterations of a classification: how likely each class is for each particle, and what classes look like then."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from subtomo.averaging.average import HALVES
+from subtomo.averaging.average import HALVES, AverageSums
 from subtomo.backends.classes import class_costs, shared_residuals, shared_sums
+from subtomo.classification.ball import ball_costs
 from subtomo.classification.framed import FramedTerms
-from subtomo.classification.grid import MapGrid, spherical_average
+from subtomo.classification.grid import MapGrid
+from subtomo.classification.noise import robust_power
 from subtomo.classification.settings import ClassificationSettings
 from subtomo.physics.symmetry import rotation_group
 from subtomo.refinement.noise import noise_variance
-from subtomo.refinement.references import half_maps, last_compared, wiener_map
+from subtomo.refinement.references import HalfMaps, half_maps, last_compared, wiener_map
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -63,7 +65,8 @@ class Iteration:
     @property
     def assigned(self) -> Int:
         """(n,) the most likely class of each particle, from 0."""
-        return np.argmax(self.probability, axis=1)
+        number: Int = np.argmax(self.probability, axis=1)
+        return number
 
     @property
     def total_log_likelihood(self) -> float:
@@ -96,8 +99,7 @@ class Classification:
     @property
     def limit_shell(self) -> int:
         """The last one that is ever compared."""
-        highest = self.settings.highest_angstrom
-        return self.first_shell if highest is None else self.grid.shell_of(highest)
+        return self.grid.shell_of(self.settings.limit_angstrom(self.grid.voxel_angstrom))
 
     def iterations(self, begin: Iteration) -> Iterator[Iteration]:
         """Classify, iteration by iteration, until nothing changes."""
@@ -105,6 +107,10 @@ class Classification:
         while last.number < self.settings.iterations and not self.has_settled(last):
             last = self.next(last)
             yield last
+
+    def finished(self, begin: Iteration) -> Iteration:
+        """Give the last iteration."""
+        return [begin, *self.iterations(begin)][-1]
 
     def has_settled(self, last: Iteration) -> bool:
         """Tell whether further iterations would change nothing."""
@@ -122,13 +128,20 @@ class Classification:
     def started(self, probability: Float) -> Iteration:
         """Begin with shares of the particles in each class, (n, n_classes)."""
         n_shells = self.grid.voxels.reach + 1
+        total, size = self.settings.total, self.grid.size
         blank = Iteration(
-            0, probability, np.zeros((self.settings.total, len(self.grid.voxels), 2), np.float32),
-            np.zeros((self.settings.total, *(self.grid.size,) * 3), np.float32),
-            probability.mean(axis=0), np.zeros((self.settings.total, n_shells)),
-            np.ones((int(self.series.max(initial=0)) + 1, n_shells)), self.first_shell, np.zeros(len(self.terms)), 1.0,
-            0.0,
-        )  # fmt: skip
+            number=0,
+            probability=probability,
+            models=np.zeros((total, len(self.grid.voxels), 2), np.float32),
+            maps=np.zeros((total, size, size, size), np.float32),
+            shares=probability.mean(axis=0),
+            correlation=np.zeros((total, n_shells)),
+            variance=np.ones((int(self.series.max(initial=0)) + 1, n_shells)),
+            last_shell=self.first_shell,
+            log_likelihood=np.zeros(len(self.terms)),
+            change=1.0,
+            seconds=0.0,
+        )
         return self._prepared(self._maximised(blank))
 
     def given(self, references: Float) -> Iteration:
@@ -157,10 +170,11 @@ class Classification:
 
     def posterior(self, last: Iteration, terms: FramedTerms, series: Int) -> tuple[Float, Float]:
         """Give the probability of each class (n, n_classes) and the log-likelihood (n,) of particles."""
-        precision = _precision(last.variance, last.last_shell)[:, self.grid.voxels.shells]
-        costs = class_costs(
-            terms.data, terms.weights, np.ascontiguousarray(precision, np.float32), last.models, series, self.threads
-        )
+        shells = self.grid.voxels.shells
+        precision = np.ascontiguousarray(_precision(last.variance, last.last_shell)[:, shells], np.float32)
+        costs = class_costs(terms.data, terms.weights, precision, last.models, series, self.threads)
+        if self.settings.false_picks:
+            costs[:, -1] = ball_costs(terms, precision, series, self.mask, self.first_shell, self.threads)
         with np.errstate(divide="ignore"):
             logs = np.log(last.shares) - 0.5 * costs
         top = logs.max(axis=1)
@@ -182,51 +196,69 @@ class Classification:
         return count / count.sum(), dropped
 
     def _prepared(self, begun: Iteration) -> Iteration:
-        """Add the classes of false picks to a start: nothing, and what particles look like from afar."""
-        kinds = self.settings.classes
+        """Add the classes of false picks to a start: nothing, and a ball."""
         if self.settings.false_picks:
-            maps = begun.maps.copy()
-            maps[kinds] = 0.0
-            maps[kinds + 1] = spherical_average(begun.maps[:kinds].mean(axis=0)) * self.mask
-            shares = np.append(begun.shares[:kinds] * 0.6, [0.2, 0.2])
-            begun = replace(begun, maps=maps, models=self._values(maps, begun.last_shell), shares=shares)
+            shares = np.append(begun.shares[: self.settings.classes] * 0.6, [0.2, 0.2])
+            begun = replace(begun, shares=shares)
         return self._with_noise(begun)
 
     def _maximised(self, now: Iteration) -> Iteration:
         """Make the references that follow from the probabilities."""
+        total = self.settings.total
+        maps, correlation = np.zeros((total, *(self.grid.size,) * 3), np.float32), np.zeros_like(now.correlation)
+        for number, halves in self._half_maps(now):
+            curve = halves.curves.corrected
+            correlation[number] = curve[: correlation.shape[1]]
+            density = self._density(halves.sums[1] + halves.sums[2], curve, now.last_shell)
+            maps[number] = density * self.mask
+        return replace(now, maps=maps, models=self._values(maps, now.last_shell), correlation=correlation)
+
+    def _half_maps(self, now: Iteration) -> Iterator[tuple[int, HalfMaps]]:
+        """Make the half maps of each class that has particles in both halves."""
         kinds, total = self.settings.classes, self.settings.total
         in_half = np.stack([self.half == half for half in HALVES], axis=1)
         shares = (now.probability[:, None, :] * in_half[:, :, None]).reshape(len(self.terms), -1)
         data, weights = shared_sums(self.terms.data, self.terms.weights, shares, self.threads)
-        maps, correlation = np.zeros((total, *(self.grid.size,) * 3), np.float32), np.zeros_like(now.correlation)
         group = rotation_group(self.settings.symmetry)
-        for number in range(total):
-            if now.shares[number] == 0 or number == kinds:
+        # false picks have no map
+        for number in range(kinds):
+            if now.shares[number] == 0:
                 continue
             sums = {
                 half: self.grid.sums(data[at * total + number], weights[at * total + number], 0).symmetrised(group)
                 for at, half in enumerate(HALVES)
             }
-            if min(float(part.ctf2.sum()) for part in sums.values()) <= 0:
-                continue
-            halves = half_maps(sums, self.mask, self.grid.coarse_angstrom, self.settings.seed)
-            curve = halves.curves.corrected
-            correlation[number] = curve[: correlation.shape[1]]
-            ratio = 2.0 * self.settings.tau2_fudge * np.clip(curve, 0.0, 0.999999) / (1.0 - np.clip(curve, 0.0, 0.999999))
-            density = wiener_map(halves.sums[1] + halves.sums[2], ratio / (1.0 + ratio), now.last_shell)
-            maps[number] = (spherical_average(density) if number > kinds else density) * self.mask
-        return replace(now, maps=maps, models=self._values(maps, now.last_shell), correlation=correlation)
+            if min(float(part.ctf2.sum()) for part in sums.values()) > 0:
+                yield number, half_maps(sums, self.mask, self.grid.coarse_angstrom, self.settings.seed)
+
+    def _density(self, sums: AverageSums, curve: Float, last_shell: int) -> Float:
+        """Make the map that is most likely behind sums, given the correlation of half maps."""
+        share = np.clip(curve, 0.0, 0.999999)
+        ratio = 2.0 * self.settings.tau2_fudge * share / (1.0 - share)
+        return wiener_map(sums, ratio / (1.0 + ratio), last_shell)
+
+    def map_noise(self, last: Iteration) -> Float:
+        """Give the standard deviation of each map within the mask, (n_classes,), from its half maps."""
+        inside, found = self.mask > 0.5, np.zeros(self.settings.total)
+        for number, halves in self._half_maps(last):
+            one, two = (self._density(halves.sums[half], halves.curves.corrected, last.last_shell) for half in HALVES)
+            found[number] = float(np.std(((one - two) * self.mask)[inside])) / 2.0
+        return found
 
     def _with_noise(self, now: Iteration) -> Iteration:
         """See the noise that the references leave."""
         probability = now.probability
         if now.number == 0:
             probability = np.broadcast_to(now.shares, probability.shape).copy()
+        if self.settings.false_picks:
+            # what references leave of particles, by imprecise poses for one, is not in false picks
+            probability = probability.copy()
+            probability[:, self.settings.classes :] = 0.0
         power, weight = shared_residuals(
-            self.terms.data, self.terms.weights, now.models, probability, self.grid.voxels.shells, self.series,
-            self.threads,
-        )  # fmt: skip
-        return replace(now, variance=noise_variance(power, weight, self.response[:, : power.shape[1]]))
+            self.terms.data, self.terms.weights, now.models, probability, self.grid.voxels.shells, self.threads
+        )
+        robust = robust_power(power, weight, self.series, self.response[:, : power.shape[1]], self.grid.voxels.shells)
+        return replace(now, variance=noise_variance(*robust, self.response[:, : power.shape[1]]))
 
     def _values(self, maps: Float32, last_shell: int) -> Float32:
         return np.stack([self.grid.values(density, last_shell) for density in maps])

@@ -10,6 +10,8 @@ from subtomo.model.choices import settle
 from subtomo.physics.symmetry import rotation_group
 
 INITIAL_ANGSTROM = 20.0
+_RISE = 0.6
+"""Of the initial resolution: where the comparison ends if nothing else is asked for."""
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,14 @@ class ClassificationSettings:
     ini_high_angstrom: float | None = None
     """Resolution of the comparison in the first iterations; None for 20 Å, or four voxels where these are larger."""
     highest_angstrom: float | None = None
-    """The comparison never goes beyond; None for ``ini_high_angstrom``: resolution does not rise."""
+    """The comparison never goes beyond; None for six tenths of the initial one."""
     symmetry: str = "C1"
     """Point group, see `subtomo.physics.symmetry`."""
     particle_diameter_angstrom: float | None = None
     """Of the soft spherical mask, edge included; None to estimate it from the half maps."""
     mask_edge_px: float = 5.0
     false_picks: bool = False
-    """Add a class of nothing and one of a featureless ball."""
+    """Add a class of nothing, and one of a featureless ball, anywhere in the mask."""
     starts: int = 1
     """Random starts, of which the most likely one is kept."""
     seed: int = 0
@@ -59,12 +61,8 @@ class ClassificationSettings:
                 found = f"{name} ({field}) is {value:g} {unit}".rstrip()
                 raise SettingsError(f"{found}, but must be above zero", field=field)
         if self.classes < 1:
-            raise SettingsError(f"number of classes (classes) is {self.classes}, but must be one or more", field="classes")
-        if self.classes == 1 and not self.false_picks:
             raise SettingsError(
-                "one class (classes=1) leaves nothing to tell apart; ask for two or more, or for false picks to be "
-                "told from particles (false_picks)",
-                field=("classes", "false_picks"),
+                f"number of classes (classes) is {self.classes}, but must be one or more", field="classes"
             )
         if not self.mask_edge_px >= 0:
             raise SettingsError(
@@ -88,3 +86,7 @@ class ClassificationSettings:
     def initial_angstrom(self, voxel_angstrom: float) -> float:
         """Give the resolution of the first iterations."""
         return self.ini_high_angstrom or max(INITIAL_ANGSTROM, 4.0 * voxel_angstrom)
+
+    def limit_angstrom(self, voxel_angstrom: float) -> float:
+        """Give the resolution beyond which the comparison never goes."""
+        return self.highest_angstrom or _RISE * self.initial_angstrom(voxel_angstrom)

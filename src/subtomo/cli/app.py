@@ -7,6 +7,7 @@ from rich.console import Console
 
 from subtomo.cli import (
     average,
+    classify,
     compare,
     doctor,
     export,
@@ -18,6 +19,7 @@ from subtomo.cli import (
     refine,
     report,
     sample_manifold,
+    select,
 )
 from subtomo.cli.arguments import command_line, find_option, known_options, last_of_each, pieces, value_of
 from subtomo.cli.field_names import explained, option_names, options_by_field
@@ -48,6 +50,8 @@ app.command(extract.extract, name="extract")
 app.command(doctor.doctor, name="doctor")
 app.command(average.average, name="average")
 app.command(refine.refine, name="refine")
+app.command(classify.classify, name="classify")
+app.command(select.select, name="select")
 app.command(fidelity.fidelity, name="fidelity")
 app.command(report.report, name="report")
 app.command(compare.compare, name="compare")
@@ -65,6 +69,7 @@ add_general_commands(app)
 
 GROUPS: dict[str, tuple[type, ...]] = {
     "average": average.GROUPS,
+    "classify": classify.GROUPS,
     "compare": compare.GROUPS,
     "doctor": doctor.GROUPS,
     "export": export.GROUPS,
@@ -75,6 +80,7 @@ GROUPS: dict[str, tuple[type, ...]] = {
     "refine": refine.GROUPS,
     "report": report.GROUPS,
     "sample-manifold": sample_manifold.GROUPS,
+    "select": select.GROUPS,
 }
 """Options of every command."""
 _CHECKS_FOLDER = ("average", "extract", "sample-manifold")

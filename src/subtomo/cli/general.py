@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from subtomo.cli import (
     average,
+    classify,
     compare,
     doctor,
     export,
@@ -19,6 +20,7 @@ from subtomo.cli import (
     refine,
     report,
     sample_manifold,
+    select,
 )
 from subtomo.cli.help import Page, help_text
 from subtomo.errors import SettingsError
@@ -30,6 +32,13 @@ PAGES: dict[str, Page] = {
         average.GROUPS,
         "subtomo average --p Extract/particles.star --particle_diameter 300 --o Average/",
         ("particles", "optimisation_set", "symmetry", "mask_diameter_angstrom", "from_tilts", "tomograms", "threads"),
+    ),
+    "classify": Page(
+        classify.classify,
+        classify.GROUPS,
+        "subtomo classify Refine/ --t tomograms.star --b 128 --crop 64 --K 3 --particle_diameter 300 --o Class3D/",
+        ("optimisation_set", "particles", "tomograms", "box_size", "crop_size", "binning", "classes", "false_picks",
+         "reference", "focus_mask", "ini_high_angstrom", "particle_diameter_angstrom", "starts", "resume", "threads"),
     ),
     "compare": Page(
         compare.compare, compare.GROUPS, "subtomo compare Extract/ Extract-relion/", ("tolerance",), "OURS THEIRS"
@@ -75,6 +84,12 @@ PAGES: dict[str, Page] = {
         sample_manifold.GROUPS,
         "subtomo sample-manifold --t tomograms.star --man manifolds.star --spacing 80 --depth 0 --max_tilt 90 --o Man/",
         ("tomograms", "manifolds", "optimisation_set", "centred"),
+    ),
+    "select": Page(
+        select.select,
+        select.GROUPS,
+        "subtomo select Class3D/ --class 1,3 --min-probability 0.9 --o Select/",
+        ("kept_classes", "min_probability", "optimisation_set", "particles"),
     ),
 }  # fmt: skip
 """Every command by its name."""

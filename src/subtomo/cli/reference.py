@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from subtomo.cli import (
     average,
+    classify,
     compare,
     doctor,
     export,
@@ -21,6 +22,7 @@ from subtomo.cli import (
     refine,
     report,
     sample_manifold,
+    select,
 )
 from subtomo.cli.arguments import default_of
 
@@ -28,6 +30,8 @@ _COMMANDS = {
     "extract": ("relion_tomo_subtomo", extract.GROUPS),
     "average": ("", average.GROUPS),
     "refine": ("", refine.GROUPS),
+    "classify": ("", classify.GROUPS),
+    "select": ("", select.GROUPS),
     "fidelity": ("", fidelity.GROUPS),
     "doctor": ("", doctor.GROUPS[:1]),
     "report": ("", report.GROUPS),

@@ -75,7 +75,7 @@ def refine(
     job = RefinementJob(
         output_dir=output.output_dir,
         settings=settings,
-        extraction=_extraction(tilts),
+        extraction=tilt_extraction(tilts),
         files=OptimisationSet(files.particles or None, files.tomograms or None, files.trajectories or None),
         optimisation_set_file=files.optimisation_set or None,
         place=place,
@@ -92,7 +92,7 @@ def refine(
     return 0
 
 
-def _extraction(tilts: RefineTiltOptions) -> ExtractionSettings | None:
+def tilt_extraction(tilts: RefineTiltOptions) -> ExtractionSettings | None:
     """Tell how particles are built from the tilt images; None if they are read from files."""
     if tilts.box_size is None:
         if tilts != RefineTiltOptions():

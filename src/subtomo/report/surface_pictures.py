@@ -52,6 +52,23 @@ def surface_picture(name: str, volume: Volume, pixel_size_angstrom: float, conto
     )
 
 
+def surface_rows(name: str, volumes: Mapping[str, Volume], pixel_size_angstrom: float, level: float) -> Picture:
+    """Draw the surfaces of maps (c, c, c) at one contour level and one scale, a row each, as `surface_picture` does.
+
+    Raises:
+        InputError: A map does not cross the level.
+    """
+    surfaces = [isosurface(volume, pixel_size_angstrom, level) for volume in volumes.values()]
+    half = max(map(_reach, surfaces))
+    rows = [_row(surface, half) for surface in surfaces]
+    for words, row in zip(volumes, rows, strict=True):
+        place = (_SIDE_PX // 24, row.height - _SIDE_PX // 24)
+        ImageDraw.Draw(row).text(place, words, fill=_INK, font=label_font(_SIDE_PX // 20), anchor="ls")
+    words = f"Surfaces of {', '.join(volumes)} along z, y and x, all at the density {level:.3g}"
+    return Picture(name, words, f"Rows: {'; '.join(volumes)}. Seen along z, y and x, all at the density {level:.3g}.",
+                   png=_png(rows))  # fmt: skip
+
+
 def draw_surfaces(
     path: str | Path,
     volumes: Mapping[str, Volume],

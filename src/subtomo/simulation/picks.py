@@ -58,7 +58,9 @@ def simulated_picks(
         seed: Of poses, noise and starts.
     """
     n = n_series * per_series
-    scenes = [particle_line(conditions, per_series, np.random.default_rng([seed, number])) for number in range(n_series)]
+    scenes = [
+        particle_line(conditions, per_series, np.random.default_rng([seed, number])) for number in range(n_series)
+    ]
     clean = [slab_images(truth, slab, conditions.box_size) for slab in scenes]
     deviation = float(np.sqrt(image_variance(clean[0], scenes[0], conditions.box_size) / conditions.snr))
     series = []
@@ -93,6 +95,7 @@ def vectors_of_mean_length(random: np.random.Generator, n: int, mean: float) -> 
 
 
 def particle_line(conditions: Conditions, copies: int, random: np.random.Generator) -> Slab:
+    """Place randomly rotated copies along the tilt axis, so that none hides another in any tilt."""
     n, box = conditions.n_tilts, conditions.box_size
     tilts = np.linspace(-conditions.tilt_range_deg, conditions.tilt_range_deg, n)
     length = copies * (box + 2)
@@ -109,6 +112,7 @@ def particle_line(conditions: Conditions, copies: int, random: np.random.Generat
 
 
 def tilt_series_of(name: str, slab: Slab, images: NDArray[np.float32]) -> TiltSeries:
+    """Make a tilt series of the images (n_tilts, height, width) of a slab."""
     zero = np.zeros(len(slab.tilts_deg))
     tilts = Tilts(
         projection=slab.projection,

@@ -56,7 +56,7 @@ class SimulatedStates:
 
 
 def lacking(particle: GaussianParticle, share: float, direction: Sequence[float]) -> GaussianParticle:
-    """Take a compact part of a particle away: a share of its mass, nearest to where it ends in a direction (x, y, z)."""
+    """Take a compact part of a particle away: a share of its mass, where it ends in a direction (x, y, z)."""
     axis = np.asarray(direction, np.float64) / np.linalg.norm(direction)
     place = axis * (particle.positions_px @ axis).max()
     order = np.argsort(np.linalg.norm(particle.positions_px - place, axis=1))
@@ -95,10 +95,10 @@ def simulated_states(
                   for kind in sorted(set(state.tolist()), reverse=True)}  # fmt: skip
         if noise_deviation is None:
             # the noise is measured against the particles alone
-            seen = sum(image for kind, image in images.items() if kind >= 0)
+            seen = np.sum([image for kind, image in images.items() if kind >= 0], axis=0)
             variance = image_variance(seen, _only(slab, state >= 0), conditions.box_size)
             noise_deviation = float(np.sqrt(variance / conditions.snr))
-        shown = (sum(images.values()) / noise_deviation).astype(np.float32)
+        shown = (np.sum(list(images.values()), axis=0) / noise_deviation).astype(np.float32)
         shown += np.random.default_rng([seed, number, 1]).standard_normal(shown.shape, dtype=np.float32)
         series.append(tilt_series_of(f"TS_{number + 1}", slab, shown))
         picked.append(_with_gaps(slab, state, int(gaps[number + 1] - gaps[number]), random))

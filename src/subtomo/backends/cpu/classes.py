@@ -66,22 +66,20 @@ def add_shares(
 
 @njit(nogil=True, cache=True)
 def add_shared_residuals(
-    data: Float32, weights: Float32, models: Float32, shares: Float, shells: Int, rows: Int, power: Float, weight: Float
+    data: Float32, weights: Float32, models: Float32, shares: Float, shells: Int, power: Float, weight: Float
 ) -> None:
-    """Add Σ share |D - W V|² and Σ W by shell, to see the noise.
+    """Add Σ share |D - W V|² and Σ share W by particle and shell, to see the noise.
 
     Args:
         data: (n, m, 2) D.
         weights: (n, m) W.
         models: (n_classes, m, 2) V.
-        shares: (n, n_classes), one in all for each particle.
+        shares: (n, n_classes)
         shells: (m,)
-        rows: (n,) row of the result.
-        power: (n_rows, n_shells) result.
-        weight: (n_rows, n_shells) result.
+        power: (n, n_shells) result.
+        weight: (n, n_shells) result.
     """
     for particle in range(len(data)):
-        row = rows[particle]
         for number in range(len(models)):
             share = shares[particle, number]
             if share < _NEGLIGIBLE:
@@ -90,5 +88,5 @@ def add_shared_residuals(
                 w = weights[particle, k]
                 re = data[particle, k, 0] - w * models[number, k, 0]
                 im = data[particle, k, 1] - w * models[number, k, 1]
-                power[row, shells[k]] += share * (re * re + im * im)
-                weight[row, shells[k]] += share * w
+                power[particle, shells[k]] += share * (re * re + im * im)
+                weight[particle, shells[k]] += share * w

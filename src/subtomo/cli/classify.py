@@ -1,0 +1,150 @@
+"""``subtomo classify``: classes of particles, and false picks, told apart in their poses."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from subtomo.cli.arguments import command_line
+from subtomo.cli.classify_options import (
+    GROUPS,
+    ClassifyComputingOptions,
+    ClassifyInputOptions,
+    ClassifyOptions,
+    ClassifyOutputOptions,
+)
+from subtomo.cli.messages import tell, warn
+from subtomo.cli.refine import tilt_extraction
+from subtomo.cli.refine_options import RefineTiltOptions
+from subtomo.errors import SettingsError
+
+if TYPE_CHECKING:
+    from subtomo.classification.holdout import HeldOut
+    from subtomo.classification.rounds import Iteration
+    from subtomo.jobs.classify import ClassificationResult
+
+__all__ = ["GROUPS", "classify"]
+
+_LEFT_OUT_SHOWN = 3
+_MOST_CLASSES = 200
+
+
+def classify(
+    place: Annotated[
+        str | None, Parameter(help="Output folder of a refinement or an extraction, or a STAR file of particles.")
+    ] = None,
+    /,
+    *,
+    output: ClassifyOutputOptions,
+    files: ClassifyInputOptions = ClassifyInputOptions(),
+    tilts: RefineTiltOptions = RefineTiltOptions(),
+    classification: ClassifyOptions = ClassifyOptions(),
+    computing: ClassifyComputingOptions | None = None,
+) -> int:
+    """Sort particles into classes in the poses that they have, on the exact cost, and write what RELION goes on from.
+
+    With --b particles are built from the tilt images, without any particle file; else those of an extraction are read.
+    """
+    from subtomo.classification.settings import ClassificationSettings
+    from subtomo.cli.progress import listener
+    from subtomo.io.relion import OptimisationSet
+    from subtomo.jobs.classify import run_classification
+    from subtomo.jobs.classify_page import draw_classification
+    from subtomo.jobs.classify_prepare import ClassificationJob
+
+    numbers = _numbers(classification.classes)
+    settings = ClassificationSettings(
+        classes=numbers[0],
+        iterations=classification.iterations,
+        tau2_fudge=classification.tau2_fudge,
+        ini_high_angstrom=classification.ini_high_angstrom,
+        highest_angstrom=classification.highest_angstrom,
+        symmetry=classification.symmetry,
+        particle_diameter_angstrom=classification.particle_diameter_angstrom,
+        false_picks=classification.false_picks,
+        starts=classification.starts,
+        seed=classification.seed,
+    )
+    computing = computing or ClassifyComputingOptions()
+    if not computing.memory_gb > 0:
+        raise SettingsError(
+            f"memory (memory_gb) is {computing.memory_gb:g} GB, but must be above zero", field="memory_gb"
+        )
+    job = ClassificationJob(
+        output_dir=output.output_dir,
+        settings=settings,
+        numbers=numbers if len(numbers) > 1 else (),
+        extraction=tilt_extraction(tilts),
+        files=OptimisationSet(files.particles or None, files.tomograms or None, files.trajectories or None),
+        optimisation_set_file=files.optimisation_set or None,
+        place=place,
+        reference_files=tuple(name for name in (files.reference or "").split(",") if name),
+        mask_file=files.solvent_mask or None,
+        focus_mask_file=files.focus_mask or None,
+        memory_gb=computing.memory_gb,
+        threads=computing.threads,
+        resume=output.resume,
+        command=("subtomo", *command_line.get()),
+    )
+
+    def print_iteration(start: int, found: Iteration) -> None:
+        which = f"start {start + 1}, " if settings.starts > 1 else ""
+        shares = " ".join(f"{100 * share:.1f}" for share in found.shares)
+        tell(f"{which}iteration {found.number:2d}  classes {shares} %  {100 * found.change:.1f} % changed")
+
+    result = run_classification(job, listener("turning"), print_iteration, _print_number)
+    draw_classification(result, job.command, warn)
+    _print_account(result)
+    return 0
+
+
+def _numbers(words: str) -> tuple[int, ...]:
+    """Read a number of classes, or several: 3, 1-6."""
+    match = re.fullmatch(r"\s*(\d{1,3})(?:\s*-\s*(\d{1,3}))?\s*", words)
+    if match is None:
+        raise SettingsError(
+            f"number of classes (classes) is {words!r}, but must be a whole number, or two with a dash such as 1-6",
+            field="classes",
+        )
+    first, last = int(match[1]), int(match[2] or match[1])
+    if not 1 <= first <= last <= _MOST_CLASSES:
+        raise SettingsError(
+            f"number of classes (classes) is {words}, but must be 1 to {_MOST_CLASSES}, the smaller one first",
+            field="classes",
+        )
+    return tuple(range(first, last + 1))
+
+
+def _print_number(found: HeldOut) -> None:
+    """Tell how well a number of classes predicts."""
+    tell(f"{found.classes} class(es): log-likelihood of a held-out particle {found.mean:.2f}")
+
+
+def _print_account(result: ClassificationResult) -> None:
+    """Tell on stdout which classes there are, and where to go on."""
+    from subtomo.cli.next_step import tell_next
+    from subtomo.jobs.classify_page import class_names
+
+    last, folder = result.last, result.folder
+    assigned = last.assigned
+    tell(
+        f"{len(assigned)} particles classified in {result.seconds:.0f} s, {last.number} iterations, compared up to "
+        f"{result.grid.resolution_of(last.last_shell):.1f} Å"
+    )
+    for number, name in enumerate(class_names(result.settings)):
+        members = assigned == number
+        sure = float((last.probability[members, number] > 0.9).mean()) if members.any() else 0.0
+        tell(f"  {name:<24} {int(members.sum()):6d} particles, {100 * sure:.0f} % of them with more than 0.9")
+    if result.left_out:
+        tell(f"  {len(result.left_out)} left out: {'; '.join(result.left_out[:_LEFT_OUT_SHOWN])}")
+    tell(
+        f"classes        {result.data_file}, {folder}optimisation_set.star\n"
+        f"class 1        {folder}class1_optimisation_set.star\n"
+        f"maps           {result.classes[0].map_name} …, to look at: {folder}report.html\n"
+    )
+    chosen = (
+        ",".join(str(number + 1) for number in range(result.settings.classes)) if result.settings.false_picks else "1"
+    )
+    tell_next("subtomo", "select", folder, "--class", chosen, "--o", "Select/")

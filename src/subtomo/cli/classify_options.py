@@ -1,0 +1,130 @@
+"""The options of ``subtomo classify``: RELION's names where it has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Group, Parameter
+
+from subtomo.cli.arguments import option, whole_number
+from subtomo.cli.refine_options import RefineTiltOptions
+from subtomo.jobs.cores import available_cores
+
+
+@Parameter(name="*", group=Group("Input", sort_key=1))
+@dataclass(frozen=True)
+class ClassifyInputOptions:
+    """Files to read."""
+
+    optimisation_set: Annotated[
+        str | None,
+        option("--i --optimisation-set", "Optimisation set that names the files below, which override its entries."),
+    ] = None
+    particles: Annotated[str | None, option("--p --particles", "Particle set (STAR) with refined poses.")] = None
+    tomograms: Annotated[str | None, option("--t --tomograms", "Tomogram set (STAR).")] = None
+    trajectories: Annotated[str | None, option("--mot --trajectories", "Particle trajectories (STAR).")] = None
+    reference: Annotated[
+        str | None,
+        option("--ref --reference", "Maps (MRC) to begin with, one per class, with commas between; by default none."),
+    ] = None
+    solvent_mask: Annotated[
+        str | None,
+        option("--solvent_mask --solvent-mask", "A mask (MRC, 0 to 1, of the maps' size) to use instead of a sphere."),
+    ] = None
+    focus_mask: Annotated[
+        str | None,
+        option(
+            "--focus-mask --focus_mask",
+            "A mask (MRC, 0 to 1) of the part that is compared; the rest is subtracted as all particles have it.",
+        ),
+    ] = None
+
+
+@Parameter(name="*", group=Group("Output", sort_key=2))
+@dataclass(frozen=True)
+class ClassifyOutputOptions:
+    """What is written."""
+
+    output_dir: Annotated[
+        str, option("--o --output", "Folder for classes, maps and the report; made if it does not exist.")
+    ]
+    resume: Annotated[
+        bool,
+        option(
+            "--resume",
+            "Go on after the last iteration that an earlier run finished, for instance with a larger --iter.",
+        ),
+    ] = False
+
+
+@Parameter(name="*", group=Group("Classification", sort_key=4))
+@dataclass(frozen=True)
+class ClassifyOptions:
+    """What is told apart, and how."""
+
+    classes: Annotated[
+        str,
+        option(
+            "--K --classes",
+            "Number of classes; several, such as 1-6, are compared by held-out particles, and the best one is made.",
+        ),
+    ] = "2"
+    iterations: Annotated[
+        int, whole_number("--iter --iterations", "At most so many; it stops by itself when nothing changes.")
+    ] = 25
+    false_picks: Annotated[
+        bool,
+        option("--false-picks --false_picks", "Add two classes of false picks: nothing, and a featureless ball."),
+    ] = False
+    starts: Annotated[int, whole_number("--starts", "Random starts, of which the most likely result is kept.")] = 1
+    tau2_fudge: Annotated[
+        float, option("--tau2_fudge --tau2-fudge", "Factor of the signal-to-noise ratios of the class maps.")
+    ] = 1.0
+    ini_high_angstrom: Annotated[
+        float | None,
+        option(
+            "--ini_high --initial-resolution",
+            "Resolution of the first comparisons, Å; by default 20, or four voxels where these are larger.",
+        ),
+    ] = None
+    highest_angstrom: Annotated[
+        float | None,
+        option(
+            "--strict_highres_exp --highest-resolution",
+            "Resolution up to which comparison rises with the classes' FSC, Å; by default six tenths of --ini_high.",
+        ),
+    ] = None
+    symmetry: Annotated[
+        str, option("--sym --symmetry", "Point group C1, C2 …, D1, D2 …, T, O, I1 to I4, with axes as in RELION.")
+    ] = "C1"
+    particle_diameter_angstrom: Annotated[
+        float | None,
+        option(
+            "--particle_diameter --particle-diameter",
+            "Diameter of the soft spherical mask, edge included, Å; by default estimated from the half maps.",
+        ),
+    ] = None
+    seed: Annotated[
+        int, whole_number("--seed --random_seed", "Seed of random starts, of half sets that are missing, of phases.")
+    ] = 0
+
+
+@Parameter(name="*", group=Group("Computing", sort_key=6))
+@dataclass(frozen=True)
+class ClassifyComputingOptions:
+    """How it is computed."""
+
+    threads: Annotated[int, whole_number("--j --threads", "Threads; by default one per available core.")] = (
+        available_cores()
+    )
+    memory_gb: Annotated[float, option("--memory", "Memory that the terms of all particles may take, GB.")] = 4.0
+
+
+GROUPS: tuple[type, ...] = (
+    ClassifyInputOptions,
+    ClassifyOutputOptions,
+    RefineTiltOptions,
+    ClassifyOptions,
+    ClassifyComputingOptions,
+)

@@ -1,0 +1,159 @@
+"""The files of a classification: RELION's, and the state from which it goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, fields
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subtomo.classification.grid import MapGrid
+from subtomo.classification.rounds import Iteration
+from subtomo.classification.settings import ClassificationSettings
+from subtomo.errors import InputError
+from subtomo.io.atomic import atomic_write
+from subtomo.io.mrc_write import write_mrc
+from subtomo.io.relion import OptimisationSet, write_optimisation_set
+from subtomo.io.relion.classified import (
+    ClassFacts,
+    ClassifiedParticles,
+    write_class_model,
+    write_classified_particles,
+)
+from subtomo.jobs.refine_sources import RefinementSource
+from subtomo.model.particles import ParticleSet
+from subtomo.physics.fsc import first_shell_below
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+STATE_FORMAT = 1
+_STATE = "classification_state.npz"
+_MAY_CHANGE = ("iterations",)
+
+
+@dataclass(frozen=True, eq=False)
+class ClassificationFiles:
+    """Where a classification writes.
+
+    Args:
+        folder: Ends in a slash, or is empty.
+        particles: The set.
+        source: Its particles that are classified.
+        rows: (n,) which of these have terms.
+        grid: Of the maps.
+        key: Identifies particles and settings; another classification's state is not gone on with.
+    """
+
+    folder: str
+    particles: ParticleSet
+    source: RefinementSource
+    rows: Int
+    grid: MapGrid
+    key: str
+
+    def write_state(self, found: Iteration) -> None:
+        """Write what a later run goes on from."""
+        arrays = {one.name: getattr(found, one.name) for one in fields(Iteration) if one.name != "dropped"}
+        arrays["dropped"] = json.dumps({str(number): at for number, at in found.dropped.items()})
+        buffer = BytesIO()
+        np.savez(buffer, key=self.key, **arrays)
+        with atomic_write(Path(f"{self.folder}{_STATE}"), durable=True) as stream:
+            stream.write(buffer.getvalue())
+
+    def last_state(self) -> Iteration | None:
+        """Read the state of the last iteration; None if there is none.
+
+        Raises:
+            InputError: It is damaged, or another classification's.
+        """
+        path = Path(f"{self.folder}{_STATE}")
+        if not path.exists():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                found: dict[str, Any] = {name: arrays[name] for name in arrays.files}
+        except Exception as error:
+            raise InputError(
+                f"{os.fspath(path)}: cannot be read ({type(error).__name__}); remove it, or leave resume out"
+            ) from error
+        if str(found.pop("key")) != self.key:
+            raise InputError(
+                f"{os.fspath(path)}: belongs to a classification with other particles or settings; give the same "
+                "again, choose another output folder, or leave resume out"
+            )
+        dropped = {int(number): at for number, at in json.loads(str(found.pop("dropped"))).items()}
+        found |= {name: int(found[name]) for name in ("number", "last_shell")}
+        found |= {name: float(found[name]) for name in ("change", "seconds")}
+        return Iteration(**found, dropped=dropped)
+
+    def remove_older(self, *, and_state: bool) -> None:
+        """Remove the files of an earlier classification, so that files of two never stand side by side."""
+        folder = Path(self.folder or ".")
+        for pattern in ("run_it[0-9][0-9][0-9]_*", "class[0-9]*_data.star", "class[0-9]*_optimisation_set.star"):
+            for path in folder.glob(pattern):
+                path.unlink()
+        for name in (*([_STATE] if and_state else []), "optimisation_set.star", "report.html"):
+            (folder / name).unlink(missing_ok=True)
+
+    def write_results(
+        self, found: Iteration, settings: ClassificationSettings, files: OptimisationSet
+    ) -> tuple[str, list[ClassFacts]]:
+        """Write classes of particles, maps, model and optimisation sets.
+
+        Returns:
+            The name of the particle set, and what is known of each class.
+        """
+        prefix = f"{self.folder}run_it{settings.iterations:03d}"
+        facts = []
+        for number, density in enumerate(found.maps):
+            name = f"{prefix}_class{number + 1:03d}.mrc"
+            write_mrc(name, self.grid.refined(density), pixel_size_angstrom=self.grid.voxel_angstrom)
+            curve = found.correlation[number]
+            shell = min(first_shell_below(curve, 0.143), found.last_shell + 1) - 1
+            is_map = bool(np.any(density)) and shell > 0
+            reached = self.grid.resolution_of(shell) if is_map else float("inf")
+            facts.append(ClassFacts(name, float(found.shares[number]), reached, curve))
+        write_class_model(
+            f"{prefix}_model.star", facts, self.grid.voxels.size, self.grid.voxel_angstrom, found.last_shell,
+            found.total_log_likelihood,
+        )  # fmt: skip
+        order = np.argsort(self.source.indices[self.rows])
+        self._write_particles(f"{prefix}_data.star", found, order)
+        for number in range(settings.total):
+            chosen = order[found.assigned[order] == number]
+            name = f"{self.folder}class{number + 1}"
+            if len(chosen):
+                self._write_particles(f"{name}_data.star", found, chosen)
+                of_class = files.overridden_by(OptimisationSet(particles=f"{name}_data.star"))
+                write_optimisation_set(f"{name}_optimisation_set.star", of_class)
+        return f"{prefix}_data.star", facts
+
+    def _write_particles(self, path: str, found: Iteration, chosen: Int) -> None:
+        classes = found.assigned[chosen]
+        write_classified_particles(
+            path,
+            self.particles,
+            ClassifiedParticles(
+                self.source.indices[self.rows[chosen]], classes + 1, found.probability[chosen, classes],
+                found.log_likelihood[chosen],
+            ),
+        )  # fmt: skip
+
+
+def classification_key(
+    settings: ClassificationSettings, source: RefinementSource, particles: ParticleSet, inputs: dict[str, str]
+) -> str:
+    """Identify a classification by all that decides its numbers."""
+    plain = {one.name: str(getattr(settings, one.name)) for one in fields(settings) if one.name not in _MAY_CHANGE}
+    digest = sha256(json.dumps({"format": STATE_FORMAT, **plain, **inputs}, sort_keys=True).encode())
+    for values in (particles.coordinates, particles.angles_deg, particles.origin_angstrom):
+        digest.update(np.ascontiguousarray(values[source.indices], np.float64).tobytes())
+    digest.update("\n".join(particles.names[source.indices].tolist()).encode())
+    return digest.hexdigest()

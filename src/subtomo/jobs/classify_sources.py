@@ -1,0 +1,178 @@
+"""What a classification begins with: particles in their poses, masks and references."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subtomo.averaging.average import assigned_halves
+from subtomo.errors import InputError
+from subtomo.extraction.sequence import PseudoSubtomograms
+from subtomo.io.mrc_read import read_volume
+from subtomo.io.relion import labels, read_particles, read_tomograms
+from subtomo.io.relion.volumes import read_half_sets
+from subtomo.jobs.inputs import needed_file
+from subtomo.jobs.progress import ProgressListener
+from subtomo.jobs.refine_sources import RefinementSource, from_extraction, from_tilts
+from subtomo.jobs.sources import Sources, project_of
+from subtomo.model.particles import ParticleSet
+from subtomo.model.settings import ExtractionSettings
+from subtomo.model.tilt_series import TomogramSet
+from subtomo.physics.orientation import euler_to_matrix
+from subtomo.refinement.poses import Poses
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+_FEWEST_PER_CLASS = 4
+_SAME = 1e-3
+"""Relative difference of references below which they count as one."""
+
+
+class Opened(NamedTuple):
+    """The STAR files, read, and where particles come from."""
+
+    particles: ParticleSet
+    source: RefinementSource
+    tomograms: TomogramSet | None
+
+
+def opened(named: Sources, extraction: ExtractionSettings | None, progress: ProgressListener) -> Opened:
+    """Read the STAR files, and choose where particles come from.
+
+    Raises:
+        InputError: Files are missing, or do not fit together.
+    """
+    files, set_file = named.files, named.optimisation_set_file
+    particles_file = needed_file(files.particles, "particles", set_file)
+    if extraction is not None:
+        tomograms_file = needed_file(files.tomograms, "tomograms", set_file)
+        tomograms = read_tomograms(tomograms_file, project=project_of(tomograms_file))
+        particles = read_particles(particles_file, tomograms, trajectories=files.trajectories)
+        return Opened(particles, from_tilts(tomograms, particles, extraction), tomograms)
+    particles = read_particles(particles_file)
+    known = None
+    if files.tomograms:
+        known = read_tomograms(files.tomograms, project=project_of(files.tomograms))
+    return Opened(particles, from_extraction(particles, named, known, progress), known)
+
+
+def known_poses(particles: ParticleSet, source: RefinementSource, seed: int, progress: ProgressListener) -> Poses:
+    """Take poses and half sets from the particle set.
+
+    Raises:
+        InputError: There are no poses, or no particles.
+    """
+    chosen = source.indices
+    if not len(chosen):
+        reason = f" ({source.left_out[0]})" if source.left_out else ""
+        raise InputError(f"{particles.where}: no particle can be classified{reason}")
+    if not particles.has_angles and not particles.has_subtomogram_angles:
+        raise InputError(
+            f"{particles.where}: the particles have no orientations, and classes are told apart in a common frame; "
+            "refine first: subtomo refine, with a reference and a search if orientations are not known at all"
+        )
+    given = read_half_sets(particles)[chosen]
+    if (given == 0).any():
+        progress.note(
+            f"{int((given == 0).sum())} of {len(given)} particles have no half set ({labels.HALF_SET}); they are "
+            f"shared out at random (seed={seed})"
+        )
+    halves = assigned_halves(given, seed)
+    poses = Poses.starting(euler_to_matrix(particles.angles_deg[chosen]), halves)
+    return poses.replaced(shift_px=source.starting_shift_px.copy())
+
+
+def require_enough(n: int, classes: int, where: str) -> None:
+    """See that there are particles for so many classes.
+
+    Raises:
+        InputError: There are too few.
+    """
+    if n < classes * _FEWEST_PER_CLASS:
+        raise InputError(
+            f"{where}: {n} particles are too few for {classes} classes, which need {_FEWEST_PER_CLASS} each at least; "
+            "give more particles, or ask for fewer classes (classes)",
+            field="classes",
+        )
+
+
+def read_map(path: str, size: int, voxel_angstrom: float, what: str, *, check_pixels: bool) -> Float:
+    """Read a mask or a reference, (c, c, c).
+
+    Raises:
+        InputError: Its size or pixel size is not the particles', or voxels are not finite.
+    """
+    values, pixel = read_volume(path)
+    if values.shape != (size,) * 3:
+        raise InputError(
+            f"{path}: is {' x '.join(map(str, values.shape))} voxels (z, y, x), but the particles have {size} on each "
+            f"side; make a {what} of that size"
+        )
+    if check_pixels and pixel > 0 and abs(pixel / voxel_angstrom - 1.0) > 0.02:
+        raise InputError(
+            f"{path}: has {pixel:g} Å per voxel, but the particles have {voxel_angstrom:g} Å; resample the {what}, or "
+            "correct its header"
+        )
+    if not np.isfinite(values).all():
+        raise InputError(f"{path}: has voxels that are not finite; mend the {what}")
+    return values.astype(np.float64)
+
+
+def read_mask(path: str, size: int, voxel_angstrom: float) -> Float:
+    """Read a mask.
+
+    Raises:
+        InputError: It is no mask.
+    """
+    mask = read_map(path, size, voxel_angstrom, "mask", check_pixels=False)
+    if not (mask.min() >= -1e-3 and 0.5 < mask.max() <= 1.001):
+        raise InputError(
+            f"{path}: values run from {mask.min():g} to {mask.max():g}, but a mask is 0 outside and 1 inside"
+        )
+    return mask
+
+
+def read_references(paths: Sequence[str], size: int, voxel_angstrom: float) -> list[Float]:
+    """Read references, one per class.
+
+    Raises:
+        InputError: One does not fit, is empty, or two are the same.
+    """
+    found: list[Float] = []
+    for path in paths:
+        density = read_map(path, size, voxel_angstrom, "reference", check_pixels=True)
+        if not density.std() > 0:
+            raise InputError(f"{path}: all its voxels are {density.flat[0]:g}; give another reference")
+        for other, earlier in zip(paths, found, strict=False):
+            if np.linalg.norm(density - earlier) < _SAME * np.linalg.norm(earlier):
+                raise InputError(
+                    f"{other} and {path}: are the same map, so nothing tells their classes apart; give different "
+                    "references, or none, to start from random classes",
+                    field="reference",
+                )
+        found.append(density)
+    return found
+
+
+def defocus_angstrom(opened_files: Opened) -> Float | None:
+    """Give the mean defocus of each particle, (n,), from its tilt series and height; None if these are not known."""
+    particles, source, tomograms = opened_files
+    if tomograms is None:
+        return None
+    items = source.items
+    if isinstance(items, PseudoSubtomograms):
+        offsets = [plan.defocus_offset_angstrom.mean(axis=1) for plan in items.plan.series if len(plan)]
+        heights = np.concatenate(offsets)
+    else:
+        heights = np.zeros(len(source.indices))
+    names = particles.tomogram_names[source.indices].tolist()
+    defocus = {}
+    for name in dict.fromkeys(names):
+        tilts = tomograms[name].tilts
+        defocus[name] = float((tilts.defocus_u_angstrom + tilts.defocus_v_angstrom).mean() / 2.0)
+    found: Float = np.array([defocus[name] for name in names]) + heights
+    return found
