@@ -50,6 +50,15 @@ def simulated() -> SimulatedStates:
 def made(simulated: SimulatedStates, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project on disk."""
     root = tmp_path_factory.mktemp("project")
+    write_project(root, simulated)
+    write_particles(root / "true.star", simulated, simulated.state >= 0)
+    write_particles(root / "all.star", simulated, np.ones(len(simulated.state), bool))
+    write_particles(root / "unposed.star", simulated, simulated.state >= 0, with_angles=False)
+    return root
+
+
+def write_project(root: Path, simulated: SimulatedStates) -> None:
+    """Write images, tilt series and tomograms.star."""
     (root / "tilt_series").mkdir()
     rows = []
     for series in simulated.tomograms:
@@ -71,7 +80,7 @@ def made(simulated: SimulatedStates, tmp_path_factory: pytest.TempPathFactory) -
     overview = {
         "rlnTomoName": [row[0] for row in rows],
         "rlnTomoTiltSeriesStarFile": [f"tilt_series/{row[0]}.star" for row in rows],
-        "rlnTomoTiltSeriesPixelSize": [5.0] * len(rows),
+        "rlnTomoTiltSeriesPixelSize": [series.pixel_size_angstrom for series in simulated.tomograms],
         "rlnVoltage": [300.0] * len(rows),
         "rlnSphericalAberration": [2.7] * len(rows),
         "rlnAmplitudeContrast": [0.1] * len(rows),
@@ -79,10 +88,6 @@ def made(simulated: SimulatedStates, tmp_path_factory: pytest.TempPathFactory) -
         **{f"rlnTomoSize{axis}": [row[1 + at] for row in rows] for at, axis in enumerate("XYZ")},
     }
     write_tables(root / "tomograms.star", [_table("global", overview)])
-    write_particles(root / "true.star", simulated, simulated.state >= 0)
-    write_particles(root / "all.star", simulated, np.ones(len(simulated.state), bool))
-    write_particles(root / "unposed.star", simulated, simulated.state >= 0, with_angles=False)
-    return root
 
 
 @pytest.fixture
@@ -110,9 +115,10 @@ def write_particles(path: Path, simulated: SimulatedStates, chosen: np.ndarray, 
     }
     if with_angles:
         columns |= {f"rlnAngle{name}": angles[chosen, at] for at, name in enumerate(("Rot", "Tilt", "Psi"))}
+    pixel = simulated.tomograms[0].pixel_size_angstrom
     optics = {
         "rlnOpticsGroup": [1], "rlnOpticsGroupName": ["simulated"], "rlnVoltage": [300.0],
-        "rlnSphericalAberration": [2.7], "rlnAmplitudeContrast": [0.1], "rlnTomoTiltSeriesPixelSize": [5.0],
+        "rlnSphericalAberration": [2.7], "rlnAmplitudeContrast": [0.1], "rlnTomoTiltSeriesPixelSize": [pixel],
     }  # fmt: skip
     write_tables(path, [_table("optics", optics), _table("particles", columns)])
 

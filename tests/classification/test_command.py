@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import mrcfile
 import numpy as np
 import pytest
 
+from subtomo.classification.settings import ClassificationSettings
 from subtomo.cli import main
 from subtomo.io.mrc_write import write_mrc
-from subtomo.io.relion import read_optimisation_set, read_particles
+from subtomo.io.relion import OptimisationSet, read_optimisation_set, read_particles
 from subtomo.io.star import read_tables
+from subtomo.jobs.classify import run_classification
+from subtomo.jobs.classify_files import ClassificationFiles, State
+from subtomo.jobs.classify_prepare import ClassificationJob
+from subtomo.model.settings import ExtractionSettings
 from subtomo.model.table import Table
 from subtomo.simulation.states import SimulatedStates
 from tests.classification.conftest import BUILD, LACKING, WHOLE, structures, truth_map
@@ -149,6 +155,36 @@ def test_a_classification_goes_on_where_it_ended(capsys: pytest.CaptureFixture[s
     assert "cannot be read" in capsys.readouterr().err
 
 
+def test_an_interrupted_classification_goes_on_in_the_start_that_it_was_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert classify("--iter", "4", output="whole/") == 0
+    written = []
+
+    def interrupted(self: ClassificationFiles, state: State) -> None:
+        write_state(self, state)
+        written.append(state.start)
+        if state.start == 1 and state.current.number == 2:
+            raise KeyboardInterrupt
+
+    write_state = ClassificationFiles.write_state
+    with monkeypatch.context() as patch:
+        patch.setattr(ClassificationFiles, "write_state", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run_classification(_job("parts/"))
+    assert written[-1] == 1
+    run_classification(replace(_job("parts/"), resume=True))
+    names = [f"run_it004_class00{number}.mrc" for number in (1, 2)] + ["run_it004_data.star"]
+    assert not same_files("whole", "parts", names)
+
+
+def _job(folder: str) -> ClassificationJob:
+    return ClassificationJob(
+        folder,
+        ClassificationSettings(iterations=4, particle_diameter_angstrom=110.0, ini_high_angstrom=25.0),
+        extraction=ExtractionSettings(box_size=48, crop_size=32, invert_contrast=False),
+        files=OptimisationSet(particles="true.star", tomograms="tomograms.star"),
+    )
+
+
 def test_threads_change_nothing() -> None:
     assert classify("--iter", "3", output="one/") == 0
     assert classify("--iter", "3", "--j", "1", output="two/") == 0
@@ -174,7 +210,6 @@ def test_threads_change_nothing() -> None:
         (["--ref", "a.mrc,coarse.mrc"], "voxel"),
         (["--ref", "a.mrc,bright.mrc"], "one scale"),
         (["--ref", "a.mrc,flat.mrc"], "all its voxels"),
-        (["--ref", "a.mrc,b.mrc", "--starts", "2"], "one start is enough"),
         (["--K", "2-3", "--ref", "a.mrc,b.mrc"], "leave references out"),
         (["--focus-mask", "corner.mrc"], "outside the mask"),
         (["--focus-mask", "a.mrc"], "a mask is 0 outside and 1 inside"),

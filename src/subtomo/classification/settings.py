@@ -39,8 +39,8 @@ class ClassificationSettings:
     mask_edge_px: float = 5.0
     false_picks: bool = False
     """Add a class of nothing, and one of a featureless ball, anywhere in the mask."""
-    starts: int = 1
-    """Random starts, of which the most likely one is kept."""
+    starts: int = 3
+    """Random starts, of which the most likely one is kept; references, or a single class, need one only."""
     seed: int = 0
     """Of random starts, of half sets of particles that have none, and of random phases."""
 

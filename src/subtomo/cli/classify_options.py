@@ -77,7 +77,7 @@ class ClassifyOptions:
         bool,
         option("--false-picks --false_picks", "Add two classes of false picks: nothing, and a featureless ball."),
     ] = False
-    starts: Annotated[int, whole_number("--starts", "Random starts, of which the most likely result is kept.")] = 1
+    starts: Annotated[int, whole_number("--starts", "Random starts, of which the most likely result is kept.")] = 3
     tau2_fudge: Annotated[
         float, option("--tau2_fudge --tau2-fudge", "Factor of the signal-to-noise ratios of the class maps.")
     ] = 1.0

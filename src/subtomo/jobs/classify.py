@@ -16,7 +16,7 @@ from subtomo.classification.rounds import Classification, Iteration
 from subtomo.classification.settings import ClassificationSettings
 from subtomo.io.relion import OptimisationSet, write_optimisation_set
 from subtomo.io.relion.classified import ClassFacts
-from subtomo.jobs.classify_files import ClassificationFiles, classification_key
+from subtomo.jobs.classify_files import ClassificationFiles, State, classification_key
 from subtomo.jobs.classify_prepare import ClassificationJob, check_job, confounded_with, first_iteration, prepared
 from subtomo.jobs.classify_sources import known_poses, opened, read_mask, read_references, require_enough
 from subtomo.jobs.cores import available_cores
@@ -166,27 +166,30 @@ def _number_of_classes(
 
 
 def _classified(
-    job: ClassificationJob, classification: Classification, references: list[Float], begun: Iteration | None,
+    job: ClassificationJob, classification: Classification, references: list[Float], begun: State | None,
     written: ClassificationFiles, progress: ProgressListener, on_iteration: Callable[[int, Iteration], None],
 ) -> list[Iteration]:  # fmt: skip
     """Go through the iterations of each start, and keep those of the most likely one."""
+    settings = classification.settings
+    starts = 1 if references or settings.classes == 1 else settings.starts
     kept: list[Iteration] = []
+    first = 0
+    current: Iteration | None = None
     if begun is not None:
-        kept = [begun]
-        for one in classification.iterations(begun):
-            kept.append(one)
-            on_iteration(0, one)
-            written.write_state(one)
-        return kept
-    starts = classification.settings.starts
-    for start in range(starts):
-        found = [first_iteration(job, classification, references, start, progress)]
-        for one in classification.iterations(found[0]):
+        first, current = begun.start, begun.current
+        kept = [] if begun.kept is None else [begun.kept]
+    for start in range(first, starts):
+        if current is None:
+            current = first_iteration(job, classification, references, start, progress)
+        found, best = [current], kept[-1] if kept else None
+        for one in classification.iterations(current):
             found.append(one)
             on_iteration(start, one)
-            if starts == 1:
-                written.write_state(one)
-        if not kept or found[-1].total_log_likelihood > kept[-1].total_log_likelihood:
+            written.write_state(State(start, one, best))
+        if best is None or found[-1].total_log_likelihood > best.total_log_likelihood:
             kept = found
-    written.write_state(kept[-1])
+        current = None
+    if first < starts:
+        # a run with more iterations goes on from the best start
+        written.write_state(State(starts - 1, kept[-1], None))
     return kept

@@ -39,6 +39,32 @@ _MAY_CHANGE = ("iterations",)
 
 
 @dataclass(frozen=True, eq=False)
+class State:
+    """How far a classification has come."""
+
+    start: int
+    """From 0."""
+    current: Iteration
+    """The last iteration of this start."""
+    kept: Iteration | None
+    """The last one of the best start before it."""
+
+
+def _packed(prefix: str, found: Iteration) -> dict[str, NDArray[Any]]:
+    arrays = {one.name: np.asarray(getattr(found, one.name)) for one in fields(Iteration) if one.name != "dropped"}
+    arrays["dropped"] = np.array(json.dumps({str(number): at for number, at in found.dropped.items()}))
+    return {f"{prefix}_{name}": values for name, values in arrays.items()}
+
+
+def _unpacked(prefix: str, arrays: dict[str, NDArray[Any]]) -> Iteration:
+    found: dict[str, Any] = {one.name: arrays[f"{prefix}_{one.name}"] for one in fields(Iteration)}
+    found |= {name: int(found[name]) for name in ("number", "last_shell")}
+    found |= {name: float(found[name]) for name in ("change", "seconds")}
+    found["dropped"] = {int(number): at for number, at in json.loads(str(found["dropped"])).items()}
+    return Iteration(**found)
+
+
+@dataclass(frozen=True, eq=False)
 class ClassificationFiles:
     """Where a classification writes.
 
@@ -58,17 +84,18 @@ class ClassificationFiles:
     grid: MapGrid
     key: str
 
-    def write_state(self, found: Iteration) -> None:
+    def write_state(self, state: State) -> None:
         """Write what a later run goes on from."""
-        arrays = {one.name: getattr(found, one.name) for one in fields(Iteration) if one.name != "dropped"}
-        arrays["dropped"] = json.dumps({str(number): at for number, at in found.dropped.items()})
+        arrays = {"key": np.array(self.key), "start": np.array(state.start)} | _packed("current", state.current)
+        if state.kept is not None:
+            arrays |= _packed("kept", state.kept)
         buffer = BytesIO()
-        np.savez(buffer, key=self.key, **arrays)
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]
         with atomic_write(Path(f"{self.folder}{_STATE}"), durable=True) as stream:
             stream.write(buffer.getvalue())
 
-    def last_state(self) -> Iteration | None:
-        """Read the state of the last iteration; None if there is none.
+    def last_state(self) -> State | None:
+        """Read what an earlier run left; None if there is nothing.
 
         Raises:
             InputError: It is damaged, or another classification's.
@@ -78,20 +105,19 @@ class ClassificationFiles:
             return None
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                found: dict[str, Any] = {name: arrays[name] for name in arrays.files}
+                found = {name: arrays[name] for name in arrays.files}
+            kept = _unpacked("kept", found) if "kept_number" in found else None
+            state = State(int(found["start"]), _unpacked("current", found), kept)
         except Exception as error:
             raise InputError(
                 f"{os.fspath(path)}: cannot be read ({type(error).__name__}); remove it, or leave resume out"
             ) from error
-        if str(found.pop("key")) != self.key:
+        if str(found["key"]) != self.key:
             raise InputError(
                 f"{os.fspath(path)}: belongs to a classification with other particles or settings; give the same "
                 "again, choose another output folder, or leave resume out"
             )
-        dropped = {int(number): at for number, at in json.loads(str(found.pop("dropped"))).items()}
-        found |= {name: int(found[name]) for name in ("number", "last_shell")}
-        found |= {name: float(found[name]) for name in ("change", "seconds")}
-        return Iteration(**found, dropped=dropped)
+        return state
 
     def remove_older(self, *, and_state: bool) -> None:
         """Remove the files of an earlier classification, so that files of two never stand side by side."""

@@ -85,12 +85,6 @@ def check_job(job: ClassificationJob) -> None:
             "give one for each",
             field=("reference", "classes"),
         )
-    if job.reference_files and settings.starts > 1:
-        raise SettingsError(
-            "references leave nothing to chance, so one start is enough; leave out the references or the starts "
-            "(starts)",
-            field=("reference", "starts"),
-        )
 
 
 def prepared(
