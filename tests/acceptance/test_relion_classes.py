@@ -59,15 +59,16 @@ def test_relion_finds_the_same_classes(extracted: dict[str, int]) -> None:
     assert share_right(ours, np.array([extracted[name] for name in names])) >= 0.99
     assert main(["export", "--p", "Extract/particles.star", "--o", "relion31.star"]) == 0
     assert main(["average", "--p", "Extract/particles.star", "--particle_diameter", "150", "--o", "Average/"]) == 0
+    Path("theirs").mkdir()
     command = [
-        "relion_refine", "--i", "relion31.star", "--o", "theirs", "--ref", "Average/merged.mrc", "--ini_high", "40",
+        "relion_refine", "--i", "relion31.star", "--o", "theirs/run", "--ref", "Average/merged.mrc", "--ini_high", "40",
         "--ctf", "--K", "2", "--iter", f"{ITERATIONS}", "--tau2_fudge", "2", "--strict_highres_exp", "20",
         "--skip_align", "--particle_diameter", "150", "--zero_mask", "--pad", "1", "--dont_combine_weights_via_disc",
         "--preread_images", "--random_seed", "1", "--j", "2",
     ]  # fmt: skip
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stdout[-2000:] + finished.stderr[-2000:]
-    theirs, images = classes(f"theirs_it{ITERATIONS:03d}_data.star", "rlnImageName")
+    theirs, images = classes(f"theirs/run_it{ITERATIONS:03d}_data.star", "rlnImageName")
     set_of = find_table(read_tables("Extract/particles.star"), "particles")
     assert set_of is not None
     name_of = dict(zip(set_of.text("rlnImageName").tolist(), set_of.text("rlnTomoParticleName").tolist(), strict=True))

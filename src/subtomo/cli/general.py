@@ -89,7 +89,7 @@ PAGES: dict[str, Page] = {
         select.select,
         select.GROUPS,
         "subtomo select Class3D/ --class 1,3 --min-probability 0.9 --o Select/",
-        ("kept_classes", "min_probability", "optimisation_set", "particles"),
+        ("kept_classes", "min_probability"),
     ),
 }  # fmt: skip
 """Every command by its name."""
