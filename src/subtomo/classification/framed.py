@@ -14,6 +14,7 @@ from subtomo.alignment.voxels import Voxels
 from subtomo.backends.alignment import AlignmentBackend, CpuAlignment, Pose, Terms
 from subtomo.errors import SubtomoError
 from subtomo.extraction.threads import run_in_order
+from subtomo.physics.window import particle_sphere
 from subtomo.refinement.poses import Poses
 from subtomo.refinement.store import TermStore
 
@@ -115,7 +116,7 @@ def turn(
     side = grid_side(terms.reach)
     backend.add(grid, rotated, terms, pose, 1.0, stretch, side)
     # the box is that of the particle, on a grid no finer than the last shell needs
-    density = map_of_grid(grid, terms.reach, size)
+    density = map_of_grid(grid, terms.reach, size) * particle_sphere(size)
     spectrum = np.fft.rfftn(np.fft.ifftshift(density)) / size**1.5
     x, y, z = voxels.indices.T.astype(np.int64)
     values = spectrum[z, y, x]
