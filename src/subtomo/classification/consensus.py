@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +16,9 @@ from subtomo.refinement.references import half_maps, wiener_map
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 Int = NDArray[np.int64]
+
+_SAMPLED = 500
+"""Particles that a grey scale is fitted to."""
 
 
 def consensus_sums(terms: FramedTerms, half: Int, grid: MapGrid, symmetry: str, threads: int) -> dict[int, AverageSums]:
@@ -54,8 +55,10 @@ def consensus_map(sums: dict[int, AverageSums], mask: Float, grid: MapGrid, seed
 
 
 def without_model(terms: FramedTerms, model: Float32) -> FramedTerms:
-    """Take what a model (m, 2) predicts out of the terms."""
-    return replace(terms, data=terms.data - terms.weights[:, :, None] * model)
+    """Take what a model (m, 2) predicts out of the terms, which are changed: there may be room for them only once."""
+    for data, weights in zip(terms.data, terms.weights, strict=True):
+        data -= weights[:, None] * model
+    return terms
 
 
 def grey_scale(terms: FramedTerms, model: Float32, last_shell: int) -> tuple[float, float]:
@@ -65,15 +68,17 @@ def grey_scale(terms: FramedTerms, model: Float32, last_shell: int) -> tuple[flo
         The factor, negative if contrast is inverted; and how many standard errors it is from zero.
     """
     inside = (terms.voxels.shells <= last_shell) & (terms.voxels.shells > 0)
+    chosen = slice(None, None, max(1, len(terms) // _SAMPLED))
+    sampled, held = terms.data[chosen][:, inside], terms.weights[chosen][:, inside]
     v = model[inside].astype(np.float64)
     power = (v**2).sum(axis=1)
-    data = terms.data[:, inside].sum(axis=0, dtype=np.float64)
-    weights = terms.weights[:, inside].sum(axis=0, dtype=np.float64)
+    data = sampled.sum(axis=0, dtype=np.float64)
+    weights = held.sum(axis=0, dtype=np.float64)
     fits, squares = float((data * v).sum()), float((weights * power).sum())
     if not squares > 0:
         return 0.0, 0.0
-    per_particle = np.einsum("nmc,mc->n", terms.data[:, inside], v.astype(np.float32)) - fits / squares * np.einsum(
-        "nm,m->n", terms.weights[:, inside], power.astype(np.float32)
+    per_particle = np.einsum("nmc,mc->n", sampled, v.astype(np.float32)) - fits / squares * np.einsum(
+        "nm,m->n", held, power.astype(np.float32)
     )
     error = float(np.sqrt((per_particle.astype(np.float64) ** 2).sum()))
     return fits / squares, fits / error if error > 0 else 0.0
