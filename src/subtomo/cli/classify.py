@@ -89,8 +89,10 @@ def classify(
         command=("subtomo", *command_line.get()),
     )
 
+    has_starts = settings.starts > 1 and numbers[-1] > 1 and not job.reference_files
+
     def print_iteration(start: int, found: Iteration) -> None:
-        which = f"start {start + 1}, " if settings.starts > 1 else ""
+        which = f"start {start + 1}, " if has_starts else ""
         shares = " ".join(f"{100 * share:.1f}" for share in found.shares)
         tell(f"{which}iteration {found.number:2d}  classes {shares} %  {100 * found.change:.1f} % changed")
 
