@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from subtomo.errors import InputError
-from subtomo.io.foreign_text import read_text
+from subtomo.foreign.text import read_text
+from subtomo.foreign.tilt_series_source import SourceOptions, tilt_series_source
 from subtomo.io.relion import read_tomograms
-from subtomo.io.tilt_series_source import SourceOptions, tilt_series_source
 from subtomo.jobs.import_complete import Completion
 from subtomo.jobs.import_series import ImportJob, import_series
 from subtomo.model.foreign import ForeignSeries, Frame

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from subtomo.cli import main as subtomo
-from subtomo.io.dynamo import write_table
-from subtomo.io.motl import write_stopgap
+from subtomo.foreign.dynamo import write_table
+from subtomo.foreign.motl import write_stopgap
 from subtomo.io.mrc_read import read_volume
 from subtomo.io.mrc_write import write_mrc
 from subtomo.io.star import format_floats, write_tables

@@ -12,10 +12,10 @@ from scipy.spatial.transform import Rotation
 
 from subtomo.cli import main as subtomo
 from subtomo.errors import InputError
-from subtomo.io.dynamo import write_table
-from subtomo.io.imod_model import write_points
-from subtomo.io.motl import write_em, write_stopgap
-from subtomo.io.picks_source import picks_source
+from subtomo.foreign.dynamo import write_table
+from subtomo.foreign.imod_model import write_points
+from subtomo.foreign.motl import write_em, write_stopgap
+from subtomo.foreign.picks_source import picks_source
 from subtomo.io.relion import read_particles, read_tomograms
 from subtomo.jobs.import_complete import Completion
 from subtomo.jobs.import_picks import ImportPicksJob, import_picks

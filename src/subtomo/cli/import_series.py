@@ -119,7 +119,7 @@ def _run(
     values: ImportValueOptions,
     choices: ImportChoiceOptions,
 ) -> int:
-    from subtomo.io.foreign_text import view_list
+    from subtomo.foreign.text import view_list
     from subtomo.jobs.import_complete import Completion
     from subtomo.jobs.import_series import ImportJob, import_series
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from subtomo.errors import InputError
+from subtomo.foreign.dynamo import write_table
+from subtomo.foreign.imod_model import write_points
+from subtomo.foreign.motl import write_em, write_stopgap
 from subtomo.io.atomic import atomic_write
-from subtomo.io.dynamo import write_table
-from subtomo.io.imod_model import write_points
-from subtomo.io.motl import write_em, write_stopgap
 from subtomo.io.project import Project, in_project
 from subtomo.io.relion import read_particles, read_tomograms
 from subtomo.io.relion.picks_write import write_relion4

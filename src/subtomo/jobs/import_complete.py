@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from subtomo.errors import InputError
-from subtomo.io.find_images import FoundImages, find_images, image_files
+from subtomo.foreign.find_images import FoundImages, find_images, image_files
 from subtomo.io.image_names import parse_image_name
 from subtomo.io.project import Project
 from subtomo.io.relion.imported import ImportedSeries

@@ -11,13 +11,13 @@ from functools import cache
 from pathlib import Path
 
 from subtomo.errors import InputError
+from subtomo.foreign.find_images import image_files
+from subtomo.foreign.import_record import RECORD_NAME, ImportedFrom, write_import_record
+from subtomo.foreign.tilt_series_source import SourceOptions, TiltSeriesSource, tilt_series_source
 from subtomo.io.atomic import atomic_write
-from subtomo.io.find_images import image_files
-from subtomo.io.import_record import RECORD_NAME, ImportedFrom, write_import_record
 from subtomo.io.project import Project, in_project
 from subtomo.io.relion import OptimisationSet, read_tomograms, write_optimisation_set
 from subtomo.io.relion.imported import ImportedSeries, tilt_table_names, write_imported
-from subtomo.io.tilt_series_source import SourceOptions, TiltSeriesSource, tilt_series_source
 from subtomo.jobs.import_complete import Completion, complete_series
 from subtomo.jobs.import_residual import LIMIT_PX, Residual, residual_of
 from subtomo.jobs.inputs import protect_inputs

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from subtomo.errors import InputError
-from subtomo.io.extras import import_reader
-from subtomo.io.foreign_text import finite, read_text
-from subtomo.io.picks_source import PicksSource
+from subtomo.foreign.extras import import_reader
+from subtomo.foreign.picks_source import PicksSource
+from subtomo.foreign.text import finite, read_text
 from subtomo.model.foreign_picks import Float, ForeignPicks, Int, zxz_angles_deg, zxz_rotations
 from subtomo.model.table import text_array
 

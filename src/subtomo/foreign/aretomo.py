@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from subtomo.errors import InputError
-from subtomo.io.extras import import_reader
-from subtomo.io.foreign_text import read_text
-from subtomo.io.tilt_series_source import SourceOptions, TiltSeriesSource, refuse_repeated, refuse_unknown_views
+from subtomo.foreign.extras import import_reader
+from subtomo.foreign.text import read_text
+from subtomo.foreign.tilt_series_source import SourceOptions, TiltSeriesSource, refuse_repeated, refuse_unknown_views
 from subtomo.model.foreign import Float, ForeignSeries, Frame, Int, ModelPart, RigidAlignment, SourceModel
 
 LOCAL, MAGNIFICATION = "local alignment", "magnification"

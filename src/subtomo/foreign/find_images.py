@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from subtomo.errors import InputError
+from subtomo.foreign.series_names import match_name
 from subtomo.io.image_header import read_image_header
 from subtomo.io.image_names import STACK_FORMATS, TIFF_FORMATS, ImageAddress
 from subtomo.io.project import Project
-from subtomo.io.series_names import match_name
 from subtomo.model.foreign import ForeignSeries
 from subtomo.words import listed
 

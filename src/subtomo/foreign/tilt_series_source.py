@@ -89,10 +89,10 @@ class TiltSeriesSource(ABC):
 
 
 _SOURCES = {
-    "warp": ("subtomo.io.warp", "WarpXml"),
-    "aretomo": ("subtomo.io.aretomo", "AreTomoAln"),
-    "imod": ("subtomo.io.imod", "ImodFolder"),
-    "portal": ("subtomo.io.portal", "PortalJson"),
+    "warp": ("subtomo.foreign.warp", "WarpXml"),
+    "aretomo": ("subtomo.foreign.aretomo", "AreTomoAln"),
+    "imod": ("subtomo.foreign.imod", "ImodFolder"),
+    "portal": ("subtomo.foreign.portal", "PortalJson"),
 }
 """Format to the module and class that read it: a new format is one file, and one line here."""
 

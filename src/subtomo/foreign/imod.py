@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from subtomo.errors import InputError
-from subtomo.io.aretomo import AreTomoAln
-from subtomo.io.foreign_text import read_numbers, view_list
-from subtomo.io.imod_com import TiltCommand, aligned_size_px, read_directive, read_tilt_command
-from subtomo.io.series_names import plain_name
-from subtomo.io.tilt_series_source import (
+from subtomo.foreign.aretomo import AreTomoAln
+from subtomo.foreign.imod_com import TiltCommand, aligned_size_px, read_directive, read_tilt_command
+from subtomo.foreign.series_names import plain_name
+from subtomo.foreign.text import read_numbers, view_list
+from subtomo.foreign.tilt_series_source import (
     SourceOptions,
     TiltSeriesSource,
     refuse_repeated,

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from subtomo.errors import InputError
-from subtomo.io.foreign_text import read_text
-from subtomo.io.picks_source import PicksSource
-from subtomo.io.tilt_series_source import SourceOptions, TiltSeriesSource, refuse_repeated, refuse_unknown_views
+from subtomo.foreign.picks_source import PicksSource
+from subtomo.foreign.text import read_text
+from subtomo.foreign.tilt_series_source import SourceOptions, TiltSeriesSource, refuse_repeated, refuse_unknown_views
 from subtomo.model.foreign import Float, ForeignSeries, Frame, ModelPart, RigidAlignment, SourceModel, rotation
 from subtomo.model.foreign_picks import ForeignPicks
 from subtomo.model.table import text_array

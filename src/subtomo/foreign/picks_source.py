@@ -30,14 +30,14 @@ class PicksSource(ABC):
 
 
 _SOURCES = {
-    "dynamo": ("subtomo.io.dynamo", "DynamoTable"),
-    "stopgap": ("subtomo.io.motl", "StopgapStar"),
-    "em": ("subtomo.io.motl", "EmMotivelist"),
-    "star": ("subtomo.io.relion.picks", "StarPicks"),
-    "imod": ("subtomo.io.imod_model", "ImodPoints"),
-    "copick": ("subtomo.io.copick", "CopickJson"),
-    "portal": ("subtomo.io.portal", "PortalNdjson"),
-    "csv": ("subtomo.io.picks_csv", "CsvPicks"),
+    "dynamo": ("subtomo.foreign.dynamo", "DynamoTable"),
+    "stopgap": ("subtomo.foreign.motl", "StopgapStar"),
+    "em": ("subtomo.foreign.motl", "EmMotivelist"),
+    "star": ("subtomo.foreign.star", "StarPicks"),
+    "imod": ("subtomo.foreign.imod_model", "ImodPoints"),
+    "copick": ("subtomo.foreign.copick", "CopickJson"),
+    "portal": ("subtomo.foreign.portal", "PortalNdjson"),
+    "csv": ("subtomo.foreign.picks_csv", "CsvPicks"),
 }
 """Format to the module and class that read it, in the order in which they are asked: a new format is one file, and one
 line here."""

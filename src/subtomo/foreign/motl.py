@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from subtomo.errors import InputError
+from subtomo.foreign.picks_source import PicksSource
 from subtomo.io.atomic import atomic_write
-from subtomo.io.picks_source import PicksSource
 from subtomo.io.reading import read_bytes
 from subtomo.io.star import find_table, format_ints, read_tables, write_tables
 from subtomo.model.foreign_picks import Float, ForeignPicks, Int, zxz_angles_deg, zxz_rotations
