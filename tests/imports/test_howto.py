@@ -168,10 +168,24 @@ def write_portal(slab: Slab, images: Float) -> None:
     Path("run/Annotations/ribosome.ndjson").write_text("".join(json.dumps(point) + "\n" for point in points))
 
 
+def write_eman2(slab: Slab, images: Float) -> None:
+    for name in ("eman2/info", "stacks", "picks"):
+        Path(name).mkdir(parents=True)
+    rows = [[float(x), float(y), -TILT_AXIS_DEG, -float(tilt), 0.0] for tilt, (x, y) in zip(TILTS, SHIFTS, strict=True)]
+    defocus = [DEFOCUS / 1e4] * len(rows)
+    content = {"tlt_params": rows, "apix_unbin": PIXEL, "defocus": defocus, "voltage": 300, "cs": 2.7}
+    Path("eman2/info/TS_1_info.json").write_text(json.dumps(content))
+    write_mrc(Path("stacks/TS_1.mrc"), images, pixel_size_angstrom=PIXEL)
+    table = np.concatenate([slab.places_px, slab.angles_deg], axis=1)
+    picks = "".join("TS_1," + ",".join(map(repr, row)) + "\n" for row in table.tolist())
+    Path("picks/TS_1.csv").write_text("tomo_name,x,y,z,rot,tilt,psi\n" + picks)
+
+
 PAGES: dict[str, Callable[[Slab, Float], None]] = {
     "from-warp": write_warp,
     "from-aretomo": write_aretomo,
     "from-imod": write_imod,
+    "from-eman2": write_eman2,
     "from-portal": write_portal,
 }
 

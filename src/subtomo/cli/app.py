@@ -58,6 +58,7 @@ imports = App(name="import", help="Import alignments and picks of other programs
 imports.command(import_series.importer("warp", "that Warp or M aligned"), name="warp")
 imports.command(import_series.importer("aretomo", "that AreTomo 2 or 3 aligned"), name="aretomo")
 imports.command(import_series.importer("imod", "that IMOD or eTomo aligned"), name="imod")
+imports.command(import_series.importer("eman2", "that EMAN2 aligned"), name="eman2")
 imports.command(import_series.importer("portal", "of the CryoET Data Portal"), name="portal")
 imports.command(import_picks.import_picks, name="picks")
 app.command(imports)

@@ -33,7 +33,7 @@ _COMMANDS = {
     "report": ("", report.GROUPS),
     "compare": ("", compare.GROUPS),
     "export": ("", export.GROUPS),
-    "import warp, aretomo, imod, portal": ("", import_series.GROUPS),
+    "import warp, aretomo, imod, eman2, portal": ("", import_series.GROUPS),
     "import picks": ("", import_picks.GROUPS),
     "sample-manifold": ("relion_tomo_sample_manifold", sample_manifold.GROUPS),
     "optimisation-set": ("relion_tomo_make_optimisation_set", optimisation_set.GROUPS),

@@ -92,6 +92,7 @@ _SOURCES = {
     "warp": ("subtomo.foreign.warp", "WarpXml"),
     "aretomo": ("subtomo.foreign.aretomo", "AreTomoAln"),
     "imod": ("subtomo.foreign.imod", "ImodFolder"),
+    "eman2": ("subtomo.foreign.eman2", "Eman2Info"),
     "portal": ("subtomo.foreign.portal", "PortalJson"),
 }
 """Format to the module and class that read it: a new format is one file, and one line here."""

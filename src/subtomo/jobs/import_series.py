@@ -34,7 +34,7 @@ class ImportJob:
     """What to import, and what its files may not say."""
 
     format_name: str
-    """``warp``, ``aretomo``, ``imod`` or ``portal``."""
+    """``warp``, ``aretomo``, ``imod``, ``eman2`` or ``portal``."""
     alignments: tuple[str, ...]
     """Files, folders and patterns."""
     output_dir: str
