@@ -119,9 +119,7 @@ def test_particles_follow_the_patches_they_stand_on(tmp_path: Path) -> None:
     path = write_aln(tmp_path / "TS_1.aln", [1, 2, 3], 3)
     patches = [(-10.0, 0.0, 1.5, -0.5), (10.0, 0.0, -0.25, 2.0)]
     local = (
-        f"{view} {patch} {x} {y} {dx} {dy} 1.0\n"
-        for view in range(3)
-        for patch, (x, y, dx, dy) in enumerate(patches)
+        f"{view} {patch} {x} {y} {dx} {dy} 1.0\n" for view in range(3) for patch, (x, y, dx, dy) in enumerate(patches)
     )
     text = path.read_text().replace("# NumPatches = 0", "# NumPatches = 2")
     path.write_text(text + "# Local Alignment\n" + "".join(local))

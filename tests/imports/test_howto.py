@@ -22,6 +22,7 @@ from subtomo.physics.fsc import shell_correlation
 from subtomo.physics.orientation import euler_to_matrix
 from subtomo.simulation.particle import random_particle
 from subtomo.simulation.scene import TILT_AXIS_DEG, Slab, lowest_tilts_first, random_angles_deg, slab_images
+from tests.helpers.zarr_images import served, write_zarr
 
 PIXEL, BOX, CROP, SLAB = 4.0, 48, 24, 100
 TILTS = np.arange(-60.0, 61.0, 10.0)
@@ -213,3 +214,15 @@ def test_one_scene_gives_one_average_whichever_program_aligned_it(
     assert shell_correlation(reference, truth)[1:5].min() > 0.8
     for name, average in averages.items():
         assert np.abs(average - reference).max() < 1e-3 * np.abs(reference).max(), name
+
+
+def test_the_page_on_images_of_a_server_runs(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    slab, images = SCENE
+    write_warp(slab, images)
+    Path("warp_tiltseries/tiltstack/TS_1/TS_1.st").unlink()
+    write_zarr(Path("server/session7/TS_1.zarr"), images, chunks=(1, 64, 64), pixel_size=PIXEL)
+    with served(Path("server")) as address:
+        for command in commands(repository / "docs" / "howto" / "ome-zarr.md"):
+            assert subtomo([word.replace("https://tilts.example.org", address) for word in command]) == 0, command
+    assert len(list(Path("Extract/Subtomograms").rglob("*_data.mrc"))) == len(slab.places_px)

@@ -16,7 +16,7 @@ from subtomo.conventions import DATA_SCALE_TOLERANCE
 from subtomo.errors import InputError
 from subtomo.extraction.cone import damp_cone
 from subtomo.extraction.filters import crop_limits, tilt_filters, with_aberrations
-from subtomo.extraction.patches import opened_anew, whole_image
+from subtomo.extraction.patches import opened_anew, sources_of, whole_image
 from subtomo.io.file_state import require_unchanged
 from subtomo.model.noise import NoiseLevels
 from subtomo.model.particles import ParticleSet
@@ -175,7 +175,7 @@ class TomogramExtractor:
         ctf = self._ctf(index, visible) if settings.apply_ctf else None
         for start in range(0, len(visible), backend.tilts_at_once):
             batch = slice(start, start + backend.tilts_at_once)
-            patches = backend.crop([self._images[tilt] for tilt in visible[batch].tolist()], corner[batch])
+            patches = backend.crop(*sources_of(self._images, visible[batch], corner[batch], settings.patch_size))
             if CircleCrop.PATCH in settings.circle_crop:
                 patches = backend.circle_crop_patches(patches)
             slices = backend.transform(patches, shift[batch])

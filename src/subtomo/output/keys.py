@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from subtomo.io.image_names import is_remote
 from subtomo.io.mrc import TiltImages
 from subtomo.io.mrc_read import SummedVolume
 from subtomo.model.optics import OpticsGroup
@@ -91,9 +92,12 @@ def _volume(volume: Any) -> Any:
 
 
 def _stats(paths: Iterable[str]) -> dict[str, tuple[str, int, int]]:
-    """Give path as seen from the project, size and time of files, looking at each once."""
+    """Give path as seen from the project, size and time of files, looking at each once; of servers the address only."""
     found = {}
     for path in dict.fromkeys(paths):
+        if is_remote(path):
+            found[path] = path, 0, 0
+            continue
         stat = os.stat(path)
         found[path] = os.path.relpath(path), stat.st_size, stat.st_mtime_ns
     return found
