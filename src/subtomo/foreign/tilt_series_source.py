@@ -52,17 +52,34 @@ class TiltSeriesSource(ABC):
             InputError: A file is missing, damaged or inconsistent, or the series is not aligned.
         """
 
-    def find(self, given: Iterable[str]) -> list[Path]:
+    def find(self, given: Iterable[str], problems: dict[str, str] | None = None) -> list[Path]:
         """List the series that files, folders and patterns name, each once, in the order given and sorted within.
+
+        Args:
+            given: Names.
+            problems: Gets every name or folder that leads to nothing, and why; None to raise.
 
         Raises:
             InputError: A name leads to nothing.
         """
         found: dict[Path, None] = {}
-        for name in given:
-            for path in self._expanded(name):
+        for name in (one for pattern in given for one in _matches(pattern)):
+            try:
+                paths = self._expanded(name)
+                if problems is not None and os.path.isdir(name):
+                    problems.update(self.unaligned(Path(name)))
+            except InputError as error:
+                if problems is None:
+                    raise
+                problems[name] = str(error)
+                continue
+            for path in paths:
                 found.setdefault(path)
         return list(found)
+
+    def unaligned(self, folder: Path) -> dict[str, str]:
+        """Name the folders in a folder that hold a series without its alignment, and say how that is seen."""
+        return {}
 
     def _expanded(self, name: str) -> list[Path]:
         if os.path.isdir(name):
@@ -72,16 +89,13 @@ class TiltSeriesSource(ABC):
             return paths
         if os.path.exists(name):
             return [Path(name)]
-        paths = [Path(match) for match in sorted(glob.glob(name))]
-        if not paths:
-            raise InputError(f"{name}: no such file or folder{similar_file(name)}; expected {self.expected}")
-        return [one for path in paths for one in (self._expanded(str(path)) if path.is_dir() else [path])]
+        raise InputError(f"{name}: no such file or folder{similar_file(name)}; expected {self.expected}")
 
     def in_folder(self, folder: Path) -> list[Path]:
         """List the series of a folder, or else of the folders in it."""
         for pattern in ("*", "*/*"):
             paths = sorted(
-                path for path in folder.glob(pattern) if path.name.endswith(self.suffixes) and path.is_file()
+                path for path in folder.glob(pattern) if path.name.endswith(self.suffixes) and not path.is_dir()
             )
             if paths:
                 return paths
@@ -109,6 +123,11 @@ def tilt_series_source(format_name: str) -> TiltSeriesSource:
     module, name = _SOURCES[format_name]
     source: TiltSeriesSource = getattr(import_module(module), name)()
     return source
+
+
+def _matches(name: str) -> list[str]:
+    """Expand a pattern; a name that exists, or matches nothing, stays."""
+    return [name] if os.path.lexists(name) else sorted(glob.glob(name)) or [name]
 
 
 def refuse_unequal(counts: dict[str, int], where: str) -> None:

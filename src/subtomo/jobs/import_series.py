@@ -82,13 +82,13 @@ def import_series(job: ImportJob) -> ImportSummary:
     """Import all series that can be; one that cannot is reported, and the others go on.
 
     Raises:
-        InputError: Names lead to nothing, or nothing could be written.
+        InputError: Nothing could be written.
         SettingsError: The output folder cannot be used.
     """
     source = tilt_series_source(job.format_name)
     folder = output_folder(job.output_dir)
-    paths = source.find(job.alignments)
     ready, failures = list[_Ready](), dict[str, str]()
+    paths = source.find(job.alignments, failures)
     list_files = cache(image_files)
     for path in paths:
         try:
