@@ -16,14 +16,14 @@ from subtomo.foreign.motl import write_em, write_stopgap
 from subtomo.io.atomic import atomic_write
 from subtomo.io.project import Project, in_project
 from subtomo.io.relion import read_particles, read_tomograms
-from subtomo.io.relion.picks_write import write_relion4
+from subtomo.io.relion.picks_write import marks_of, write_relion4
 from subtomo.jobs.inputs import protect_inputs
-from subtomo.model.foreign_picks import Float, Int
+from subtomo.model.foreign_picks import Float, Int, PickMarks
 from subtomo.model.particles import ParticleSet
 from subtomo.model.tilt_series import TomogramSet
 from subtomo.physics.orientation import compose, euler_to_matrix, rotate
 
-_Write = Callable[[Path, Int, Float, Float | None], None]
+_Write = Callable[[Path, Int, Float, Float | None, PickMarks], None]
 _TABLES: dict[str, _Write] = {"dynamo": write_table, "stopgap": write_stopgap, "em": write_em}
 STYLES = (*_TABLES, "imod", "relion4")
 
@@ -72,7 +72,8 @@ def export_picks(job: ExportPicksJob) -> tuple[str, ...]:
         return _write_models(path, particles, voxels)
     rotations = _rotations(particles) if particles.has_angles or particles.has_subtomogram_angles else None
     numbers = _numbers(list(dict.fromkeys(particles.tomogram_names.tolist())))
-    _TABLES[job.style](path, np.array([numbers[name] for name in particles.tomogram_names.tolist()]), voxels, rotations)
+    of_tomograms = np.array([numbers[name] for name in particles.tomogram_names.tolist()])
+    _TABLES[job.style](path, of_tomograms, voxels, rotations, marks_of(particles))
     beside = path.with_suffix(".doc")
     with atomic_write(beside) as stream:
         stream.writelines(f"{number} {name}\n".encode() for name, number in numbers.items())

@@ -8,7 +8,7 @@ from pathlib import Path
 from subtomo.io.relion.particles import CENTRED, DECENTRED, ORIGIN
 from subtomo.io.relion.tables import tables_of, with_triple
 from subtomo.io.star import format_floats, write_tables
-from subtomo.model.foreign_picks import Float
+from subtomo.model.foreign_picks import Float, PickMarks
 from subtomo.model.particles import ParticleSet
 from subtomo.model.tilt_series import TiltSeries
 
@@ -31,6 +31,13 @@ def write_picks(
     if score is not None:
         table = table.with_column(_SCORE, format_floats(score))
     write_tables(path, [tables.optics, table])
+
+
+def marks_of(particles: ParticleSet) -> PickMarks:
+    """Collect scores, half sets and classes of particles from a file or from arrays."""
+    table = tables_of(particles).particles
+    score = table.floats(_SCORE) if _SCORE in table else None
+    return PickMarks(score, particles.half_set, particles.class_number)
 
 
 def write_relion4(path: str | Path, particles: ParticleSet, positions_px: Float) -> None:
