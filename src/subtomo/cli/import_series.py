@@ -1,4 +1,4 @@
-"""``subtomo import warp|aretomo|imod|eman2|portal``: tilt series that other programs aligned, for RELION 5."""
+"""``subtomo import warp``, ``aretomo`` and so on: tilt series that other programs aligned, for RELION 5."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where alignments of other programs come from: one class per format, and the registry that names them all."""
+"""Where alignments of other programs come from: one class per format (`formats.TILT_SERIES`)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from subtomo.errors import InputError
+from subtomo.foreign.formats import TILT_SERIES
 from subtomo.io.reading import similar_file
 from subtomo.model.foreign import Float, ForeignSeries
 from subtomo.words import listed
@@ -102,26 +102,15 @@ class TiltSeriesSource(ABC):
         return []
 
 
-_SOURCES = {
-    "warp": ("subtomo.foreign.warp", "WarpXml"),
-    "aretomo": ("subtomo.foreign.aretomo", "AreTomoAln"),
-    "imod": ("subtomo.foreign.imod", "ImodFolder"),
-    "eman2": ("subtomo.foreign.eman2", "Eman2Info"),
-    "portal": ("subtomo.foreign.portal", "PortalJson"),
-}
-"""Format to the module and class that read it: a new format is one file, and one line here."""
-
-
 def tilt_series_source(format_name: str) -> TiltSeriesSource:
     """Give the reader of a format.
 
     Raises:
         InputError: There is none of this name.
     """
-    if format_name not in _SOURCES:
-        raise InputError(f"format is {format_name!r}, expected one of {', '.join(_SOURCES)}", field="format_name")
-    module, name = _SOURCES[format_name]
-    source: TiltSeriesSource = getattr(import_module(module), name)()
+    if format_name not in TILT_SERIES:
+        raise InputError(f"format is {format_name!r}, expected one of {', '.join(TILT_SERIES)}", field="format_name")
+    source: TiltSeriesSource = TILT_SERIES[format_name].make()
     return source
 
 

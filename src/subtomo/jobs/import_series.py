@@ -34,7 +34,7 @@ class ImportJob:
     """What to import, and what its files may not say."""
 
     format_name: str
-    """``warp``, ``aretomo``, ``imod``, ``eman2`` or ``portal``."""
+    """One of `formats.TILT_SERIES`: ``warp``, ``aretomo`` and so on."""
     alignments: tuple[str, ...]
     """Files, folders and patterns."""
     output_dir: str
