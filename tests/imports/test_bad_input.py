@@ -247,3 +247,14 @@ def test_names_that_lead_to_nothing_do_not_stop_the_others(capsys: Capture) -> N
     assert "error: in/TS_9.aln: no such file or folder, did you mean TS_1.aln?" in err
     assert "error: other/*: no such file or folder" in err
     assert "1 tilt series imported, 3 not imported" in out
+
+
+def test_what_is_noted_of_many_series_is_said_once(capsys: Capture) -> None:
+    for number in range(1, 7):
+        write_series("aretomo", f"TS_{number}")
+    command = ["import", "aretomo", "in", "--images", "img", "--o", "Import/", "--no-pictures", "--exclude", "2"]
+    assert subtomo(command) == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note:")]
+    assert "note: TS_1: no file says the hand (--hand), and -1 is taken (and 5 more series likewise)" in notes
+    assert "note: images have 10 Å per pixel, as their headers say" in notes
+    assert len(notes) < 10

@@ -30,14 +30,20 @@ def whole(particles: ParticleSet) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("style", "name", "exact"),
-    [("dynamo", "a.tbl", 1e-5), ("stopgap", "a.star", 1e-5), ("em", "a.em", 1e-3), ("relion4", "a.star", 1e-4)],
+    [
+        ("dynamo", "a.tbl", 1e-5),
+        ("stopgap", "a.star", 1e-5),
+        ("em", "a.em", 1e-3),
+        ("relion4", "a.star", 1e-4),
+        ("relion3", "a.star", 1e-4),
+    ],
 )
 def test_exported_particles_come_back_where_they_were(
     project_folder: Path, style: str, name: str, exact: float
 ) -> None:
     job = ExportPicksJob("particles.star", "tomograms.star", name, style, 2.5, project=project_folder)
     assert export_picks(job)[0] == str(project_folder / name)
-    placing = Placing() if style == "relion4" else Placing(binning=2.5)
+    placing = Placing() if style.startswith("relion") else Placing(binning=2.5)
     import_picks(ImportPicksJob(name, "tomograms.star", "out/", placing, project=project_folder))
     tomograms = read_tomograms(project_folder / "tomograms.star", project=project_folder)
     before = read_particles(project_folder / "particles.star")

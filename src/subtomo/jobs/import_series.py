@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -109,7 +109,7 @@ def import_series(job: ImportJob) -> ImportSummary:
     _write_record(job, folder, ready, residuals, failures)
     if job.draw:
         _draw(in_project(folder, job.project), residuals, written)
-    notes = [note for one in ready for note in one.notes] + list(_told(residuals))
+    notes = [*_united((one.imported.name, note) for one in ready for note in one.notes), *_told(residuals)]
     return ImportSummary(
         output_dir=folder,
         tomograms_file=f"{folder}tomograms.star",
@@ -209,6 +209,18 @@ def _draw(folder: str, residuals: list[Residual], written: TomogramSet) -> None:
         make_folder(os.path.dirname(path))
         with atomic_write(path) as stream:
             stream.write(draw_residual(series, one.source_px, one.written_px, one.greatest_px))
+
+
+def _united(notes: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Say once what is noted of several series, each with its name, and of how many more it is true."""
+    of_kind: dict[str, list[str]] = {}
+    for name, note in notes:
+        of_kind.setdefault(note.replace(name, "\0"), []).append(note)
+    for alike in of_kind.values():
+        more = len(alike) - 1
+        # what names no series is said of all
+        is_of_one = len(set(alike)) > 1
+        yield alike[0] + (f" (and {more} more series likewise)" if more and is_of_one else "")
 
 
 def _told(residuals: list[Residual]) -> Iterator[str]:
