@@ -35,6 +35,12 @@ def test_images_in_a_folder_are_found_by_their_names(folder: Path) -> None:
     assert np.array_equal(tomograms[0].images[7], IMAGES[7])
 
 
+def test_an_array_of_an_image_has_the_name_of_the_image(folder: Path) -> None:
+    command = ["import", "warp", "xml/TS_8.xml", "--images", "server/TS_8.zarr/0", "--pixel-size", "200"]
+    assert subtomo([*command, "--o", "Import/", "--no-pictures"]) == 0
+    assert [one.name for one in read_tomograms("Import/tomograms.star")] == ["TS_8"]
+
+
 def test_images_on_a_server_are_named_by_their_address(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "server" / "TS_9.zarr").rename(folder / "gone")
     with served(folder / "server") as address:

@@ -18,6 +18,7 @@ from subtomo.words import listed
 
 _SUFFIXES = (".mrcs", ".st", ".mrc", ".tif", ".tiff")
 _NO_RAW_STACK = re.compile(r"(_ali|_aln|_preali|_rec|_full|_vol|_orig|_xcor|_erase|_evn|_odd|_3dfind)$", re.I)
+_IN_ZARR = re.compile(r"([^/]+)\.zarr(/.*)?$", re.IGNORECASE)
 _SERIES = "{name}"
 """Stands in the address of a server for the name of a series."""
 _DEEPEST = 2
@@ -75,7 +76,7 @@ def find_images(
 
 def _stack(series: ForeignSeries, files: list[str], folders: Sequence[str], *, is_only: bool) -> tuple[str, str]:
     """Find the stack of a series, and say what was overlooked to find it."""
-    stacks = {path: Path(path).stem for path in files if not _NO_RAW_STACK.search(Path(path).stem)}
+    stacks = {path: stem_of(path) for path in files if not _NO_RAW_STACK.search(stem_of(path))}
     if not stacks:
         raise InputError(
             f"{series.source}: no stack of tilt images in {listed(folders)}; name the folder of the images (images)",
@@ -140,6 +141,12 @@ def _single_images(series: ForeignSeries, files: Iterable[str]) -> list[str]:
             f"{series.source}: the image of a view may be {listed(by_stem[twice])}; name one folder (images)"
         )
     return [by_stem[stem][0] for stem in wanted]
+
+
+def stem_of(path: str) -> str:
+    """Give the name of a stack without folders and ending; of an array, that of the OME-Zarr image which it is in."""
+    in_zarr = _IN_ZARR.search(path)
+    return in_zarr[1] if in_zarr else Path(path).stem
 
 
 def image_files(folder: str) -> list[str]:

@@ -233,5 +233,5 @@ def _told(path: str) -> Iterator[None]:
         raise
     except Exception as error:
         what = " ".join(str(error).split())[:200] or type(error).__name__
-        advice = "check address, network and credentials" if is_remote(path) else "copy it again"
+        advice = "check address and network, for S3 also region and credentials" if is_remote(path) else "copy it again"
         raise InputError(f"{path}: cannot be read as an OME-Zarr image ({what}); {advice}") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from subtomo.errors import InputError
-from subtomo.foreign.find_images import FoundImages, find_images, image_files
+from subtomo.foreign.find_images import FoundImages, find_images, image_files, stem_of
 from subtomo.io.image_names import parse_image_name
 from subtomo.io.project import Project
 from subtomo.io.relion.imported import ImportedSeries
@@ -100,7 +100,7 @@ def complete_series(
     hand = known.hand or whole.hand or USUAL_HAND
     notes += _lacking(whole, known)
     assumed_hand = known.hand is None and whole.hand is None
-    name = Path(found.stack).stem if found.stack else series.name
+    name = stem_of(found.stack) if found.stack else series.name
     imported = ImportedSeries(
         series=whole,
         name=name,
