@@ -34,7 +34,7 @@ from subtomo.model.notebook import Shown
 from subtomo.model.particles import ParticleSet
 from subtomo.model.resolution import GuinierCurves, ResolutionCurves
 from subtomo.model.settings import DataTerm, ExtractionSettings
-from subtomo.output.folders import make_folder
+from subtomo.output.folders import prepare_folder
 from subtomo.output.layout import output_folder
 from subtomo.physics.symmetry import rotation_group
 from subtomo.words import listed
@@ -328,7 +328,7 @@ def _given_mask(job: AverageJob, source: ParticleSource) -> Float32 | None:
 
 def _make_folder(folder: str, outputs: list[str]) -> None:
     """Make the output folder, and remove an earlier average, so that files of two never stand side by side."""
-    make_folder(folder)
+    prepare_folder(folder)
     for path in outputs:
         Path(path).unlink(missing_ok=True)
 
