@@ -65,18 +65,17 @@ def _mirrored_sum(spectrum: Float32, z: int, y: int, first: int, wx: Float) -> t
 def _interpolate(spectrum: Float32, px: float, py: float, pz: float, work: Float) -> tuple[float, float]:
     """Interpolate at a frequency with px >= 0, in grid steps; |p| must be below half the size."""
     wx, wy, wz = work[0], work[1], work[2]
-    wx[0], wx[1], wx[2], wx[3] = _spline(px - math.floor(px))
-    wy[0], wy[1], wy[2], wy[3] = _spline(py - math.floor(py))
-    wz[0], wz[1], wz[2], wz[3] = _spline(pz - math.floor(pz))
-    return _weighted_sum(spectrum, px, py, pz, work)
-
-
-@njit(nogil=True, cache=True)
-def _weighted_sum(spectrum: Float32, px: float, py: float, pz: float, weights: Float) -> tuple[float, float]:
-    """Weigh the 64 neighbours of a frequency by the products of weights (3, 4) along x, y and z."""
-    size = spectrum.shape[0]
-    wx, wy, wz = weights[0], weights[1], weights[2]
     ix, iy, iz = math.floor(px), math.floor(py), math.floor(pz)
+    wx[0], wx[1], wx[2], wx[3] = _spline(px - ix)
+    wy[0], wy[1], wy[2], wy[3] = _spline(py - iy)
+    wz[0], wz[1], wz[2], wz[3] = _spline(pz - iz)
+    return _weighted_sum(spectrum, ix, iy, iz, wx, wy, wz)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _weighted_sum(spectrum: Float32, ix: int, iy: int, iz: int, wx: Float, wy: Float, wz: Float) -> tuple[float, float]:
+    """Weigh 64 values, from one step before (ix, iy, iz) to two behind it, by products of weights, (4,) each."""
+    size = spectrum.shape[0]
     first = ix - 1
     inside = first >= 0 and first + 3 <= size // 2
     real = imaginary = 0.0
@@ -160,17 +159,17 @@ def sample_spectrum(spectrum: Float32, points: Float, padding: int, values_out: 
         values_out[2 * i + 1] = conjugate * imaginary
         if not with_slopes:
             continue
-        slope[0, 0], slope[0, 1], slope[0, 2], slope[0, 3] = _spline_slope(px - math.floor(px))
-        slope[1, 0], slope[1, 1], slope[1, 2], slope[1, 3] = _spline_slope(py - math.floor(py))
-        slope[2, 0], slope[2, 1], slope[2, 2], slope[2, 3] = _spline_slope(pz - math.floor(pz))
+        ix, iy, iz = math.floor(px), math.floor(py), math.floor(pz)
+        slope[0, 0], slope[0, 1], slope[0, 2], slope[0, 3] = _spline_slope(px - ix)
+        slope[1, 0], slope[1, 1], slope[1, 2], slope[1, 3] = _spline_slope(py - iy)
+        slope[2, 0], slope[2, 1], slope[2, 2], slope[2, 3] = _spline_slope(pz - iz)
         for axis in range(3):
             # the same sum, with the derivative's weights along one axis
-            for tap in range(4):
-                work[axis, tap], slope[axis, tap] = slope[axis, tap], work[axis, tap]
-            real, imaginary = _weighted_sum(spectrum, px, py, pz, work)
+            wx = slope[0] if axis == 0 else work[0]
+            wy = slope[1] if axis == 1 else work[1]
+            wz = slope[2] if axis == 2 else work[2]
+            real, imaginary = _weighted_sum(spectrum, ix, iy, iz, wx, wy, wz)
             slopes_out[i, 2 * axis], slopes_out[i, 2 * axis + 1] = side * real, side * conjugate * imaginary
-            for tap in range(4):
-                work[axis, tap], slope[axis, tap] = slope[axis, tap], work[axis, tap]
 
 
 @njit(nogil=True, cache=True)
