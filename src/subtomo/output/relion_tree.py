@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,7 @@ class RelionTree(Sink[Written]):
         self._plan, self._layout, self._output, self._files = plan, layout, output, files
         self._writer = ParticleWriter(layout, plan.settings, output)
         self._ledger: Ledger | None = None
+        self._is_written_elsewhere = False
 
     @property
     def hidden(self) -> str:
@@ -123,9 +124,8 @@ class RelionTree(Sink[Written]):
         """See what the folder holds, make folders, and remove STAR files of an earlier run."""
         plan, layout = opening.plan, self._layout
         check_case((layout.root(*name) for name in planned_names(plan)), layout.hidden, plan.particles.source)
-        folders = {os.path.dirname(layout.root(*name)) for name in planned_names(plan)}
-        leftovers = sum(map(remove_leftovers, (layout.folder, layout.hidden, *folders)))
-        if leftovers:
+        folders = self._particle_folders(plan)
+        if leftovers := self._sweep(folders):
             opening.note(f"removed {leftovers} temporary file(s) that a killed run left in {layout.folder}")
         if writes_particles(plan.settings, self._output):
             self._ledger = Ledger(plan, layout, self._output, resume=opening.resume, note=opening.note)
@@ -150,6 +150,7 @@ class RelionTree(Sink[Written]):
 
     def part(self, number: int) -> TreePart:
         """Give what writes the particles of a batch elsewhere."""
+        self._is_written_elsewhere = True
         return TreePart(replace(self._writer, layout=self._layout.absolute()))
 
     def came_back(self, number: int, report: Any) -> None:
@@ -160,6 +161,9 @@ class RelionTree(Sink[Written]):
         """Close the journal and write the STAR files, the optimisation set last."""
         if self._ledger is not None:
             self._ledger.conclude()
+        if self._is_written_elsewhere:
+            # a worker that died while it wrote could not tidy up; its particles were made by another one
+            self._sweep(self._particle_folders(plan))
         write_left_out(self._layout.left_out, plan)
         kept = self._output.keep_coordinates
         write_records(plan, self._layout, self._files, keeps_coordinates=kept)
@@ -172,6 +176,13 @@ class RelionTree(Sink[Written]):
                 "by the offsets (keep_coordinates=False); no program can extract from it again"
             )
         return tuple(told)
+
+    def _particle_folders(self, plan: ExtractionPlan) -> set[str]:
+        return {os.path.dirname(self._layout.root(*name)) for name in planned_names(plan)}
+
+    def _sweep(self, folders: Iterable[str]) -> int:
+        """Remove temporary files from these folders and those above them, and count them."""
+        return sum(map(remove_leftovers, (self._layout.folder, self._layout.hidden, *folders)))
 
     def close(self) -> None:
         """Write what the journal still holds back."""
