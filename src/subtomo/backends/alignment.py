@@ -19,11 +19,12 @@ Int16 = NDArray[np.int16]
 
 
 class Grid(NamedTuple):
-    """A reference's transform at half frequencies."""
+    """A reference's transform at half frequencies, up to M of them from the origin."""
 
     values: Float32
-    """Flat, see `backends.cpu.pose_cost.pose_equations`."""
+    """Real and imaginary parts, flat: from -M - 1 to M + 1 along z, then y, and from 0 to M + 1 along x."""
     side: int
+    """2 M + 3"""
 
 
 class Terms(NamedTuple):
