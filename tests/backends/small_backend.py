@@ -17,7 +17,7 @@ from subtomo.backends.alignment import AlignmentBackend
 from subtomo.backends.protocol import Accumulator, Backend, BoxGeometry, Consumed, ExactAccumulator, TiltFilters
 from subtomo.backends.reference.alignment import ReferenceAlignment
 from subtomo.backends.spectra import FourierVolume, Spectra, Step
-from subtomo.backends.volumes import RangeAndSums, Samples, VolumeBackend, half_space
+from subtomo.backends.volumes import RangeAndSums, Samples, VolumeBackend, half_frequencies
 from subtomo.physics.ctf import CtfTerms, ctf_values
 from subtomo.physics.frequency import half_frequency, half_index, wrapped_index
 from subtomo.physics.window import circle_crop_window, particle_sphere
@@ -146,7 +146,7 @@ class SmallVolumes(VolumeBackend[DenseSpectrum]):
         full = np.concatenate(
             [weights[np.ix_(-index % c, -index % c)][:, :, :0:-1], weights[np.ix_(index % c, index % c)]], axis=2
         )
-        k = half_space(c)
+        k = half_frequencies(c)
         place = (k @ matrix.T)[:, ::-1].T + c // 2
         found = map_coordinates(full, place, output=np.float64, order=1, mode="nearest")
         return np.where((k**2).sum(axis=1) < c * c / 4, found, 0.0).reshape(weights.shape).astype(np.float32)

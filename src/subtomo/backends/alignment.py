@@ -6,6 +6,7 @@ One instance belongs to one thread.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -95,6 +96,7 @@ class ShellPower(NamedTuple):
 class AlignmentBackend(Protocol):
     """What alignment needs to have computed."""
 
+    @abstractmethod
     def align(
         self, grid: Grid, terms: Terms, start: Pose, prior: Prior, precision: Float, stretch: float, evaluations: int
     ) -> FoundPose:
@@ -110,9 +112,11 @@ class AlignmentBackend(Protocol):
             evaluations: Of the cost, at most.
         """
 
+    @abstractmethod
     def residuals(self, grid: Grid, terms: Terms, pose: Pose, stretch: float, least_weight: float) -> ShellPower:
         """Compare a particle with the reference in a pose, where √W is above `least_weight`."""
 
+    @abstractmethod
     def score(
         self, grid: Grid, terms: Terms, rotations: Float, shifts_px: Float, precision: Float, stretch: float
     ) -> tuple[Float32, Float32, Int]:
@@ -122,6 +126,7 @@ class AlignmentBackend(Protocol):
             Σ |m|², Re Σ m* D' and the index of the shift, (m,) each.
         """
 
+    @abstractmethod
     def add(
         self, data_out: Float32, weights_out: Float, terms: Terms, pose: Pose, factor: float, stretch: float, side: int
     ) -> None:

@@ -88,7 +88,7 @@ class VolumeBackend(Protocol[AnySpectrum]):
             zero from the frequency c / 2 on.
         """
         c = spectrum.size
-        frequencies = half_space(c)
+        frequencies = half_frequencies(c)
         points = frequencies @ np.asarray(matrix, np.float64).T
         # by the frequency before rotation, whose square is a whole number
         inside = (frequencies**2).sum(axis=1) < c * c / 4
@@ -109,7 +109,7 @@ class VolumeBackend(Protocol[AnySpectrum]):
 AnyVolumeBackend: TypeAlias = VolumeBackend[Any]
 
 
-def half_space(size: int) -> Float:
+def half_frequencies(size: int) -> Float:
     """List the frequencies x, y, z of a half transform (c, c, c // 2 + 1) in the order of its voxels, (n, 3)."""
     wrapped = wrapped_index(size)
     z, y, x = np.meshgrid(wrapped, wrapped, half_index(size), indexing="ij")

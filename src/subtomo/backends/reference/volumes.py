@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.backends.nufft import values_at_points
-from subtomo.backends.volumes import RangeAndSums, Samples, VolumeBackend, half_space
+from subtomo.backends.volumes import RangeAndSums, Samples, VolumeBackend, half_frequencies
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -52,7 +52,7 @@ class ReferenceVolumes(VolumeBackend[ReferenceSpectrum]):
     def rotated_weights(self, weights: Real, matrix: Float) -> Float32:
         """Interpolate between the eight neighbours."""
         c = len(weights)
-        points = half_space(c)
+        points = half_frequencies(c)
         inside = (points**2).sum(axis=1) < c * c / 4
         points = points @ np.asarray(matrix, np.float64).T
         points = np.where(points[:, :1] < 0, -points, points)
