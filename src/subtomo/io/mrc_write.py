@@ -12,7 +12,7 @@ from mrcfile.dtypes import HEADER_DTYPE
 from mrcfile.utils import mode_from_dtype
 from numpy.typing import NDArray
 
-from subtomo.backends.cpu import range_and_sums
+from subtomo.backends.registry import volume_backend
 from subtomo.doing import doing_to_file
 from subtomo.io.atomic import atomic_write
 from subtomo.io.half import to_half
@@ -98,8 +98,8 @@ def statistics(*parts: NDArray[np.float32]) -> Statistics:
     Deviations are summed from the first value instead of zero: that keeps the digits of the standard deviation when
     the mean is far from zero, and makes it exactly zero for a constant.
     """
-    first = float(parts[0].flat[0])
-    measured = np.array([range_and_sums(part.reshape(-1), first) for part in parts])
+    first, measure = float(parts[0].flat[0]), volume_backend().range_and_sums
+    measured = np.array([measure(part.reshape(-1), first) for part in parts])
     size = sum(part.size for part in parts)
     # Infinities give NaN sums, which is what the header should say.
     with np.errstate(invalid="ignore", over="ignore"):
