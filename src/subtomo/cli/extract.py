@@ -84,6 +84,8 @@ def extract(
         threads=computing.threads,
         command=("subtomo", *command_line.get()),
         resume=output.resume,
+        verify=output.verify,
+        overwrite=output.overwrite,
         check_disk=not output.no_disk_check,
         as_zarr=output.store == "zarr",
         control_prefix=computing.pipeline_control or None,

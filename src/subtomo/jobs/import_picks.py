@@ -25,7 +25,7 @@ from subtomo.model.foreign_picks import ForeignPicks
 from subtomo.model.optics import OpticsGroup
 from subtomo.model.particles import ParticleSet
 from subtomo.model.tilt_series import TiltSeries, TomogramSet
-from subtomo.output.folders import make_folder
+from subtomo.output.folders import prepare_folder
 from subtomo.output.layout import output_folder
 from subtomo.physics.orientation import matrix_to_euler
 from subtomo.words import listed
@@ -266,7 +266,7 @@ def _write(
     path, trajectories = f"{folder}particles.star", f"{folder}motion.star"
     outputs = [f"{place}particles.star", f"{place}optimisation_set.star", f"{place}motion.star"]
     protect_inputs([picks.source, in_project(job.tomograms_file, job.project)], outputs)
-    make_folder(place)
+    prepare_folder(place)
     write_note(place, job.command)
     write_picks(outputs[0], particles, tomograms, picks.score)
     if motion is not None:

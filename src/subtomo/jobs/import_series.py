@@ -23,7 +23,7 @@ from subtomo.jobs.import_residual import LIMIT_PX, Residual, residual_of
 from subtomo.jobs.inputs import protect_inputs
 from subtomo.jobs.note import write_note
 from subtomo.model.tilt_series import TomogramSet
-from subtomo.output.folders import make_folder
+from subtomo.output.folders import prepare_folder
 from subtomo.output.layout import check_name, output_folder
 
 RESIDUALS_NAME = "residuals.csv"
@@ -160,7 +160,7 @@ def _write(job: ImportJob, folder: str, ready: list[_Ready]) -> TomogramSet:
     inputs = [file for one in imported for file in one.series.files]
     protect_inputs(inputs, [*outputs, in_project(f"{folder}{RECORD_NAME}", job.project)])
     for name in {os.path.dirname(path) for path in outputs}:
-        make_folder(name)
+        prepare_folder(name)
     write_note(in_project(folder, job.project), job.command)
     tomograms = write_imported(folder, imported, job.project)
     optimisation_set = in_project(f"{folder}optimisation_set.star", job.project)
@@ -206,7 +206,7 @@ def _draw(folder: str, residuals: list[Residual], written: TomogramSet) -> None:
 
     for one, series in zip(residuals, written, strict=True):
         path = f"{folder}residuals/{one.name}.png"
-        make_folder(os.path.dirname(path))
+        prepare_folder(os.path.dirname(path))
         with atomic_write(path) as stream:
             stream.write(draw_residual(series, one.source_px, one.written_px, one.greatest_px))
 

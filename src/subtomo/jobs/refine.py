@@ -30,7 +30,7 @@ from subtomo.model.particles import ParticleSet
 from subtomo.model.resolution import GuinierCurves
 from subtomo.model.settings import ExtractionSettings
 from subtomo.model.tilt_series import TomogramSet
-from subtomo.output.folders import make_folder
+from subtomo.output.folders import prepare_folder
 from subtomo.physics.orientation import euler_to_matrix
 from subtomo.refinement.noise import precision
 from subtomo.refinement.poses import Poses, Priors
@@ -124,7 +124,7 @@ def run_refinement(
     mask, reference = _given_maps(job, source.size, voxel)
     names = {"reference": job.reference_file, "mask": job.mask_file, "extraction": str(job.extraction)}
     written = RefinementFiles(folder, particles, source, voxel, refinement_key(job.settings, source, particles, names))
-    make_folder(folder or ".")
+    prepare_folder(folder or ".")
     begun = written.last_round(job.settings.seed) if job.resume else None
     if begun is None:
         written.remove_rounds()

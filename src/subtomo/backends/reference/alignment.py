@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from subtomo.backends.alignment import FoundPose, Grid, Pose, Prior, ShellPower, Terms
+from subtomo.backends.alignment import AlignmentBackend, FoundPose, Grid, Pose, Prior, ShellPower, Terms
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -14,7 +14,7 @@ Int = NDArray[np.int64]
 Complex = NDArray[np.complex128]
 
 
-class ReferenceAlignment:
+class ReferenceAlignment(AlignmentBackend):
     """See `AlignmentBackend`."""
 
     def align(
@@ -61,7 +61,7 @@ class ReferenceAlignment:
         return np.array(quadratic, np.float32), np.array(cross, np.float32), np.array(best, np.int64)
 
     def add(
-        self, data: Float32, weights: Float, terms: Terms, pose: Pose, factor: float, stretch: float, side: int
+        self, data_out: Float32, weights_out: Float, terms: Terms, pose: Pose, factor: float, stretch: float, side: int
     ) -> None:
         """See `AlignmentBackend`."""
         k = terms.indices.astype(np.float64)
@@ -70,10 +70,10 @@ class ReferenceAlignment:
         values[~k.any(axis=1)] *= 0.5
         corners, shares, mirrored = _neighbours(2.0 * stretch * (k @ pose.rotation), side)
         values = np.where(mirrored, values.conj(), values)
-        flat = data.reshape(-1, 2)
+        flat = data_out.reshape(-1, 2)
         for corner, share in zip(corners, shares, strict=True):
             np.add.at(flat, corner, np.stack([share * values.real, share * values.imag], axis=1).astype(np.float32))
-        weights += self._rotated_weights(terms, pose.rotation / stretch, factor)
+        weights_out += self._rotated_weights(terms, pose.rotation / stretch, factor)
 
     @staticmethod
     def _rotated_weights(terms: Terms, rotation: Float, factor: float) -> Float:
