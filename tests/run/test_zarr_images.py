@@ -17,7 +17,7 @@ from subtomo.io import zarr_images
 from subtomo.io.mrc import map_sections, read_header
 from subtomo.jobs.extract import RunContext, extract
 from subtomo.model.settings import Output
-from tests.helpers.builders import SETTINGS
+from tests.helpers.builders import SETTINGS, tilt_images
 from tests.helpers.project import NAMES, read_project
 from tests.helpers.zarr_images import Files, served, write_zarr
 
@@ -81,6 +81,10 @@ def test_whitening_and_the_account_work_as_with_stacks(project: Path) -> None:
     assert subtomo(command.split()) == 0
     assert before
     assert {path: path.stat().st_mtime_ns for path in before} == before
+    write_zarr(project / "TS_2.zarr", tilt_images(5, seed=9))
+    assert subtomo(command.split()) == 0
+    again = {path.parent.name for path in before if path.stat().st_mtime_ns != before[path]}
+    assert again == {"TS_2"}
 
 
 def test_doctor_reads_headers_and_pixels(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
