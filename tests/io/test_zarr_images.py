@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import zarr
 
-from subtomo.errors import InputError
+from subtomo.errors import InputError, InputWarning
 from subtomo.io import zarr_images
 from subtomo.io.image_names import parse_image_name
 from subtomo.io.mrc import TiltImages
@@ -67,6 +67,18 @@ def test_an_image_on_the_disk_has_the_pixels_and_their_size(tmp_path: Path, zarr
     assert header.pixel_size_angstrom == pytest.approx(1.35)
     assert np.array_equal(images.window(3, (10, 41), (31, 65)), IMAGES[3, 10:41, 31:65])
     assert same(open_images(f"{path}/1"), IMAGES[:, ::2, ::2])
+
+
+def test_a_scale_of_the_whole_image_counts_too(tmp_path: Path) -> None:
+    more = {"coordinateTransformations": [{"type": "scale", "scale": [1.0, 2.0, 2.0]}]}
+    assert open_zarr_images(str(write_zarr(tmp_path / "TS.zarr", IMAGES, **more))).pixel_size_angstrom == 2.7
+
+
+def test_large_blocks_are_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_zarr(tmp_path / "TS.zarr", IMAGES, chunks=(5, 70, 90))
+    monkeypatch.setattr(zarr_images, "_LARGE_BLOCK_BYTES", 100_000)
+    with pytest.warns(InputWarning, match=r"TS.zarr: is stored in blocks of 5 x 70 x 90 pixels"):
+        open_images(path)
 
 
 @pytest.mark.parametrize(

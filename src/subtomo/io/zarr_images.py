@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import threading
 from collections import OrderedDict
@@ -23,6 +24,7 @@ from subtomo.io.oddities import Oddity
 
 CACHE_BYTES = 512 * 2**20
 """Of decoded blocks, of all tilt series together."""
+_LARGE_BLOCK_BYTES = CACHE_BYTES // 8
 _ANGSTROM_PER = {"angstrom": 1.0, "nanometer": 10.0, "micrometer": 1e4}
 _KEPT = {"int8": np.int8, "int16": np.int16, "uint16": np.uint16, "float32": np.float32}
 _WIDENED = {"uint8": np.int16, "float16": np.float32, "float64": np.float32}
@@ -161,7 +163,18 @@ def open_zarr_images(path: str) -> ZarrImages:
     nz, ny, nx = array.shape[-3:]
     if 0 in array.shape:
         raise InputError(f"{path}: holds no pixel; write it again")
-    return ZarrImages(nx, ny, nz, path, pixel_size, array)
+    return ZarrImages(nx, ny, nz, path, pixel_size, array, tuple(_oddities(array)))
+
+
+def _oddities(array: Any) -> Iterator[Oddity]:
+    size = math.prod(array.chunks) * np.dtype(_pixel_type(array)).itemsize
+    if size > _LARGE_BLOCK_BYTES:
+        sides = " x ".join(map(str, array.chunks[-3:]))
+        yield Oddity(
+            "large blocks",
+            f"is stored in blocks of {sides} pixels ({size / 2**20:.0f} MB), each of which is read whole for any patch",
+            "write it in blocks of one tilt and some 256 x 256 pixels if that takes long",
+        )
 
 
 def _opened(path: str) -> Any:
@@ -189,14 +202,20 @@ def _full_resolution(group: Any, path: str) -> tuple[Any, float]:
     """Find the array of the first scale, and the size of its pixels."""
     attributes = group.attrs.asdict()
     # since version 0.5 there is a level more
-    scales = (attributes.get("ome") or attributes).get("multiscales")
+    images = (attributes.get("ome") or attributes).get("multiscales")
     try:
-        image = scales[0]
+        image = images[0]
         dataset = image["datasets"][0]
         name = str(dataset["path"])
         axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in image.get("axes", ())]
-        scale = next((one["scale"] for one in dataset.get("coordinateTransformations", ()) if "scale" in one), None)
-    except (TypeError, KeyError, IndexError, AttributeError):
+        # those of an image apply to all its scales
+        scales = [
+            float(one["scale"][-1])
+            for owner in (dataset, image)
+            for one in owner.get("coordinateTransformations", ())
+            if "scale" in one
+        ]
+    except (TypeError, KeyError, IndexError, AttributeError, ValueError):
         raise InputError(
             f"{path}: is a Zarr group without a list of scales (multiscales), so it is no OME-Zarr image; name the "
             "group of the tilt series, or an array in it"
@@ -207,8 +226,7 @@ def _full_resolution(group: Any, path: str) -> tuple[Any, float]:
     with _told(path):
         array = group[name]
     unit = _ANGSTROM_PER.get(str(axes[-1].get("unit")).lower()) if axes else None
-    is_known = unit is not None and isinstance(scale, list) and isinstance(scale[-1], int | float)
-    return array, float(unit * scale[-1]) if is_known and unit is not None and scale is not None else 0.0
+    return array, unit * math.prod(scales) if unit is not None and scales else 0.0
 
 
 def _pixel_type(array: Any) -> Any:
