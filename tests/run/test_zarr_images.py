@@ -101,6 +101,16 @@ def test_doctor_reads_headers_and_pixels(project: Path, capsys: pytest.CaptureFi
     assert "1 of 1 image files do not exist" in capsys.readouterr().out
 
 
+def test_a_server_is_asked_for_several_parts_at_a_time(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(project) as address:
+        to_zarr(project, f"{address}/", chunks=(1, 90, 110))
+        monkeypatch.setattr(Files, "wait_s", 0.05)
+        monkeypatch.setattr(Files, "most_at_once", 0)
+        tomograms, particles = read_project(project)
+        extract(tomograms, particles, SETTINGS, "out", context=RunContext(threads=1))
+    assert Files.most_at_once >= 4
+
+
 def test_parts_are_read_and_not_whole_images(project: Path) -> None:
     tomograms, particles = read_project(project)
     plan = plan_extraction(tomograms, particles, SETTINGS)

@@ -8,7 +8,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,6 +30,8 @@ _KEPT = {"int8": np.int8, "int16": np.int16, "uint16": np.uint16, "float32": np.
 _WIDENED = {"uint8": np.int16, "float16": np.float32, "float64": np.float32}
 """Type of the stored pixels to the one that loops use."""
 _RETRIES, _SECONDS = 3, 30
+_FEW, _AT_ONCE = 4, 16
+"""More blocks of a server than these few are asked for so many at a time."""
 
 Block = NDArray[Any]
 
@@ -109,22 +111,37 @@ class ZarrImages:
         part = np.empty((bottom - top, right - left), _pixel_type(self.array))
         depth, height, width = self.array.chunks[-3:]
         z = index // depth
-        for y in range(top // height, -(-bottom // height)):
-            for x in range(left // width, -(-right // width)):
-                block = _CACHE.get((self._token, z, y, x), partial(self._block, z, y, x))
-                first_row, first_column = max(top, y * height), max(left, x * width)
-                last_row, last_column = min(bottom, (y + 1) * height), min(right, (x + 1) * width)
-                part[first_row - top : last_row - top, first_column - left : last_column - left] = block[
-                    index - z * depth,
-                    first_row - y * height : last_row - y * height,
-                    first_column - x * width : last_column - x * width,
-                ]
+        places = [
+            (z, y, x)
+            for y in range(top // height, -(-bottom // height))
+            for x in range(left // width, -(-right // width))
+        ]
+        for (_, y, x), block in zip(places, self._blocks(places), strict=True):
+            first_row, first_column = max(top, y * height), max(left, x * width)
+            last_row, last_column = min(bottom, (y + 1) * height), min(right, (x + 1) * width)
+            part[first_row - top : last_row - top, first_column - left : last_column - left] = block[
+                index - z * depth,
+                first_row - y * height : last_row - y * height,
+                first_column - x * width : last_column - x * width,
+            ]
         part.flags.writeable = False
         return part
 
     def image(self, index: int) -> Block:
         """Read a whole section; see `window`."""
         return self.window(index, (0, self.ny), (0, self.nx))
+
+    def _blocks(self, places: list[tuple[int, int, int]]) -> Iterator[Block]:
+        """Give blocks one after the other; many of a server are asked for side by side."""
+
+        def get(place: tuple[int, int, int]) -> Block:
+            return _CACHE.get((self._token, *place), partial(self._block, *place))
+
+        if len(places) <= _FEW or not is_remote(self.path):
+            yield from map(get, places)
+            return
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            yield from pool.map(get, places)
 
     def _block(self, z: int, y: int, x: int) -> Block:
         depth, height, width = self.array.chunks[-3:]
