@@ -13,7 +13,7 @@ from subtomo.backends.registry import DEFAULT, get_backend
 from subtomo.backends.spectra import FourierVolume
 from subtomo.errors import InputError
 from subtomo.extraction.filters import crop_limits, tilt_filters, with_aberrations
-from subtomo.extraction.patches import opened_anew, whole_image
+from subtomo.extraction.patches import opened_anew, sources_of, whole_image
 from subtomo.extraction.steps import Subject, apply_steps, data_steps, weight_steps
 from subtomo.io.file_state import require_unchanged
 from subtomo.model.particles import ParticleSet
@@ -187,7 +187,7 @@ class TomogramExtractor:
         ctf = self._ctf(index, visible) if settings.apply_ctf else None
         for start in range(0, len(visible), backend.tilts_at_once):
             batch = slice(start, start + backend.tilts_at_once)
-            patches = backend.crop([self._images[tilt] for tilt in visible[batch].tolist()], corner[batch])
+            patches = backend.crop(*sources_of(self._images, visible[batch], corner[batch], settings.patch_size))
             if CircleCrop.PATCH in settings.circle_crop:
                 patches = backend.circle_crop_patches(patches)
             slices = backend.transform(patches, shift[batch])

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from subtomo.errors import InputError
-from subtomo.io.import_record import ImportedFrom, ImportRecord, read_import_record
-from subtomo.io.picks_source import picks_source
+from subtomo.foreign.import_record import ImportedFrom, ImportRecord, read_import_record
+from subtomo.foreign.picks_source import picks_source
+from subtomo.foreign.series_names import match_name
+from subtomo.foreign.tilt_series_source import SourceOptions, tilt_series_source
 from subtomo.io.project import Project, in_project
 from subtomo.io.relion import OptimisationSet, read_tomograms, write_optimisation_set, write_trajectories
 from subtomo.io.relion.picks_write import write_picks
-from subtomo.io.series_names import match_name
-from subtomo.io.tilt_series_source import SourceOptions, tilt_series_source
 from subtomo.jobs.import_place import Placing, binning_of, centred_angstrom, mirrored
 from subtomo.jobs.import_residual import Float, motion_angstrom
 from subtomo.jobs.inputs import protect_inputs

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from subtomo.io.image_names import is_remote
 from subtomo.io.mrc import TiltImages
 from subtomo.io.mrc_read import SummedVolume
 from subtomo.io.reading import open_file
@@ -105,8 +106,12 @@ def _fingerprint(path: str, n_sections: int, project: str) -> tuple[str, int, st
     """Give path as seen from the project, size, and a digest of samples of a file: its header, and some of every image.
 
     Times are not looked at: a copy of the project is the same project, and an image that was replaced by another one
-    is another one whatever its time says.
+    is another one whatever its time says. Of what is on a server only the address counts.
     """
+    if is_remote(path):
+        return path, 0, ""
+    if os.path.isdir(path):
+        return _of_folder(path, project)
     digest = blake2b(digest_size=8)
     with open_file(path, "an image") as stream:
         size = os.fstat(stream.fileno()).st_size
@@ -115,6 +120,19 @@ def _fingerprint(path: str, n_sections: int, project: str) -> tuple[str, int, st
         starts = np.linspace(0, max(0, size - _SAMPLE_BYTES), count + 1).astype(np.int64)
         for start in dict.fromkeys(starts.tolist()):
             digest.update(os.pread(stream.fileno(), _SAMPLE_BYTES, start))
+    return os.path.relpath(path, project or os.curdir), size, digest.hexdigest()
+
+
+def _of_folder(path: str, project: str) -> tuple[str, int, str]:
+    """Do the same of an OME-Zarr image: names and sizes of its files, and the ends of them, which are all of small ones."""
+    digest, size = blake2b(digest_size=8), 0
+    files = sorted(os.path.join(root, name) for root, _, names in os.walk(path) for name in names)
+    for file in files:
+        with open_file(file, "a part of an image") as stream:
+            length = os.fstat(stream.fileno()).st_size
+            digest.update(f"{os.path.relpath(file, path)} {length}\n".encode())
+            digest.update(os.pread(stream.fileno(), _SAMPLE_BYTES, max(0, length - _SAMPLE_BYTES)))
+        size += length
     return os.path.relpath(path, project or os.curdir), size, digest.hexdigest()
 
 

@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from subtomo.errors import InputError
+from subtomo.foreign.series_names import match_name
 from subtomo.io.image_header import read_image_header
-from subtomo.io.image_names import STACK_FORMATS, TIFF_FORMATS, ImageAddress
+from subtomo.io.image_names import STACK_FORMATS, TIFF_FORMATS, ImageAddress, is_remote, is_zarr_name
 from subtomo.io.project import Project
-from subtomo.io.series_names import match_name
 from subtomo.model.foreign import ForeignSeries
 from subtomo.words import listed
 
 _SUFFIXES = (".mrcs", ".st", ".mrc", ".tif", ".tiff")
 _NO_RAW_STACK = re.compile(r"(_ali|_aln|_preali|_rec|_full|_vol|_orig|_xcor|_erase|_evn|_odd|_3dfind)$", re.I)
+_IN_ZARR = re.compile(r"([^/]+)\.zarr(/.*)?$", re.IGNORECASE)
+_SERIES = "{name}"
+"""Stands in the address of a server for the name of a series."""
 _DEEPEST = 2
 """Folders below the given one that are looked into."""
 _STAGES = "stages of one series, such as _ali and _rec, are passed over"
@@ -51,7 +54,8 @@ def find_images(
 
     Args:
         series: Whose images they are.
-        folders: Where to look, two folders deep; a file among them is taken for a stack.
+        folders: Where to look, two folders deep; a file or OME-Zarr image among them is taken for a stack. Addresses of
+            servers are those of images, with ``{name}`` for the name of the series.
         project: The folder that names become relative to; None for the current one.
         list_files: Lists the images of a folder, as `image_files` does; many series of one folder share a cache of it.
         is_only: Whether no other series is imported, so that the only stack is its own, whatever it is called.
@@ -59,6 +63,7 @@ def find_images(
     Raises:
         InputError: There are none, several may be meant, or their number does not fit.
     """
+    folders = [folder.replace(_SERIES, series.name) if is_remote(folder) else folder for folder in folders]
     files = [path for folder in folders for path in (list_files or image_files)(folder)]
     single = _single_images(series, files)
     if single:
@@ -71,7 +76,7 @@ def find_images(
 
 def _stack(series: ForeignSeries, files: list[str], folders: Sequence[str], *, is_only: bool) -> tuple[str, str]:
     """Find the stack of a series, and say what was overlooked to find it."""
-    stacks = {path: Path(path).stem for path in files if not _NO_RAW_STACK.search(Path(path).stem)}
+    stacks = {path: stem_of(path) for path in files if not _NO_RAW_STACK.search(stem_of(path))}
     if not stacks:
         raise InputError(
             f"{series.source}: no stack of tilt images in {listed(folders)}; name the folder of the images (images)",
@@ -107,7 +112,7 @@ def _in_stack(series: ForeignSeries, path: str, how: str, project: Project) -> F
             f"{len(series)} are kept; take the stack that was aligned"
         )
     # RELION takes sections of files with these endings only; a hint behind a colon says the same of others
-    hint = "" if suffix in (*STACK_FORMATS, *TIFF_FORMATS) else ":mrcs"
+    hint = "" if suffix in (*STACK_FORMATS, *TIFF_FORMATS) or is_zarr_name(path) else ":mrcs"
     shown_as = _relative(path, project)
     names = tuple(f"{section:06d}@{shown_as}{hint}" for section in sections)
     pixel_size = getattr(header, "pixel_size_angstrom", 0.0)
@@ -138,26 +143,35 @@ def _single_images(series: ForeignSeries, files: Iterable[str]) -> list[str]:
     return [by_stem[stem][0] for stem in wanted]
 
 
+def stem_of(path: str) -> str:
+    """Give the name of a stack without folders and ending; of an array, that of the OME-Zarr image which it is in."""
+    in_zarr = _IN_ZARR.search(path)
+    return in_zarr[1] if in_zarr else Path(path).stem
+
+
 def image_files(folder: str) -> list[str]:
-    """List the images of a folder, two folders deep; a file is its own list.
+    """List the images of a folder, two folders deep; a file, an OME-Zarr image and an address are their own list.
 
     Raises:
         InputError: There is no such folder.
     """
-    if os.path.isfile(folder):
-        return [folder]
+    if os.path.isfile(folder) or is_remote(folder) or (is_zarr_name(folder) and os.path.isdir(folder)):
+        return [folder.rstrip("/")]
     if not os.path.isdir(folder):
         raise InputError(f"{folder}: no such folder of images (images); correct its name", field="images")
     found = []
     for root, below, names in os.walk(folder):
         depth = len(Path(root).relative_to(folder).parts)
-        below[:] = sorted(below) if depth < _DEEPEST else []
+        found += [os.path.join(root, name) for name in sorted(below) if is_zarr_name(name)]
+        below[:] = sorted(name for name in below if not is_zarr_name(name)) if depth < _DEEPEST else []
         found += [os.path.join(root, name) for name in sorted(names) if name.lower().endswith(_SUFFIXES)]
     return found
 
 
 def _relative(path: str, project: Project) -> str:
-    """Name a file as seen from the project, if it is in it."""
+    """Name a file as seen from the project, if it is in it; addresses stay as they are."""
+    if is_remote(path):
+        return path
     here = os.path.realpath(project or "")
     whole = os.path.abspath(path)
     relative = os.path.relpath(whole, os.path.abspath(project or here))

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from subtomo.errors import InputError
-from subtomo.io.extras import import_reader
-from subtomo.io.foreign_text import read_text
-from subtomo.io.series_names import match_name
+from subtomo.foreign.extras import import_reader
+from subtomo.foreign.series_names import match_name
+from subtomo.foreign.text import read_text
 from subtomo.model.foreign import Float
 
 _MONTHS = ("%d-%b-%Y  %H:%M:%S", "%d-%b-%y  %H:%M:%S", "%d-%b-%Y %H:%M:%S", "%d-%b-%y %H:%M:%S")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from subtomo.errors import InputError
-from subtomo.io.foreign_text import finite
+from subtomo.foreign.text import finite
 
 Float = NDArray[np.float64]
 

@@ -12,9 +12,9 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from subtomo.errors import InputError
-from subtomo.io.foreign_text import finite, read_text
-from subtomo.io.tilt_series_source import SourceOptions, TiltSeriesSource, refuse_repeated, refuse_unknown_views
-from subtomo.io.warp_grids import Grid, read_grid
+from subtomo.foreign.text import finite, read_text
+from subtomo.foreign.tilt_series_source import SourceOptions, TiltSeriesSource, refuse_repeated, refuse_unknown_views
+from subtomo.foreign.warp_grids import Grid, read_grid
 from subtomo.model.foreign import Float, ForeignCtf, ForeignSeries, Frame, Int, ModelPart, RigidAlignment, SourceModel
 from subtomo.model.optics import Microscope
 

@@ -1,12 +1,12 @@
-"""Where picks of other programs come from: one class per format, and the registry that recognises them."""
+"""Where picks of other programs come from: one class per format (`formats.PICKS`)."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from importlib import import_module
 from pathlib import Path
 
 from subtomo.errors import InputError
+from subtomo.foreign.formats import PICKS, Reader
 from subtomo.io.reading import open_file
 from subtomo.model.foreign_picks import ForeignPicks
 
@@ -29,50 +29,34 @@ class PicksSource(ABC):
         """
 
 
-_SOURCES = {
-    "dynamo": ("subtomo.io.dynamo", "DynamoTable"),
-    "stopgap": ("subtomo.io.motl", "StopgapStar"),
-    "em": ("subtomo.io.motl", "EmMotivelist"),
-    "star": ("subtomo.io.relion.picks", "StarPicks"),
-    "imod": ("subtomo.io.imod_model", "ImodPoints"),
-    "copick": ("subtomo.io.copick", "CopickJson"),
-    "portal": ("subtomo.io.portal", "PortalNdjson"),
-    "csv": ("subtomo.io.picks_csv", "CsvPicks"),
-}
-"""Format to the module and class that read it, in the order in which they are asked: a new format is one file, and one
-line here."""
-FORMATS = tuple(_SOURCES)
-
-
 def picks_source(path: Path, format_name: str | None = None) -> PicksSource:
     """Give the reader of a file.
 
     Args:
         path: Of the file.
-        format_name: One of `FORMATS`; None to recognise it.
+        format_name: One of `formats.PICKS`; None to recognise it.
 
     Raises:
         InputError: The file cannot be opened, or is of no known format.
     """
     if format_name is not None:
-        if format_name not in _SOURCES:
-            raise InputError(f"format is {format_name!r}, expected one of {', '.join(_SOURCES)}", field="format_name")
-        return _made(format_name)
+        if format_name not in PICKS:
+            raise InputError(f"format is {format_name!r}, expected one of {', '.join(PICKS)}", field="format_name")
+        return _made(PICKS[format_name])
     with open_file(path, "picks of another program") as stream:
         beginning = stream.read(_BEGINNING)
     if not beginning:
         raise InputError(f"{path}: is empty, expected picks; copy or make it again")
-    for name in _SOURCES:
-        source = _made(name)
+    for reader in PICKS.values():
+        source = _made(reader)
         if source.recognises(path, beginning):
             return source
     raise InputError(
-        f"{path}: is none of the known formats of picks ({', '.join(_SOURCES)}); name it (format_name)",
+        f"{path}: is none of the known formats of picks ({', '.join(PICKS)}); name it (format_name)",
         field="format_name",
     )
 
 
-def _made(name: str) -> PicksSource:
-    module, class_name = _SOURCES[name]
-    source: PicksSource = getattr(import_module(module), class_name)()
+def _made(reader: Reader) -> PicksSource:
+    source: PicksSource = reader.make()
     return source

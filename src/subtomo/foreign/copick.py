@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from subtomo.errors import InputError
-from subtomo.io.foreign_text import read_text
-from subtomo.io.picks_source import PicksSource
-from subtomo.io.portal import json_number, orthogonal_matrices
+from subtomo.foreign.json_values import json_number
+from subtomo.foreign.picks_source import PicksSource
+from subtomo.foreign.portal import orthogonal_matrices
+from subtomo.foreign.text import read_text
 from subtomo.model.foreign_picks import Float, ForeignPicks
 from subtomo.model.table import text_array
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from subtomo.errors import InputError
+from subtomo.foreign.picks_source import PicksSource
 from subtomo.io.atomic import atomic_write
-from subtomo.io.picks_source import PicksSource
 from subtomo.io.reading import read_bytes
 from subtomo.io.star import find_table, format_ints, read_tables, write_tables
-from subtomo.model.foreign_picks import Float, ForeignPicks, Int, zxz_angles_deg, zxz_rotations
+from subtomo.model.foreign_picks import Float, ForeignPicks, Int, PickMarks, zxz_angles_deg, zxz_rotations
 from subtomo.model.table import Table, TextArray, text_array
 
 _TABLE = "stopgap_motivelist"
@@ -94,7 +94,13 @@ class EmMotivelist(PicksSource):
         )
 
 
-def write_stopgap(path: Path, tomogram_numbers: Int, positions_voxels: Float, rotations: Float | None) -> None:
+def write_stopgap(
+    path: Path,
+    tomogram_numbers: Int,
+    positions_voxels: Float,
+    rotations: Float | None,
+    marks: PickMarks = PickMarks(),
+) -> None:
     """Write picks as a motivelist of STOPGAP, which cryoCAT reads as well: whole voxels and shifts.
 
     Args:
@@ -102,6 +108,7 @@ def write_stopgap(path: Path, tomogram_numbers: Int, positions_voxels: Float, ro
         tomogram_numbers: (n,)
         positions_voxels: (n, 3)
         rotations: (n, 3, 3) from the particle's frame to the tomogram's; None for none.
+        marks: Scores, half sets (A for 1, B for 2) and classes; without half sets every second particle is in B.
     """
     n = len(positions_voxels)
     whole = np.floor(positions_voxels + 0.5)
@@ -109,8 +116,11 @@ def write_stopgap(path: Path, tomogram_numbers: Int, positions_voxels: Float, ro
     numbers = format_ints(np.arange(1, n + 1))
     columns: dict[str, TextArray] = dict.fromkeys(_NUMBERS, text_array(["1"] * n))
     columns |= {"motl_idx": numbers, "subtomo_num": numbers, "tomo_num": format_ints(tomogram_numbers)}
-    columns["halfset"] = text_array(["A" if index % 2 == 0 else "B" for index in range(n)])
-    columns["score"] = text_array(["0"] * n)
+    halves = np.arange(n) % 2 + 1 if marks.half_set is None else marks.half_set
+    columns["halfset"] = text_array(["B" if half == _HALVES["B"] else "A" for half in halves.tolist()])
+    columns["score"] = text_array(["0"] * n) if marks.score is None else _exact(marks.score)
+    if marks.class_number is not None:
+        columns["class"] = format_ints(marks.class_number)
     for axis, name in enumerate("xyz"):
         columns[f"orig_{name}"] = format_ints(whole[:, axis].astype(np.int64))
         columns[f"{name}_shift"] = _exact(positions_voxels[:, axis] - whole[:, axis])
@@ -118,8 +128,14 @@ def write_stopgap(path: Path, tomogram_numbers: Int, positions_voxels: Float, ro
     write_tables(path, [Table(_TABLE, columns)])
 
 
-def write_em(path: Path, tomogram_numbers: Int, positions_voxels: Float, rotations: Float | None) -> None:
-    """Write picks as an EM motivelist in single precision; arguments are those of `write_stopgap`."""
+def write_em(
+    path: Path,
+    tomogram_numbers: Int,
+    positions_voxels: Float,
+    rotations: Float | None,
+    marks: PickMarks = PickMarks(),
+) -> None:
+    """Write picks as an EM motivelist in single precision, which holds no half sets; see `write_stopgap`."""
     n = len(positions_voxels)
     whole = np.floor(positions_voxels + 0.5)
     angles = _angles(rotations, n)
@@ -128,7 +144,8 @@ def write_em(path: Path, tomogram_numbers: Int, positions_voxels: Float, rotatio
     rows[:, 4] = tomogram_numbers
     rows[:, 7:10], rows[:, 10:13] = whole, positions_voxels - whole
     rows[:, 16], rows[:, 17], rows[:, 18] = angles[:, 0], angles[:, 2], angles[:, 1]
-    rows[:, 19] = 1
+    rows[:, 0] = 0 if marks.score is None else marks.score
+    rows[:, 19] = 1 if marks.class_number is None else marks.class_number
     header = np.zeros(_HEADER_BYTES, np.uint8)
     header[0], header[3] = _LITTLE_ENDIAN, 5
     header[4:16] = np.frombuffer(np.array([_ROWS, n, 1], "<i4").tobytes(), np.uint8)

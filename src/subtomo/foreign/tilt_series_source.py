@@ -1,4 +1,4 @@
-"""Where alignments of other programs come from: one class per format, and the registry that names them all."""
+"""Where alignments of other programs come from: one class per format (`formats.TILT_SERIES`)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from subtomo.errors import InputError
+from subtomo.foreign.formats import TILT_SERIES
 from subtomo.io.reading import similar_file
 from subtomo.model.foreign import Float, ForeignSeries
 from subtomo.words import listed
@@ -52,17 +52,34 @@ class TiltSeriesSource(ABC):
             InputError: A file is missing, damaged or inconsistent, or the series is not aligned.
         """
 
-    def find(self, given: Iterable[str]) -> list[Path]:
+    def find(self, given: Iterable[str], problems: dict[str, str] | None = None) -> list[Path]:
         """List the series that files, folders and patterns name, each once, in the order given and sorted within.
+
+        Args:
+            given: Names.
+            problems: Gets every name or folder that leads to nothing, and why; None to raise.
 
         Raises:
             InputError: A name leads to nothing.
         """
         found: dict[Path, None] = {}
-        for name in given:
-            for path in self._expanded(name):
+        for name in (one for pattern in given for one in _matches(pattern)):
+            try:
+                paths = self._expanded(name)
+                if problems is not None and os.path.isdir(name):
+                    problems.update(self.unaligned(Path(name)))
+            except InputError as error:
+                if problems is None:
+                    raise
+                problems[name] = str(error)
+                continue
+            for path in paths:
                 found.setdefault(path)
         return list(found)
+
+    def unaligned(self, folder: Path) -> dict[str, str]:
+        """Name the folders in a folder that hold a series without its alignment, and say how that is seen."""
+        return {}
 
     def _expanded(self, name: str) -> list[Path]:
         if os.path.isdir(name):
@@ -72,29 +89,17 @@ class TiltSeriesSource(ABC):
             return paths
         if os.path.exists(name):
             return [Path(name)]
-        paths = [Path(match) for match in sorted(glob.glob(name))]
-        if not paths:
-            raise InputError(f"{name}: no such file or folder{similar_file(name)}; expected {self.expected}")
-        return [one for path in paths for one in (self._expanded(str(path)) if path.is_dir() else [path])]
+        raise InputError(f"{name}: no such file or folder{similar_file(name)}; expected {self.expected}")
 
     def in_folder(self, folder: Path) -> list[Path]:
         """List the series of a folder, or else of the folders in it."""
         for pattern in ("*", "*/*"):
             paths = sorted(
-                path for path in folder.glob(pattern) if path.name.endswith(self.suffixes) and path.is_file()
+                path for path in folder.glob(pattern) if path.name.endswith(self.suffixes) and not path.is_dir()
             )
             if paths:
                 return paths
         return []
-
-
-_SOURCES = {
-    "warp": ("subtomo.io.warp", "WarpXml"),
-    "aretomo": ("subtomo.io.aretomo", "AreTomoAln"),
-    "imod": ("subtomo.io.imod", "ImodFolder"),
-    "portal": ("subtomo.io.portal", "PortalJson"),
-}
-"""Format to the module and class that read it: a new format is one file, and one line here."""
 
 
 def tilt_series_source(format_name: str) -> TiltSeriesSource:
@@ -103,11 +108,15 @@ def tilt_series_source(format_name: str) -> TiltSeriesSource:
     Raises:
         InputError: There is none of this name.
     """
-    if format_name not in _SOURCES:
-        raise InputError(f"format is {format_name!r}, expected one of {', '.join(_SOURCES)}", field="format_name")
-    module, name = _SOURCES[format_name]
-    source: TiltSeriesSource = getattr(import_module(module), name)()
+    if format_name not in TILT_SERIES:
+        raise InputError(f"format is {format_name!r}, expected one of {', '.join(TILT_SERIES)}", field="format_name")
+    source: TiltSeriesSource = TILT_SERIES[format_name].make()
     return source
+
+
+def _matches(name: str) -> list[str]:
+    """Expand a pattern; a name that exists, or matches nothing, stays."""
+    return [name] if os.path.lexists(name) else sorted(glob.glob(name)) or [name]
 
 
 def refuse_unequal(counts: dict[str, int], where: str) -> None:

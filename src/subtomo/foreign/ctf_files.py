@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from subtomo.errors import InputError
-from subtomo.io.foreign_text import finite, read_text
-from subtomo.io.series_names import match_name
+from subtomo.foreign.series_names import match_name
+from subtomo.foreign.text import finite, read_text
 from subtomo.model.foreign import ForeignCtf, Int
 
 _ENDINGS = ("_CTF.txt", "_ctf.txt", "_ctffind4.txt", ".defocus")

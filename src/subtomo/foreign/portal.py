@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from subtomo.errors import InputError
-from subtomo.io.foreign_text import read_text
-from subtomo.io.picks_source import PicksSource
-from subtomo.io.tilt_series_source import SourceOptions, TiltSeriesSource, refuse_repeated, refuse_unknown_views
+from subtomo.foreign.json_values import json_number, json_object
+from subtomo.foreign.picks_source import PicksSource
+from subtomo.foreign.text import read_text
+from subtomo.foreign.tilt_series_source import SourceOptions, TiltSeriesSource, refuse_repeated, refuse_unknown_views
 from subtomo.model.foreign import Float, ForeignSeries, Frame, ModelPart, RigidAlignment, SourceModel, rotation
 from subtomo.model.foreign_picks import ForeignPicks
 from subtomo.model.table import text_array
@@ -56,7 +57,7 @@ class PortalJson(TiltSeriesSource):
 
     def read(self, path: Path, options: SourceOptions) -> ForeignSeries:
         """Read one tilt series; see `TiltSeriesSource.read`."""
-        content = _object(path, self.expected)
+        content = json_object(path, self.expected)
         sections = content.get(_SECTIONS)
         if not isinstance(sections, list) or not sections:
             raise InputError(f"{path}: has no {_SECTIONS}, so the tilt series is not aligned; expected {self.expected}")
@@ -132,16 +133,6 @@ class PortalNdjson(PicksSource):
         )
 
 
-def _object(path: Path, expected: str) -> dict[str, Any]:
-    try:
-        content = json.loads(read_text(path, expected))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is no whole JSON file ({str(error)[:80]}); copy it again") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: holds no JSON object, expected {expected}")
-    return content
-
-
 def _row(section: Any, where: str) -> list[float]:
     """Give z_index, tilt, rotation about x, matrix and offsets of one section."""
     try:
@@ -160,13 +151,6 @@ def _row(section: Any, where: str) -> list[float]:
     if len(values) != 9:
         raise InputError(f"{where}: in_plane_rotation is no matrix of 2 x 2")
     return [json_number(value, where) for value in values]
-
-
-def json_number(value: Any, where: str) -> float:
-    """Read one number of a JSON file; InputError names where it stands."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-        raise InputError(f"{where}: found {str(value)[:40]!r}, expected a finite number; correct it")
-    return float(value)
 
 
 def _refuse_other_matrices(matrix: Float, content: dict[str, Any], path: Path) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from subtomo.errors import InputError
-from subtomo.io.foreign_text import finite, read_text
-from subtomo.io.picks_source import PicksSource
+from subtomo.foreign.picks_source import PicksSource
+from subtomo.foreign.text import finite, read_text
 from subtomo.model.foreign_picks import Float, ForeignPicks, Unit
 from subtomo.model.table import text_array
 from subtomo.words import listed

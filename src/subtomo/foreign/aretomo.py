@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from subtomo.errors import InputError
-from subtomo.io.extras import import_reader
-from subtomo.io.foreign_text import read_text
-from subtomo.io.tilt_series_source import SourceOptions, TiltSeriesSource, refuse_repeated, refuse_unknown_views
+from subtomo.foreign.extras import import_reader
+from subtomo.foreign.text import read_text
+from subtomo.foreign.tilt_series_source import SourceOptions, TiltSeriesSource, refuse_repeated, refuse_unknown_views
 from subtomo.model.foreign import Float, ForeignSeries, Frame, Int, ModelPart, RigidAlignment, SourceModel
 
 LOCAL, MAGNIFICATION = "local alignment", "magnification"
@@ -109,6 +109,7 @@ class AreTomoAln(TiltSeriesSource):
             left_out=tuple(_left_out(document, options, section[~kept])),
             image_size_px=(width, height),
             volume_size=(None, None, _thickness(text)),
+            notes=tuple(_notes(patches)),
         )
 
 
@@ -175,10 +176,21 @@ def _patches(document: Any, kept: list[int], path: Path) -> tuple[_Patches, ...]
 
 def _parts(patches: tuple[_Patches, ...], magnification: Float) -> Iterator[ModelPart]:
     if any(np.abs(shifts).max(initial=0.0) > 0 for _, shifts in patches):
-        yield ModelPart(LOCAL, is_carried=False)
+        yield ModelPart(LOCAL, is_carried=True)
     largest = float(np.abs(magnification - 1.0).max())
     if largest > 0:
         yield ModelPart(MAGNIFICATION, is_carried=largest <= _HELD_MAGNIFICATION, detail=f"up to {100 * largest:.2f} %")
+
+
+def _notes(patches: tuple[_Patches, ...]) -> Iterator[str]:
+    empty = sum(not len(places) for places, _ in patches)
+    if patches:
+        yield (
+            f"the local alignment is the mean of its reliable patches, weighted by {_NARROWNESS:g} times their squared "
+            "distance in units of the image's sides; AreTomo does not document what it does between them"
+        )
+    if empty:
+        yield f"{empty} of {len(patches)} views have no reliable patch, and no local alignment"
 
 
 def _left_out(document: Any, options: SourceOptions, excluded: Int) -> Iterator[str]:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from subtomo.errors import InputError
-from subtomo.io.foreign_text import finite, read_text, view_list
+from subtomo.foreign.text import finite, read_text, view_list
 
 _EXCLUDING = ("EXCLUDELIST2", "EXCLUDELIST", "EXCLUDE")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from subtomo.errors import InputError
+from subtomo.foreign.picks_source import PicksSource
 from subtomo.io.atomic import atomic_write
-from subtomo.io.picks_source import PicksSource
 from subtomo.io.reading import read_bytes
 from subtomo.model.foreign_picks import Float, ForeignPicks
 from subtomo.model.table import text_array

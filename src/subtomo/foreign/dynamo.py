@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from subtomo.errors import InputError
-from subtomo.io.extras import import_reader
-from subtomo.io.foreign_text import finite, read_text
-from subtomo.io.picks_source import PicksSource
-from subtomo.model.foreign_picks import Float, ForeignPicks, Int, zxz_angles_deg, zxz_rotations
+from subtomo.foreign.extras import import_reader
+from subtomo.foreign.picks_source import PicksSource
+from subtomo.foreign.text import finite, read_text
+from subtomo.model.foreign_picks import Float, ForeignPicks, Int, PickMarks, zxz_angles_deg, zxz_rotations
 from subtomo.model.table import text_array
 
 _COLUMNS = range(35, 43)
 """Numbers of columns that tables of its versions have."""
 _MAP_ENDINGS = (".doc", ".vll")
-_TOMOGRAM, _REFERENCE = 19, 33
+_SCORE, _TOMOGRAM, _CLASS, _REFERENCE = 9, 19, 21, 33
 
 
 class DynamoTable(PicksSource):
@@ -44,7 +44,7 @@ class DynamoTable(PicksSource):
         names, notes = _names(path, numbers)
         # the table's angles rotate the tomogram to the particle, its inverse swaps them and their signs
         rotations = zxz_rotations(-column("narot"), -column("tilt"), -column("tdrot"))
-        score = column("cc")
+        score, classes = column("cc"), column("class").astype(np.int64)
         return ForeignPicks(
             source=str(path),
             format_name="Dynamo table",
@@ -53,12 +53,18 @@ class DynamoTable(PicksSource):
             unit="voxels",
             rotations=rotations,
             score=score if score.any() else None,
-            class_number=None,
+            class_number=classes if (classes > 0).all() else None,
             notes=notes,
         )
 
 
-def write_table(path: Path, tomogram_numbers: Int, positions_voxels: Float, rotations: Float | None) -> None:
+def write_table(
+    path: Path,
+    tomogram_numbers: Int,
+    positions_voxels: Float,
+    rotations: Float | None,
+    marks: PickMarks = PickMarks(),
+) -> None:
     """Write picks as a table of 35 columns.
 
     Args:
@@ -66,6 +72,7 @@ def write_table(path: Path, tomogram_numbers: Int, positions_voxels: Float, rota
         tomogram_numbers: (n,)
         positions_voxels: (n, 3)
         rotations: (n, 3, 3) from the particle's frame to the tomogram's; None for none.
+        marks: Scores and classes; a table holds no half sets.
     """
     from subtomo.io.atomic import atomic_write
 
@@ -75,6 +82,8 @@ def write_table(path: Path, tomogram_numbers: Int, positions_voxels: Float, rota
     rows[:, 0] = np.arange(1, n + 1)
     rows[:, 1] = 1
     rows[:, 6:9] = angles
+    rows[:, _SCORE] = 0 if marks.score is None else marks.score
+    rows[:, _CLASS] = 0 if marks.class_number is None else marks.class_number
     rows[:, 12] = 1
     rows[:, 13:15] = (-60, 60)
     rows[:, _TOMOGRAM] = tomogram_numbers
@@ -93,7 +102,7 @@ def _shown(value: float) -> str:
 def _check(text: str, path: Path) -> None:
     """Raise InputError for rows that are not those of a table: the reader names no row."""
     counts = set()
-    needed = (*range(3, 9), 9, _TOMOGRAM, 23, 24, 25)
+    needed = (*range(3, 9), _SCORE, _TOMOGRAM, _CLASS, 23, 24, 25)
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
         if not words:

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from subtomo.errors import InputError
-from subtomo.io.aretomo import AreTomoAln
-from subtomo.io.foreign_text import read_numbers, view_list
-from subtomo.io.imod_com import TiltCommand, aligned_size_px, read_directive, read_tilt_command
-from subtomo.io.series_names import plain_name
-from subtomo.io.tilt_series_source import (
+from subtomo.foreign.aretomo import AreTomoAln
+from subtomo.foreign.imod_com import TiltCommand, aligned_size_px, read_directive, read_tilt_command
+from subtomo.foreign.series_names import plain_name
+from subtomo.foreign.text import read_numbers, view_list
+from subtomo.foreign.tilt_series_source import (
     SourceOptions,
     TiltSeriesSource,
     refuse_repeated,
@@ -30,6 +30,7 @@ _OTHER_XF = re.compile(r"(_fid|_nonfid|_xcor|\.pre)\.xf$", re.IGNORECASE)
 _LOCAL = "local.xf"
 """How the names of IMOD's local alignments end."""
 _NOT_ALIGNED = 1e-9
+_NOT_ALIGNED_YET = "{}: has {}, but no .xf file, so the tilt series is not aligned"
 _SURELY_DEG = 8.0
 """The axis that a program finds is nearer than this to the one it was told."""
 
@@ -73,10 +74,19 @@ class ImodFolder(TiltSeriesSource):
             paths = sorted(path for path in folder.glob(pattern) if _is_final(path))
             if paths:
                 return paths
-        directives = sorted(folder.glob("*.edf"))
-        if directives:
-            raise InputError(f"{folder}: has {directives[0].name}, but no .xf file, so the tilt series is not aligned")
+        directive = _unfinished(folder)
+        if directive is not None:
+            raise InputError(_NOT_ALIGNED_YET.format(folder, directive.name))
         return []
+
+    def unaligned(self, folder: Path) -> dict[str, str]:
+        """Name the folders of eTomo in a folder that have no final transforms; see `TiltSeriesSource.unaligned`."""
+        found = ((path, _unfinished(path)) for path in sorted(folder.iterdir()) if path.is_dir())
+        return {
+            str(path): _NOT_ALIGNED_YET.format(path, directive.name)
+            for path, directive in found
+            if directive is not None
+        }
 
     def read(self, path: Path, options: SourceOptions) -> ForeignSeries:
         """Read one tilt series; see `TiltSeriesSource.read`."""
@@ -120,6 +130,7 @@ class ImodFolder(TiltSeriesSource):
             lengths_in_pixels=True,
             nominal_tilt_deg=None if raw_tilt is None else raw_tilt[kept],
             left_out=tuple(_left_out(y_tilt, excluded, options.exclude_views)),
+            image_size_px=_image_size(command),
             volume_size=(None, None, command.thickness_px),
             tomogram_offset=_tomogram_offset(command, files.newst),
             notes=files.notes,
@@ -191,7 +202,13 @@ class _Files:
 def _is_final(path: Path) -> bool:
     """Tell whether a file has the final transforms of a series, and not those of a stage before, or local ones."""
     is_local = path.name.endswith(_LOCAL) and path.with_name(path.name.removesuffix(_LOCAL) + ".xf").exists()
-    return path.is_file() and not is_local and _OTHER_XF.search(path.name) is None
+    return not path.is_dir() and not is_local and _OTHER_XF.search(path.name) is None
+
+
+def _unfinished(folder: Path) -> Path | None:
+    """Find eTomo's directive of a series that has no final transforms."""
+    directives = sorted(folder.glob("*.edf"))
+    return directives[0] if directives and not any(_is_final(path) for path in folder.glob("*.xf")) else None
 
 
 def _of_series(folder: Path, name: str, xf: Path) -> tuple[Path | None, tuple[str, ...]]:
@@ -268,6 +285,12 @@ def _tomogram_offset(command: TiltCommand, newst: Path | None) -> tuple[float, f
     if command.full_image_px is not None and size is not None:
         subset = np.array(command.subset_start_px) + np.array(size) / 2.0 - np.array(command.full_image_px) / 2.0
     return float(subset[0] - command.shift_px[0]), float(subset[1]), -command.shift_px[1]
+
+
+def _image_size(command: TiltCommand) -> tuple[int, int] | None:
+    """Give the size of the images that were aligned, if tilt.com has it."""
+    full = command.full_image_px
+    return None if full is None or min(full) < 1 else (round(full[0]), round(full[1]))
 
 
 def _excluded_in_directive(path: Path | None) -> frozenset[int]:
