@@ -124,7 +124,7 @@ def _fingerprint(path: str, n_sections: int, project: str) -> tuple[str, int, st
 
 
 def _of_folder(path: str, project: str) -> tuple[str, int, str]:
-    """Do the same of an OME-Zarr image: names and sizes of its files, and the ends of them, which are all of small ones."""
+    """Do the same of an OME-Zarr image: names and sizes of its files, and their ends, which are all of small ones."""
     digest, size = blake2b(digest_size=8), 0
     files = sorted(os.path.join(root, name) for root, _, names in os.walk(path) for name in names)
     for file in files:
