@@ -131,9 +131,10 @@ def test_a10_a_run_whose_end_fails_leaves_no_part_of_its_records(monkeypatch: py
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device", "out/optimisation_set.star")
 
-    with monkeypatch.context() as patched, pytest.raises(OutputError, match="No space"):
+    with monkeypatch.context() as patched:
         patched.setattr("subtomo.output.records.write_optimisation_set", full)
-        run()
+        with pytest.raises(OutputError, match="No space"):
+            run()
     assert [path.name for path in Path("out").iterdir() if path.is_file()] == []
     assert run(resume=True)[0].n_found == 4
 
@@ -393,7 +394,6 @@ def test_a23_half_precision_of_usual_images_is_not_warned_of() -> None:
     ("words", "option"),
     [
         (("--cutoff_fract", "2"), "--cutoff_fract"),
-        (("--min_frames", "1000"), "--min_frames"),
         (("--b", "1000000", "--crop", "24"), "--b"),
     ],
 )
@@ -404,3 +404,10 @@ def test_a23_what_leaves_nothing_is_refused_with_the_option(
     assert main([*command, *words, "--o", "out/"]) == 1
     assert option in capsys.readouterr().err
     assert not Path("out").exists()
+
+
+def test_a23_a_number_of_tilts_that_no_series_has_is_named(capsys: Captured) -> None:
+    assert main([*COMMAND, "--min_frames", "1000", "--o", "out/"]) == 1
+    said = capsys.readouterr().err
+    assert "more than the series has: lower the least number of tilts (--min_frames)" in said
+    assert "Check box" not in said

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.conventions import OPTICS_TOLERANCE
-from subtomo.errors import InputError, SettingsError
+from subtomo.errors import InputError
 from subtomo.extraction.projector import projection_size, reaches
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import ExtractionPlan, LeftOut, SeriesPlan
@@ -26,16 +26,8 @@ def plan_extraction(tomograms: TomogramSet, particles: ParticleSet, settings: Ex
 
     Raises:
         InputError: No particle belongs to any tomogram; optics or trajectories contradict the tomogram set.
-        SettingsError: Particles would need more tilts than any series has.
     """
     plans, left_out = [], _unknown_tomograms(tomograms, particles)
-    most = max((tomogram.n_tilts for tomogram in tomograms), default=0)
-    if settings.min_tilts > most:
-        raise SettingsError(
-            f"least number of tilts (min_tilts) is {settings.min_tilts}, but the tilt series of {tomograms.source} "
-            f"have {most} at most, so that no particle would be left; take a smaller number",
-            field="min_tilts",
-        )
     if len(left_out) == len(particles):
         wanted = sorted({entry.tomogram for entry in left_out})
         known = [tomogram.name for tomogram in tomograms]
@@ -221,6 +213,8 @@ def _left_out(
     """Say why a particle is left out: its cause is the one that alone would have left it out."""
     visible, outside, needed = int((inside & low_dose).sum()), int((~inside).sum()), _tilts_needed(settings)
     parts = [f"visible in {visible} of {len(inside)} tilts, {needed} needed"]
+    if needed > len(inside):
+        parts.append("more than the series has: lower the least number of tilts (min_tilts)")
     if outside:
         parts.append(f"too near the edge of the image in {outside}")
     if not low_dose.all():
