@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -116,6 +118,20 @@ def test_a_server_that_is_not_there_is_one_clear_error() -> None:
         open_images("http://127.0.0.1:9/TS.zarr")
 
 
+@pytest.mark.parametrize("fails_on", ["TS.zarr", ".zgroup", "0/0.0.0"])
+def test_a_server_that_fails_does_not_end_the_process_with_a_signal(
+    tmp_path: Path, web: str, monkeypatch: pytest.MonkeyPatch, fails_on: str
+) -> None:
+    write_zarr(tmp_path / "TS.zarr", IMAGES)
+    monkeypatch.setattr(Files, "fails_on", fails_on)
+    address = f"{web}/none.zarr" if fails_on == "TS.zarr" else f"{web}/TS.zarr"
+    program = f"from subtomo.io.zarr_images import open_zarr_images\nopen_zarr_images({address!r}).image(0)"
+    for _ in range(3):
+        ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert ended.returncode == 1
+        assert "cannot be read as an OME-Zarr image" in ended.stderr.splitlines()[-1]
+
+
 def test_the_cache_keeps_to_its_limit_and_reads_a_block_once() -> None:
     cache, read = BlockCache(1000), list[int]()
 
@@ -183,8 +199,6 @@ def test_damaged_and_strange_images_are_named_with_what_is_wrong(tmp_path: Path)
 
 
 def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     monkeypatch.setitem(sys.modules, "obstore.store", None)
     with pytest.raises(InputError, match=r"pip install 'subtomo\[remote\]'"):
         open_zarr_images("https://example.org/a.zarr")

@@ -194,6 +194,10 @@ def _oddities(array: Any) -> Iterator[Oddity]:
         )
 
 
+_METADATA = {"zarr.json": 3, ".zarray": 2, ".zgroup": 2}
+"""File that a server has to the version of Zarr that it is of."""
+
+
 def _opened(path: str) -> Any:
     zarr = _module("zarr", "zarr")
     if not is_remote(path):
@@ -208,7 +212,29 @@ def _opened(path: str) -> Any:
     }
     if path.startswith("s3://") and not any(name in os.environ for name in _CREDENTIALS):
         options["skip_signature"] = True  # a public bucket needs none
-    return zarr.open(zarr.storage.ObjectStore(store.from_url(path, **options), read_only=True), mode="r")
+    opened = store.from_url(path, **options)
+    version = _version(opened, path)
+    return zarr.open(zarr.storage.ObjectStore(opened, read_only=True), mode="r", zarr_format=version)
+
+
+def _version(store: Any, path: str) -> int:
+    """Find the version of Zarr on a server.
+
+    zarr would ask for all that may be there at once; requests that still wait when one has failed can end the process
+    with a signal when it exits.
+    """
+    get, denied = _module("obstore", "remote").get, _module("obstore.exceptions", "remote").PermissionDeniedError
+    problem: Exception = FileNotFoundError(f"there is no {', '.join(_METADATA)}")
+    for name, version in _METADATA.items():
+        try:
+            get(store, name)
+        except FileNotFoundError:
+            continue
+        except denied as error:  # what a public bucket answers for what is not there
+            problem = error
+        else:
+            return version
+    raise problem
 
 
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SKIP_SIGNATURE", "AWS_WEB_IDENTITY_TOKEN_FILE",
