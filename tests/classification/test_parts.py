@@ -7,8 +7,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from subtomo.alignment.voxels import Voxels, voxels_of
-from subtomo.backends.alignment import CpuAlignment, Pose, Terms
-from subtomo.backends.classes import class_costs, shared_residuals, shared_sums
+from subtomo.backends.alignment import Pose, Terms
+from subtomo.backends.registry import alignment_backend, class_backend
 from subtomo.classification.ball import ball_costs
 from subtomo.classification.confounded import direction_bins, mutual_information, quantile_bins, shared
 from subtomo.classification.consensus import grey_scale, without_model
@@ -41,27 +41,33 @@ def some_terms(random: np.random.Generator, n: int = N) -> tuple[Voxels, np.ndar
     return voxels, data, random.uniform(0.1, 2.0, shape), models
 
 
-def test_costs_are_those_of_the_formula(random: np.random.Generator) -> None:
+@pytest.mark.parametrize("name", ["cpu", "reference"])
+def test_costs_are_those_of_the_formula(name: str, random: np.random.Generator) -> None:
     voxels, data, weights, models = some_terms(random)
     precision, rows = random.uniform(0.5, 2.0, (2, len(voxels))), np.arange(N) % 2
     p = precision[rows][:, None]
     expected = 2 * (p * np.abs(data[:, None] - weights[:, None] * models) ** 2 / weights[:, None]).sum(axis=2)
     constant = 2 * (precision[rows] * np.abs(data) ** 2 / weights).sum(axis=1)
     found = [
-        class_costs(pairs(data), weights.astype(np.float32), precision.astype(np.float32), pairs(models), rows, threads)
+        class_backend(name).class_costs(
+            pairs(data), weights.astype(np.float32), precision.astype(np.float32), pairs(models), rows, threads
+        )
         for threads in (1, 3)
     ]
     np.testing.assert_allclose(found[0], expected - constant[:, None], rtol=1e-4, atol=1e-2)
     assert np.array_equal(*found)
 
 
-def test_sums_and_residuals_count_shares(random: np.random.Generator) -> None:
+@pytest.mark.parametrize("name", ["cpu", "reference"])
+def test_sums_and_residuals_count_shares(name: str, random: np.random.Generator) -> None:
     voxels, data, weights, models = some_terms(random)
     shares = random.dirichlet(np.ones(KINDS), N)
-    sums, counted = shared_sums(pairs(data), weights.astype(np.float32), shares, 2)
+    sums, counted = class_backend(name).shared_sums(pairs(data), weights.astype(np.float32), shares, 2)
     np.testing.assert_allclose(sums[..., 0] + 1j * sums[..., 1], shares.T @ data, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(counted, shares.T @ weights, rtol=1e-5)
-    power, weight = shared_residuals(pairs(data), weights.astype(np.float32), pairs(models), shares, voxels.shells, 2)
+    power, weight = class_backend(name).shared_residuals(
+        pairs(data), weights.astype(np.float32), pairs(models), shares, voxels.shells, 2
+    )
     left = (shares[:, :, None] * np.abs(data[:, None] - weights[:, None] * models) ** 2).sum(axis=1)
     for shell in range(REACH + 1):
         inside = voxels.shells == shell
@@ -82,7 +88,7 @@ def test_turned_particles_lie_on_one_another(random: np.random.Generator) -> Non
         data = truth.moved(rotation, shift).volume_values(size)[wz, wy, wx]
         terms = Terms(whole.indices, whole.shells, pairs(data), np.ones(len(whole), np.float32), size, whole.reach)
         turned, weights = np.zeros((len(frame), 2), np.float32), np.zeros(len(frame), np.float32)
-        turn(CpuAlignment(), terms, Pose(rotation, shift), 1.0, frame, chosen, turned, weights)
+        turn(alignment_backend(), terms, Pose(rotation, shift), 1.0, frame, chosen, turned, weights)
         found = turned[:, 0] + 1j * turned[:, 1]
         for shell in range(1, reach + 1):
             inside = frame.shells == shell

@@ -1,83 +1,46 @@
-"""Loops over particles in one common frame, on threads: results do not depend on their number."""
+"""The seam of classification: what a backend must do with particles that lie in one common frame."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from abc import abstractmethod
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from subtomo.backends.cache import compiled_here
-
-with compiled_here():
-    from subtomo.backends.cpu.classes import (
-        add_class_costs,
-        add_shared_residuals,
-        add_shares,
-    )
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 Int = NDArray[np.int64]
 
-_PARTS = 16
 
+class ClassBackend(Protocol):
+    """What classification needs to have computed; D and W are the terms of particles at m voxels."""
 
-def class_costs(data: Float32, weights: Float32, precision: Float32, models: Float32, rows: Int, threads: int) -> Float:
-    """Give -2 log of the likelihood of each particle under each reference, up to a constant, (n, n_classes).
+    @abstractmethod
+    def class_costs(
+        self, data: Float32, weights: Float32, precision: Float32, models: Float32, rows: Int, threads: int
+    ) -> Float:
+        """Give -2 log of the likelihood of each particle under each reference, up to a constant, (n, n_classes).
 
-    Args:
-        data: (n, m, 2) D.
-        weights: (n, m) W.
-        precision: (n_series, m) one over the variance of D / √W.
-        models: (n_classes, m, 2) V.
-        rows: (n,) row of the precision of each particle.
-        threads: Number of them.
-    """
-    costs = np.zeros((len(data), len(models)))
+        Args:
+            data: (n, m, 2) D.
+            weights: (n, m) W.
+            precision: (n_series, m) one over the variance of D / √W.
+            models: (n_classes, m, 2) V.
+            rows: (n,) row of the precision of each particle.
+            threads: Number of them.
+        """
 
-    def work(first: int, last: int) -> None:
-        part = slice(first, last)
-        add_class_costs(data[part], weights[part], precision, models, rows[part], costs[part])
+    @abstractmethod
+    def shared_sums(self, data: Float32, weights: Float32, shares: Float, threads: int) -> tuple[Float, Float]:
+        """Add particles up by shares (n, n_sums).
 
-    _over(len(data), threads, work)
-    return costs
+        Returns:
+            Σ share D, (n_sums, m, 2), and Σ share W, (n_sums, m).
+        """
 
-
-def shared_sums(data: Float32, weights: Float32, shares: Float, threads: int) -> tuple[Float, Float]:
-    """Add particles up by shares (n, n_sums).
-
-    Returns:
-        Σ share D, (n_sums, m, 2), and Σ share W, (n_sums, m).
-    """
-    n_sums, m = shares.shape[1], weights.shape[1]
-    data_sums, weight_sums = np.zeros((n_sums, m, 2)), np.zeros((n_sums, m))
-    _over(m, threads, lambda first, last: add_shares(data, weights, shares, first, last, data_sums, weight_sums))
-    return data_sums, weight_sums
-
-
-def shared_residuals(
-    data: Float32, weights: Float32, models: Float32, shares: Float, shells: Int, threads: int
-) -> tuple[Float, Float]:
-    """Add up Σ share |D - W V|² and Σ share W by particle and shell, (n, n_shells) each."""
-    power, weight = np.zeros((2, len(data), int(shells.max(initial=0)) + 1))
-
-    def work(first: int, last: int) -> None:
-        part = slice(first, last)
-        add_shared_residuals(data[part], weights[part], models, shares[part], shells, power[part], weight[part])
-
-    _over(len(data), threads, work)
-    return power, weight
-
-
-def _over(n: int, threads: int, work: Callable[[int, int], None]) -> None:
-    """Divide a range into parts, the same for any number of threads."""
-    step = -(-n // _PARTS)
-    parts = [(first, min(first + step, n)) for first in range(0, n, step)] if n else []
-    if threads <= 1:
-        for first, last in parts:
-            work(first, last)
-        return
-    with ThreadPoolExecutor(threads, thread_name_prefix="classify") as pool:
-        list(pool.map(lambda part: work(*part), parts))
+    @abstractmethod
+    def shared_residuals(
+        self, data: Float32, weights: Float32, models: Float32, shares: Float, shells: Int, threads: int
+    ) -> tuple[Float, Float]:
+        """Add up Σ share |D - W V|² and Σ share W by particle and shell, (n, n_shells) each; shells are (m,)."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from subtomo.averaging.average import HALVES, AverageSettings, AverageSums, spherical_mask
 from subtomo.averaging.extent import particle_diameter_angstrom
-from subtomo.backends.classes import shared_sums
+from subtomo.backends.registry import class_backend
 from subtomo.classification.framed import FramedTerms
 from subtomo.classification.grid import MapGrid
 from subtomo.physics.symmetry import rotation_group
@@ -24,7 +24,7 @@ _SAMPLED = 500
 def consensus_sums(terms: FramedTerms, half: Int, grid: MapGrid, symmetry: str, threads: int) -> dict[int, AverageSums]:
     """Add all particles up, by half set."""
     shares = np.stack([half == number for number in HALVES], axis=1).astype(np.float64)
-    data, weights = shared_sums(terms.data, terms.weights, shares, threads)
+    data, weights = class_backend().shared_sums(terms.data, terms.weights, shares, threads)
     group = rotation_group(symmetry)
     return {
         number: grid.sums(data[at], weights[at], int(shares[:, at].sum())).symmetrised(group)

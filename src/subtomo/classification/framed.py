@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from subtomo.alignment.reference import empty_grid, grid_side, map_of_grid
 from subtomo.alignment.voxels import Voxels
-from subtomo.backends.alignment import AlignmentBackend, CpuAlignment, Pose, Terms
+from subtomo.backends.alignment import AlignmentBackend, Pose, Terms
+from subtomo.backends.registry import alignment_backend
 from subtomo.errors import SubtomoError
 from subtomo.extraction.threads import run_in_order
 from subtomo.physics.window import particle_sphere
@@ -73,7 +74,7 @@ def framed_terms(
 
     def work(index: int) -> tuple[int, str | None]:
         if not hasattr(local, "backend"):
-            local.backend = CpuAlignment()
+            local.backend = alignment_backend()
         try:
             terms = store[index]
         except SubtomoError as error:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.averaging.average import HALVES, AverageSums
-from subtomo.backends.classes import class_costs, shared_residuals, shared_sums
+from subtomo.backends.registry import class_backend
 from subtomo.classification.ball import ball_costs
 from subtomo.classification.framed import FramedTerms
 from subtomo.classification.grid import MapGrid
@@ -172,7 +172,7 @@ class Classification:
         """Give the probability of each class (n, n_classes) and the log-likelihood (n,) of particles."""
         shells = self.grid.voxels.shells
         precision = np.ascontiguousarray(_precision(last.variance, last.last_shell)[:, shells], np.float32)
-        costs = class_costs(terms.data, terms.weights, precision, last.models, series, self.threads)
+        costs = class_backend().class_costs(terms.data, terms.weights, precision, last.models, series, self.threads)
         if self.settings.false_picks:
             costs[:, -1] = ball_costs(terms, precision, series, self.mask, self.first_shell, self.threads)
         with np.errstate(divide="ignore"):
@@ -218,7 +218,7 @@ class Classification:
         kinds, total = self.settings.classes, self.settings.total
         in_half = np.stack([self.half == half for half in HALVES], axis=1)
         shares = (now.probability[:, None, :] * in_half[:, :, None]).reshape(len(self.terms), -1)
-        data, weights = shared_sums(self.terms.data, self.terms.weights, shares, self.threads)
+        data, weights = class_backend().shared_sums(self.terms.data, self.terms.weights, shares, self.threads)
         group = rotation_group(self.settings.symmetry)
         # false picks have no map
         for number in range(kinds):
@@ -254,7 +254,7 @@ class Classification:
             # what references leave of particles, by imprecise poses for one, is not in false picks
             probability = probability.copy()
             probability[:, self.settings.classes :] = 0.0
-        power, weight = shared_residuals(
+        power, weight = class_backend().shared_residuals(
             self.terms.data, self.terms.weights, now.models, probability, self.grid.voxels.shells, self.threads
         )
         robust = robust_power(power, weight, self.series, self.response[:, : power.shape[1]], self.grid.voxels.shells)

@@ -24,12 +24,13 @@ from subtomo.cli import (
 from subtomo.cli.arguments import command_line, find_option, known_options, last_of_each, pieces, value_of
 from subtomo.cli.field_names import explained, option_names, options_by_field
 from subtomo.cli.floor import shortage
-from subtomo.cli.general import GENERAL, PAGES, TELLS_RESULTS, add_general_commands
+from subtomo.cli.general import FAMILIES, GENERAL, PAGES, TELLS_RESULTS, add_general_commands
 from subtomo.cli.help import FULL, SHORT, help_text
 from subtomo.cli.messages import error, explain, trace, warn
 from subtomo.cli.unexpected import TRACEBACK, told
 from subtomo.cli.verbosity import Verbosity, as_quiet_as_wanted, without_verbosity
 from subtomo.errors import AbortedError, SettingsError, SubtomoError
+from subtomo.foreign.formats import TILT_SERIES
 from subtomo.io.reading import collected_warnings
 from subtomo.jobs.control import PipelineControl
 from subtomo.jobs.signals import TerminatedError, termination_as_error
@@ -59,10 +60,8 @@ app.command(export.export, name="export")
 app.command(optimisation_set.optimisation_set, name="optimisation-set")
 app.command(sample_manifold.sample_manifold, name="sample-manifold")
 imports = App(name="import", help="Import alignments and picks of other programs, as a project of RELION 5.")
-imports.command(import_series.importer("warp", "that Warp or M aligned"), name="warp")
-imports.command(import_series.importer("aretomo", "that AreTomo 2 or 3 aligned"), name="aretomo")
-imports.command(import_series.importer("imod", "that IMOD or eTomo aligned"), name="imod")
-imports.command(import_series.importer("portal", "of the CryoET Data Portal"), name="portal")
+for name, reader in TILT_SERIES.items():
+    imports.command(import_series.importer(name, reader.kind), name=name)
 imports.command(import_picks.import_picks, name="picks")
 app.command(imports)
 add_general_commands(app)
@@ -160,6 +159,9 @@ def _dispatch(words: list[str]) -> int:
         if asked.intersection((*SHORT, FULL)):
             print(help_text(words[0], PAGES[words[0]], full=FULL in asked))
             return 0
+    if words and words[0] in FAMILIES:
+        # whose help is the parser's, and shows all
+        words = [SHORT[0] if word == FULL else word for word in words]
     if words and words[0] in _OPTIONS and (lack := shortage()) is not None:
         raise SettingsError(lack)
     code = app(words, exit_on_error=False, print_error=False, console=Console(), result_action="return_value")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from subtomo.model.tilt_series import TiltImageSequence
 from subtomo.physics.projection import patch_corners
 
 Ints = NDArray[np.int64]
+_AT_ONCE = 16
+"""Windows that are asked for at a time for one particle."""
 
 
 def opened_anew(images: TiltImageSequence) -> TiltImageSequence:
@@ -49,6 +52,38 @@ def read_patches_ahead(plan: SeriesPlan, settings: ExtractionSettings, wanted: N
         starts = patch_corners(positions, size)[:, 1]
         for start, end in _united(starts.clip(0, height - 1), (starts + size).clip(1, height)):
             read_ahead(tilt, start, end)
+
+
+def sources_of(images: TiltImageSequence, tilts: Ints, corners: Ints, size: int) -> tuple[list[NDArray[Any]], Ints]:
+    """Give what patches are cut from: whole images, or just the part around each patch where parts cost less.
+
+    Args:
+        images: Of the series.
+        tilts: (n,) one per patch.
+        corners: (n, 2) x and y of the patches in the images.
+        size: Side of the patches.
+
+    Returns:
+        One array (height, width) per patch, and the corners (n, 2) in these. What a patch has beyond the edges of an
+        image, it has beyond the same edges of the part.
+    """
+    if not getattr(images, "is_read_in_parts", False):
+        return [images[tilt] for tilt in tilts.tolist()], corners
+    height, width = images.shape[1:]
+    sides = np.array([width, height])
+    first, last = corners.clip(0, sides - 1), (corners + size).clip(1, sides)
+
+    def part(place: tuple[int, list[int], list[int]]) -> NDArray[Any]:
+        tilt, (left, top), (right, bottom) = place
+        window: NDArray[Any] = images.window(tilt, (top, bottom), (left, right))  # type: ignore[attr-defined]
+        return window
+
+    places = list(zip(tilts.tolist(), first.tolist(), last.tolist(), strict=True))
+    if not getattr(images, "is_remote", False):
+        return list(map(part, places)), corners - first
+    # servers take long to answer, and can answer side by side
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(part, places)), corners - first
 
 
 def whole_image(images: TiltImageSequence, tilt: int) -> NDArray[Any]:

@@ -1,92 +1,74 @@
-"""Compare particles that lie in one common frame with several references, and add them up by shares."""
+"""The verbs of particles in one common frame, on threads: results do not depend on their number."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from subtomo.backends.cache import compiled_here
+from subtomo.backends.classes import ClassBackend
+
+with compiled_here():
+    from subtomo.backends.cpu.class_sums import (
+        add_class_costs,
+        add_shared_residuals,
+        add_shares,
+    )
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 Int = NDArray[np.int64]
 
-_NEGLIGIBLE = 1e-6
+_PARTS = 16
 
 
-@njit(nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"})
-def add_class_costs(
-    data: Float32, weights: Float32, precision: Float32, models: Float32, rows: Int, costs: Float
-) -> None:
-    """Compute 2 Σ p (W |V|² - 2 Re D* V) of each particle and reference: -2 log of the likelihood, up to a constant.
+class CpuClasses(ClassBackend):
+    """Compiled loops, single precision where sums allow it."""
 
-    Args:
-        data: (n, m, 2) D.
-        weights: (n, m) W.
-        precision: (n_series, m) p, one over the variance of D / √W.
-        models: (n_classes, m, 2) V.
-        rows: (n,) row of the precision of each particle.
-        costs: (n, n_classes) result.
-    """
-    for particle in range(len(data)):
-        row = rows[particle]
-        for number in range(len(models)):
-            total = 0.0
-            for k in range(weights.shape[1]):
-                re, im = models[number, k, 0], models[number, k, 1]
-                fit = data[particle, k, 0] * re + data[particle, k, 1] * im
-                total += precision[row, k] * (weights[particle, k] * (re * re + im * im) - np.float32(2.0) * fit)
-            costs[particle, number] = 2.0 * total
+    def class_costs(
+        self, data: Float32, weights: Float32, precision: Float32, models: Float32, rows: Int, threads: int
+    ) -> Float:
+        """See `ClassBackend`."""
+        costs = np.zeros((len(data), len(models)))
 
+        def work(first: int, last: int) -> None:
+            part = slice(first, last)
+            add_class_costs(data[part], weights[part], precision, models, rows[part], costs[part])
 
-@njit(nogil=True, cache=True)
-def add_shares(
-    data: Float32, weights: Float32, shares: Float, first: int, last: int, data_sums: Float, weight_sums: Float
-) -> None:
-    """Add particles up, each by its share in every sum, over the voxels from first to last.
+        _over(len(data), threads, work)
+        return costs
 
-    Args:
-        data: (n, m, 2) D.
-        weights: (n, m) W.
-        shares: (n, n_sums)
-        first: Voxel.
-        last: Voxel after the last one.
-        data_sums: (n_sums, m, 2) result.
-        weight_sums: (n_sums, m) result.
-    """
-    for particle in range(len(data)):
-        for number in range(shares.shape[1]):
-            share = shares[particle, number]
-            if share < _NEGLIGIBLE:
-                continue
-            for k in range(first, last):
-                data_sums[number, k, 0] += share * data[particle, k, 0]
-                data_sums[number, k, 1] += share * data[particle, k, 1]
-                weight_sums[number, k] += share * weights[particle, k]
+    def shared_sums(self, data: Float32, weights: Float32, shares: Float, threads: int) -> tuple[Float, Float]:
+        """See `ClassBackend`."""
+        n_sums, m = shares.shape[1], weights.shape[1]
+        data_sums, weight_sums = np.zeros((n_sums, m, 2)), np.zeros((n_sums, m))
+        _over(m, threads, lambda first, last: add_shares(data, weights, shares, first, last, data_sums, weight_sums))
+        return data_sums, weight_sums
+
+    def shared_residuals(
+        self, data: Float32, weights: Float32, models: Float32, shares: Float, shells: Int, threads: int
+    ) -> tuple[Float, Float]:
+        """See `ClassBackend`."""
+        power, weight = np.zeros((2, len(data), int(shells.max(initial=0)) + 1))
+
+        def work(first: int, last: int) -> None:
+            part = slice(first, last)
+            add_shared_residuals(data[part], weights[part], models, shares[part], shells, power[part], weight[part])
+
+        _over(len(data), threads, work)
+        return power, weight
 
 
-@njit(nogil=True, cache=True)
-def add_shared_residuals(
-    data: Float32, weights: Float32, models: Float32, shares: Float, shells: Int, power: Float, weight: Float
-) -> None:
-    """Add Σ share |D - W V|² and Σ share W by particle and shell, to see the noise.
-
-    Args:
-        data: (n, m, 2) D.
-        weights: (n, m) W.
-        models: (n_classes, m, 2) V.
-        shares: (n, n_classes)
-        shells: (m,)
-        power: (n, n_shells) result.
-        weight: (n, n_shells) result.
-    """
-    for particle in range(len(data)):
-        for number in range(len(models)):
-            share = shares[particle, number]
-            if share < _NEGLIGIBLE:
-                continue
-            for k in range(weights.shape[1]):
-                w = weights[particle, k]
-                re = data[particle, k, 0] - w * models[number, k, 0]
-                im = data[particle, k, 1] - w * models[number, k, 1]
-                power[particle, shells[k]] += share * (re * re + im * im)
-                weight[particle, shells[k]] += share * w
+def _over(n: int, threads: int, work: Callable[[int, int], None]) -> None:
+    """Divide a range into parts, the same for any number of threads."""
+    step = -(-n // _PARTS)
+    parts = [(first, min(first + step, n)) for first in range(0, n, step)] if n else []
+    if threads <= 1:
+        for first, last in parts:
+            work(first, last)
+        return
+    with ThreadPoolExecutor(threads, thread_name_prefix="classify") as pool:
+        list(pool.map(lambda part: work(*part), parts))
