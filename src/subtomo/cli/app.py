@@ -25,6 +25,7 @@ from subtomo.cli.floor import shortage
 from subtomo.cli.general import GENERAL, PAGES, TELLS_RESULTS, add_general_commands
 from subtomo.cli.help import FULL, SHORT, help_text
 from subtomo.cli.messages import error, explain, trace, warn
+from subtomo.cli.relion_programs import PROGRAMS, run_program
 from subtomo.cli.unexpected import TRACEBACK, told
 from subtomo.cli.verbosity import Verbosity, as_quiet_as_wanted, without_verbosity
 from subtomo.errors import AbortedError, SettingsError, SubtomoError
@@ -83,9 +84,16 @@ _MAIN_FILES = ("--particles", "--tomograms", "--optimisation-set", "--manifolds"
 _OPTIONS = {command: known_options(*groups) for command, groups in GROUPS.items()}
 
 
-def run(words: list[str]) -> int:
-    """Run a command line; see `subtomo.cli.main`, which takes care of interrupts."""
-    command_line.set(tuple(words))
+def run(words: list[str], command: tuple[str, ...] | None = None) -> int:
+    """Run a command line; see `subtomo.cli.main`, which takes care of interrupts.
+
+    Args:
+        words: The command and its words; or one of RELION's programs and its words.
+        command: What is noted beside the results; by default this command line.
+    """
+    if words and words[0] in PROGRAMS:
+        return run_program(words[0], words[1:], run)
+    command_line.set(command or ("subtomo", *words))
     wants_traceback = TRACEBACK in words
     words = [word for word in words if word != TRACEBACK]
     if len(words) == 1 and words[0] in _OPTIONS:

@@ -15,7 +15,7 @@ Options = Mapping[str, tuple[str, bool]]
 """Every name of every option of a command, with the option's first name and whether it takes a value."""
 
 command_line: ContextVar[tuple[str, ...]] = ContextVar("command_line", default=())
-"""The words of the command that is running, for the note it leaves behind."""
+"""Program and words of the command that is running, for the note it leaves behind."""
 
 
 _UNSET = {

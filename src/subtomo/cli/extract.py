@@ -14,7 +14,7 @@ from subtomo.cli.arguments import command_line, given_or_none
 from subtomo.cli.extract_options import InputOptions, ProcessingOptions, SelectionOptions, SizeOptions, TermOptions
 from subtomo.cli.extract_output_options import GROUPS, ComputingOptions, DeadOptions, OutputOptions
 from subtomo.cli.field_names import in_words_of_options
-from subtomo.cli.messages import note, warn
+from subtomo.cli.messages import note, warn, within_relion
 from subtomo.cli.report import report_after_extraction, reports_are_off
 from subtomo.errors import InputError, SettingsError
 from subtomo.jobs.signals import TerminatedError
@@ -68,7 +68,8 @@ def extract(
         print(slurm_script(dask_options), end="")
         return 0
     for name, value in vars(dead).items():
-        if value is not None and value is not False:
+        # RELION's job system always gives one of them
+        if value is not None and value is not False and not within_relion.get():
             note(f"--{name} has no effect, as in RELION")
     # RELION's own default for names is an empty one
     named = OptimisationSet(files.particles or None, files.tomograms or None, files.trajectories or None)
@@ -82,7 +83,7 @@ def extract(
         trajectories_file=sources.files.trajectories,
         optimisation_set_file=sources.optimisation_set_file,
         threads=computing.threads,
-        command=("subtomo", *command_line.get()),
+        command=command_line.get(),
         resume=output.resume,
         check_disk=not output.no_disk_check,
         as_zarr=output.store == "zarr",

@@ -1,4 +1,4 @@
-"""Commands about the command itself: ``version``, ``help``, ``completion``; and the page of help of every other one."""
+"""Commands about the command itself, such as ``version`` and ``help``; and the page of help of every other one."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from subtomo.cli import (
     sample_manifold,
 )
 from subtomo.cli.help import Page, help_text
+from subtomo.cli.stand_in import stand_in
 from subtomo.errors import SettingsError
 from subtomo.version import __version__
 
@@ -78,13 +79,14 @@ PAGES: dict[str, Page] = {
     ),
 }  # fmt: skip
 """Every command by its name."""
-GENERAL = ("completion", "help", "version")
+GENERAL = ("completion", "help", "stand-in", "version")
 TELLS_RESULTS = ("compare", "doctor", *GENERAL)
 """Commands whose words on stdout are what they are run for."""
 
 
 def add_general_commands(app: App) -> None:
     """Add the commands about the command."""
+    app.command(stand_in, name="stand-in")
 
     @app.command
     def version() -> None:

@@ -1,8 +1,7 @@
-"""Progress on stderr: a bar on a terminal, plain lines elsewhere; and the final account on stdout."""
+"""Progress: a bar on a terminal, plain lines elsewhere; and the final account on stdout."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import defaultdict
 from typing import Protocol
@@ -35,7 +34,7 @@ def listener(verb: str = "extracting") -> CountingListener:
         return Quiet()
     if verbosity.get() is Verbosity.VERBOSE:
         return EveryParticle(verb)
-    return Bar(verb) if sys.stderr.isatty() else Lines(verb)
+    return Bar(verb) if messages.progress_stream().isatty() else Lines(verb)
 
 
 class Bar:
@@ -48,7 +47,7 @@ class Bar:
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
-            console=console or Console(stderr=True),
+            console=console or Console(file=messages.progress_stream()),
         )
         self._task: TaskID | None = None
         self._start, self.n_done = time.monotonic(), 0
@@ -109,7 +108,7 @@ class Lines:
         """Say how much there is to do."""
         self._total, self._next = total, max(1, total // 10)
         self._start = self._last = time.monotonic()
-        print(f"{self._verb} {total} particles", file=sys.stderr)
+        _say(f"{self._verb} {total} particles")
 
     def advance(self, name: str) -> None:
         """Count a particle, and print a line if it is time for one."""
@@ -120,7 +119,7 @@ class Lines:
         self._last, self._next = now, self.n_done + max(1, self._total // 10)
         rate = self.n_done / max(now - self._start, 1e-9)
         left = (self._total - self.n_done) / rate
-        print(f"{self.n_done}/{self._total} particles, {rate:.1f}/s, {left:.0f} s left", file=sys.stderr, flush=True)
+        _say(f"{self.n_done}/{self._total} particles, {rate:.1f}/s, {left:.0f} s left")
 
     def note(self, message: str) -> None:
         """Print a note."""
@@ -141,7 +140,11 @@ class EveryParticle(Lines):
         """Print which particle is done."""
         self.n_done += 1
         seconds = time.monotonic() - self._start
-        print(f"{self.n_done}/{self._total} {printable(name)}, {seconds:.1f} s", file=sys.stderr, flush=True)
+        _say(f"{self.n_done}/{self._total} {printable(name)}, {seconds:.1f} s")
+
+
+def _say(line: str) -> None:
+    print(line, file=messages.progress_stream(), flush=True)
 
 
 def print_account(summary: ExtractionSummary) -> None:

@@ -84,7 +84,7 @@ def refine(
         memory_gb=computing.memory_gb,
         threads=computing.threads,
         resume=output.resume,
-        command=("subtomo", *command_line.get()),
+        command=command_line.get(),
     )
     result = run_refinement(job, listener("refining"), _print_round)
     draw_refinement(result, job.command, warn)

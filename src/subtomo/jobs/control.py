@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
 from subtomo.errors import AbortedError
 
@@ -32,11 +33,18 @@ class PipelineControl:
     ) -> None:
         if self._prefix is None:
             return
-        ending = "SUCCESS" if error is None else "ABORTED" if isinstance(error, AbortedError) else "FAILURE"
-        path = Path(f"{self._prefix}RELION_JOB_EXIT_{ending}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+            self.leave("SUCCESS" if error is None else "ABORTED" if isinstance(error, AbortedError) else "FAILURE")
         except OSError:
             if error is None:
                 raise  # otherwise what went wrong before is what counts
+
+    def leave(self, ending: Literal["SUCCESS", "FAILURE", "ABORTED"]) -> None:
+        """Leave the file that tells how the job ended.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        path = Path(f"{self._prefix}RELION_JOB_EXIT_{ending}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
