@@ -110,7 +110,8 @@ def run(words: list[str], command: tuple[str, ...] | None = None) -> int:
         # RELION's pipeline waits for a file that tells the end, however early it comes
         tells_results = not words or words[0] in TELLS_RESULTS
         quiet = as_quiet_as_wanted(chosen, tells_results=tells_results)
-        with termination_as_error(), PipelineControl(prefix), collected_warnings(warn), quiet:
+        control = PipelineControl(prefix)
+        with termination_as_error(control.fail), control, collected_warnings(warn), quiet:
             return _dispatch(words)
     except (Exception, TerminatedError) as problem:
         if wants_traceback:

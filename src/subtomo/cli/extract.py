@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,9 +30,13 @@ from subtomo.model.settings import (
 
 if TYPE_CHECKING:
     from subtomo.jobs.batches import BatchExecutor
+    from subtomo.jobs.rank_job import Leader
     from subtomo.model.account import ExtractionSummary
 
 __all__ = ["GROUPS", "extract"]
+
+leader_of_ranks: ContextVar[Leader | None] = ContextVar("leader_of_ranks", default=None)
+"""What is known of the other ranks, if a launcher started several."""
 
 
 def extract(
@@ -92,6 +97,10 @@ def extract(
     progress = listener()
     try:
         with _executor(computing.dask or None, dask_options, output, progress.warn) as executor:
+            leader = leader_of_ranks.get()
+            if leader is not None and executor is None:
+                threads, executor = leader.workers(computing.threads, progress.warn)
+                job = replace(job, threads=threads)
             summary = run_job(replace(job, executor=executor), progress)
     except (KeyboardInterrupt, TerminatedError):
         if progress.n_done:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import defaultdict
 from typing import Protocol
@@ -34,7 +35,9 @@ def listener(verb: str = "extracting") -> CountingListener:
         return Quiet()
     if verbosity.get() is Verbosity.VERBOSE:
         return EveryParticle(verb)
-    return Bar(verb) if messages.progress_stream().isatty() else Lines(verb)
+    # launchers of MPI jobs show programs a terminal where a file is behind it
+    is_watched = sys.stderr.isatty() and not messages.within_relion.get()
+    return Bar(verb) if is_watched else Lines(verb)
 
 
 class Bar:
@@ -47,7 +50,7 @@ class Bar:
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
-            console=console or Console(file=messages.progress_stream()),
+            console=console or Console(stderr=True),
         )
         self._task: TaskID | None = None
         self._start, self.n_done = time.monotonic(), 0

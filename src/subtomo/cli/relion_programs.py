@@ -10,14 +10,20 @@ from typing import get_type_hints
 from cyclopts import Parameter
 
 from subtomo.cli import extract, optimisation_set, sample_manifold
-from subtomo.cli.arguments import Options, find_option, known_options, pieces
+from subtomo.cli.arguments import Options, find_option, known_options, pieces, value_of
+from subtomo.cli.extract import leader_of_ranks
 from subtomo.cli.general import PAGES
 from subtomo.cli.help import FULL, SHORT, help_text
-from subtomo.cli.messages import note, warn, within_relion
+from subtomo.cli.messages import error, note, warn, within_relion
 from subtomo.cli.unexpected import TRACEBACK
 from subtomo.cli.verbosity import Verbosity
+from subtomo.errors import InputError
 from subtomo.jobs.control import PipelineControl
+from subtomo.jobs.rank_job import Leader, follow
+from subtomo.jobs.ranks import ALONE, Ranks, ranks_of
 from subtomo.version import __version__
+
+Run = Callable[[list[str], tuple[str, ...]], int]
 
 PROGRAMS: dict[str, tuple[str, tuple[type, ...]]] = {
     "relion_tomo_subtomo": ("extract", extract.GROUPS),
@@ -30,13 +36,15 @@ FOR_REFINE3D = "--for-refine3d"
 FOR_REFINE3D_VARIABLE = "SUBTOMO_FOR_REFINE3D"
 """Environment variable that gives `FOR_REFINE3D` to all 3-D jobs."""
 _CONTROL = "--pipeline_control"
+_MPI = "_mpi"
+"""Ending of the program that a launcher starts several times."""
 _OURS = (*(word for level in Verbosity for word in level.value), TRACEBACK)
 _FLAT = ("--stack2d", "--real_subtomo")
 _OTHERS_NEED = ("--no_ctf", "--no_comb", "--weighting", "--data-term", "--nrm")
 """Whoever gives one of these wants particles of a certain kind, which the variable leaves alone."""
 
 
-def run_program(program: str, given: Sequence[str], run: Callable[[list[str], tuple[str, ...]], int]) -> int:
+def run_program(program: str, given: Sequence[str], run: Run) -> int:
     """Run one of RELION's programs and give its exit code.
 
     Args:
@@ -45,6 +53,12 @@ def run_program(program: str, given: Sequence[str], run: Callable[[list[str], tu
         run: Runs a command of ours, given its words and what the note in the output folder says.
     """
     command, groups = PROGRAMS[program]
+    # otherwise numba's colours end in run.out, for launchers show programs a terminal
+    os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
+    ranks = ranks_of(os.environ) if program.endswith(_MPI) else ALONE
+    if ranks.rank:
+        _follow(given, known_options(*groups), ranks)
+        return 0
     token = within_relion.set(True)
     try:
         if "--version" in given:
@@ -58,12 +72,39 @@ def run_program(program: str, given: Sequence[str], run: Callable[[list[str], tu
         words = _understood(program, words, groups)
         if command == "extract":
             words = _as_meant(words, options)
+        folder = value_of("--o", words, options)
+        if ranks.size > 1 and folder is not None:
+            return _lead([command, *words], (program, *words), run, Leader(folder, ranks), options)
         code = run([command, *words], (program, *words))
         if control is not None:
             PipelineControl(control).leave("FAILURE" if code else "SUCCESS")
         return code
     finally:
         within_relion.reset(token)
+
+
+def _lead(words: list[str], command: tuple[str, ...], run: Run, leader: Leader, options: Options) -> int:
+    """Run a command as the first of several ranks."""
+    try:
+        with leader:
+            token = leader_of_ranks.set(leader)
+            try:
+                return run(words, command)
+            finally:
+                leader_of_ranks.reset(token)
+    except InputError as problem:
+        error(str(problem))
+        PipelineControl(value_of(_CONTROL, words, options)).fail()
+        return 1
+
+
+def _follow(given: Sequence[str], options: Options, ranks: Ranks) -> None:
+    """Be another rank than the first, which tells what is wrong with the command line."""
+    folder, threads = (value_of(name, given, options) for name in ("--o", "--j"))
+    if folder is None or set(given).intersection(("--version", *SHORT, FULL)):
+        return
+    wanted = int(threads) if threads and threads.isdecimal() else 1
+    follow(folder, ranks, max(1, wanted), value_of(_CONTROL, given, options))
 
 
 def _control(given: Sequence[str], options: Options) -> tuple[str | None, list[str]]:

@@ -39,6 +39,11 @@ class PipelineControl:
             if error is None:
                 raise  # otherwise what went wrong before is what counts
 
+    def fail(self) -> None:
+        """Leave the file of a job that failed, if a pipeline is there."""
+        if self._prefix is not None:
+            self.leave("FAILURE")
+
     def leave(self, ending: Literal["SUCCESS", "FAILURE", "ABORTED"]) -> None:
         """Leave the file that tells how the job ended.
 
