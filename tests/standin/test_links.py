@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from subtomo.cli import main
-from subtomo.jobs.stand_in import PROGRAMS
+from subtomo.jobs.stand_in import EXTERNAL, PROGRAMS
 
 Capture = pytest.CaptureFixture[str]
 
@@ -23,7 +23,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_links_come_and_go(folder: Path, capsys: Capture) -> None:
     assert main(["stand-in", "install", str(folder)]) == 0
-    assert sorted(path.name for path in folder.iterdir()) == sorted(PROGRAMS)
+    assert sorted(path.name for path in folder.iterdir()) == sorted((*PROGRAMS, EXTERNAL))
     assert "next:" not in capsys.readouterr().out
     assert main(["stand-in", "status", str(folder)]) == 0
     told = capsys.readouterr().out.splitlines()

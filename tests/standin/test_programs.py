@@ -110,6 +110,13 @@ def test_a_variable_or_an_argument_makes_particles_for_refinement(
     assert ("--for-refine3d is left out" in capsys.readouterr().out) == ("--stack2d --for" in more)
 
 
+@pytest.mark.parametrize(("dose", "most"), [("-1", None), ("0", None), ("6.5", 6.5)])
+def test_a_dose_that_is_not_positive_means_all_tilts(dose: str, most: float | None, project: Project) -> None:
+    assert here(f"relion_tomo_subtomo {SIZES} --o out/ --max_dose {dose}") == 0
+    settings = json.loads((project.folder / "out/extraction_summary.json").read_text())["settings"]
+    assert settings["max_dose_e_per_a2"] == most
+
+
 def test_optimisation_sets_are_made_with_an_exit_file(project: Project) -> None:
     program = "relion_tomo_make_optimisation_set --pipeline_control job/"
     (project.folder / "job").mkdir()

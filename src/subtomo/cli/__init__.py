@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+_EXTERNAL = {"subtomo_refine": "refine"}
+"""Links to the command for RELION's External jobs, and what they mean."""
 _STANDS_IN_FOR = "relion_tomo_"
 """Beginning of the names of links to the command that mean a program of RELION."""
 
@@ -29,9 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _own_words() -> list[str]:
-    """Give the words of the process's command line, and the program's name before them if it is one of RELION's."""
+    """Give the words of the process's command line, and before them what the name of the link means, if it is one."""
     name = os.path.basename(sys.argv[0])
-    return [name, *sys.argv[1:]] if name.startswith(_STANDS_IN_FOR) else sys.argv[1:]
+    name = _EXTERNAL.get(name, name)
+    return [name, *sys.argv[1:]] if name.startswith(_STANDS_IN_FOR) or name in _EXTERNAL.values() else sys.argv[1:]
 
 
 def _run(words: list[str]) -> int:

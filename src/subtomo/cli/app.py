@@ -19,12 +19,21 @@ from subtomo.cli import (
     report,
     sample_manifold,
 )
-from subtomo.cli.arguments import command_line, find_option, known_options, last_of_each, pieces, value_of
+from subtomo.cli.arguments import (
+    command_line,
+    control_prefix,
+    find_control_prefix,
+    find_option,
+    known_options,
+    last_of_each,
+    pieces,
+    value_of,
+)
 from subtomo.cli.field_names import explained, option_names, options_by_field
 from subtomo.cli.floor import shortage
 from subtomo.cli.general import GENERAL, PAGES, TELLS_RESULTS, add_general_commands
 from subtomo.cli.help import FULL, SHORT, help_text
-from subtomo.cli.messages import error, explain, trace, warn
+from subtomo.cli.messages import error, explain, trace, warn, within_relion
 from subtomo.cli.relion_programs import PROGRAMS, run_program
 from subtomo.cli.unexpected import TRACEBACK, told
 from subtomo.cli.verbosity import Verbosity, as_quiet_as_wanted, without_verbosity
@@ -103,9 +112,11 @@ def run(words: list[str], command: tuple[str, ...] | None = None) -> int:
         option_names.set(options_by_field(*GROUPS[words[0]]))
         words, chosen = without_verbosity(words, _OPTIONS[words[0]])
         words, repeated = last_of_each(words, _OPTIONS[words[0]])
-        prefix, folder = (value_of(name, words, _OPTIONS[words[0]]) for name in ("--pipeline_control", "--output"))
+        prefix, folder = find_control_prefix(words, _OPTIONS[words[0]]), value_of("--output", words, _OPTIONS[words[0]])
         for name in repeated:
             warn(f"{name} is given more than once; the last value counts")
+    control_prefix.set(prefix)
+    token = within_relion.set(within_relion.get() or prefix is not None)
     try:
         # RELION's pipeline waits for a file that tells the end, however early it comes
         tells_results = not words or words[0] in TELLS_RESULTS
@@ -119,6 +130,8 @@ def run(words: list[str], command: tuple[str, ...] | None = None) -> int:
         message, code = _ending(problem, words, folder)
         error(message)
         return code
+    finally:
+        within_relion.reset(token)
 
 
 def _ending(problem: BaseException, words: list[str], folder: str | None) -> tuple[str, int]:

@@ -104,25 +104,26 @@ class Lines:
 
     def __init__(self, verb: str = "extracting") -> None:
         self._verb = verb
-        self._total, self.n_done, self._next = 0, 0, 0
+        self._total, self.n_done, self._next, self._before = 0, 0, 0, 0
         self._start = self._last = time.monotonic()
 
     def start(self, total: int) -> None:
         """Say how much there is to do."""
-        self._total, self._next = total, max(1, total // 10)
+        # jobs that go over their particles several times start as often
+        self._total, self._next, self._before = total, max(1, total // 10), self.n_done
         self._start = self._last = time.monotonic()
         _say(f"{self._verb} {total} particles")
 
     def advance(self, name: str) -> None:
         """Count a particle, and print a line if it is time for one."""
         self.n_done += 1
-        now = time.monotonic()
-        if self.n_done < self._next and now - self._last < _SECONDS_BETWEEN_LINES and self.n_done < self._total:
+        done, now = self.n_done - self._before, time.monotonic()
+        if done < self._next and now - self._last < _SECONDS_BETWEEN_LINES and done < self._total:
             return
-        self._last, self._next = now, self.n_done + max(1, self._total // 10)
-        rate = self.n_done / max(now - self._start, 1e-9)
-        left = (self._total - self.n_done) / rate
-        _say(f"{self.n_done}/{self._total} particles, {rate:.1f}/s, {left:.0f} s left")
+        self._last, self._next = now, done + max(1, self._total // 10)
+        rate = done / max(now - self._start, 1e-9)
+        left = (self._total - done) / rate
+        _say(f"{done}/{self._total} particles, {rate:.1f}/s, {left:.0f} s left")
 
     def note(self, message: str) -> None:
         """Print a note."""
@@ -143,7 +144,7 @@ class EveryParticle(Lines):
         """Print which particle is done."""
         self.n_done += 1
         seconds = time.monotonic() - self._start
-        _say(f"{self.n_done}/{self._total} {printable(name)}, {seconds:.1f} s")
+        _say(f"{self.n_done - self._before}/{self._total} {printable(name)}, {seconds:.1f} s")
 
 
 def _say(line: str) -> None:

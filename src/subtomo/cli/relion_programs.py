@@ -39,6 +39,7 @@ _CONTROL = "--pipeline_control"
 _MPI = "_mpi"
 """Ending of the program that a launcher starts several times."""
 _OURS = (*(word for level in Verbosity for word in level.value), TRACEBACK)
+_DOSE = "--max_dose"
 _FLAT = ("--stack2d", "--real_subtomo")
 _OTHERS_NEED = ("--no_ctf", "--no_comb", "--weighting", "--data-term", "--nrm")
 """Whoever gives one of these wants particles of a certain kind, which the variable leaves alone."""
@@ -143,6 +144,8 @@ def _negated(groups: tuple[type, ...]) -> Iterator[str]:
 
 def _as_meant(words: list[str], options: Options) -> list[str]:
     """Add what RELION's programs take for granted, and what the user wants of all 3-D jobs."""
+    # no dose at all means every dose there
+    words = [word for name, piece in pieces(words, options) if name != _DOSE or _is_positive(piece) for word in piece]
     given = {name for name, _ in pieces(words, options)}
 
     def is_given(*names: str) -> bool:
@@ -157,6 +160,14 @@ def _as_meant(words: list[str], options: Options) -> list[str]:
         words = [*words, FOR_REFINE3D]
     # a job takes no more of a machine than it is given
     return words if is_given("--j") else [*words, "--j", "1"]
+
+
+def _is_positive(piece: Sequence[str]) -> bool:
+    """Tell whether an option has a value above zero, or one that is no number, about which others complain."""
+    try:
+        return float(piece[-1].rpartition("=")[2]) > 0
+    except ValueError:
+        return True
 
 
 def _is_set(variable: str) -> bool:

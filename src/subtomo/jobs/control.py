@@ -21,9 +21,13 @@ class PipelineControl:
 
     def check(self, name: str) -> None:
         """Raise AbortedError if the pipeline wants the job to stop before tomogram ``name``."""
+        self.check_before(f"tomogram {name}")
+
+    def check_before(self, what: str) -> None:
+        """Raise AbortedError if the pipeline wants the job to stop here."""
         request = Path(f"{self._prefix}RELION_JOB_ABORT_NOW")
         if self._prefix is not None and request.exists():
-            raise AbortedError(f"{request} asks this job to stop; it stops before tomogram {name}")
+            raise AbortedError(f"{request} asks this job to stop; it stops before {what}")
 
     def __enter__(self) -> PipelineControl:
         return self

@@ -18,6 +18,9 @@ PROGRAMS = (
     "relion_tomo_make_optimisation_set",
 )
 """Whose places are taken."""
+EXTERNAL = "subtomo_refine"
+"""An executable for External jobs, which take one without words of its own: ``subtomo refine``."""
+_NAMES = (*PROGRAMS, EXTERNAL)
 _COMMAND = "subtomo"
 
 
@@ -38,7 +41,7 @@ def install(folder: str) -> list[Path]:
     Raises:
         InputError: Something else has one of the names, or links cannot be made there; nothing is changed then.
     """
-    target, links = command_script(), [Path(folder) / name for name in PROGRAMS]
+    target, links = command_script(), [Path(folder) / name for name in _NAMES]
     foreign = [link for link in links if os.path.lexists(link) and not _is_ours(link)]
     if foreign:
         raise InputError(f"{foreign[0]} is there already, and no link to {_COMMAND}; choose a folder of its own")
@@ -61,7 +64,7 @@ def remove(folder: str) -> list[Path]:
     place = Path(folder)
     if not place.is_dir():
         raise InputError(f"there is no folder {folder}")
-    links = [place / name for name in PROGRAMS if _is_ours(place / name)]
+    links = [place / name for name in _NAMES if _is_ours(place / name)]
     try:
         for link in links:
             link.unlink()
