@@ -10,6 +10,7 @@ from subtomo.cli import (
     compare,
     doctor,
     export,
+    export_stacks,
     extract,
     fidelity,
     import_picks,
@@ -62,6 +63,7 @@ app.command(fidelity.fidelity, name="fidelity")
 app.command(report.report, name="report")
 app.command(compare.compare, name="compare")
 app.command(export.export, name="export")
+app.command(export_stacks.export_stacks, name="export-stacks")
 app.command(optimisation_set.optimisation_set, name="optimisation-set")
 app.command(sample_manifold.sample_manifold, name="sample-manifold")
 imports = App(name="import", help="Import alignments and picks of other programs, as a project of RELION 5.")
@@ -78,6 +80,7 @@ GROUPS: dict[str, tuple[type, ...]] = {
     "compare": compare.GROUPS,
     "doctor": doctor.GROUPS,
     "export": export.GROUPS,
+    "export-stacks": export_stacks.GROUPS,
     "extract": extract.GROUPS,
     "fidelity": fidelity.GROUPS,
     "import": (*import_series.GROUPS, *import_picks.GROUPS),
@@ -87,7 +90,7 @@ GROUPS: dict[str, tuple[type, ...]] = {
     "sample-manifold": sample_manifold.GROUPS,
 }
 """Options of every command."""
-_CHECKS_FOLDER = ("average", "extract", "sample-manifold")
+_CHECKS_FOLDER = ("average", "export-stacks", "extract", "sample-manifold")
 """Commands that look at the name of their output folder more closely, for it stands in STAR files."""
 _MAIN_FILES = ("--particles", "--tomograms", "--optimisation-set", "--manifolds", "--model")
 _OPTIONS = {command: known_options(*groups) for command, groups in GROUPS.items()}
@@ -105,6 +108,8 @@ def run(words: list[str], command: tuple[str, ...] | None = None) -> int:
     command_line.set(command or ("subtomo", *words))
     wants_traceback = TRACEBACK in words
     words = [word for word in words if word != TRACEBACK]
+    if words[:2] == ["export", "stacks"]:
+        words[:2] = ["export-stacks"]
     if len(words) == 1 and words[0] in _OPTIONS:
         words.append("--help")
     prefix, folder, chosen = None, None, Verbosity.USUAL

@@ -13,6 +13,7 @@ from subtomo.cli import (
     compare,
     doctor,
     export,
+    export_stacks,
     extract,
     fidelity,
     optimisation_set,
@@ -43,6 +44,12 @@ PAGES: dict[str, Page] = {
     ),
     "export": Page(
         export.export, export.GROUPS, "subtomo export --p Extract/particles.star --o Extract/relion31.star", ("style",)
+    ),
+    "export-stacks": Page(
+        export_stacks.export_stacks,
+        export_stacks.GROUPS,
+        "subtomo export-stacks --p Refine/run_data.star --t tomograms.star --b 128 --crop 96 --bin 2 --o Stacks/",
+        ("particles", "tomograms", "optimisation_set", "crop_size", "binning", "style", "threads"),
     ),
     "extract": Page(
         extract.extract,
