@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.extraction import WORKLOADS, Timed
 from benchmarks.measure import ask, table
 from benchmarks.project import write_particles
-from subtomo.backends.protocol import Backend
+from subtomo.backends.protocol import AnyBackend
 from subtomo.extraction.extractor import new_backend
 from subtomo.extraction.extractors import make_extractor
 from subtomo.extraction.plan import plan_extraction
@@ -29,7 +29,8 @@ from subtomo.model.settings import ExtractionSettings, OutputSettings
 from subtomo.output.layout import OutputLayout
 from subtomo.output.written import ParticleWriter
 
-VERBS = ("crop", "transform", "modulate", "to_images", "circle_crop", "to_slices", "insert", "finish")
+VERBS = ("crop", "transform", "modulate", "to_images", "circle_crop", "to_slices", "insert", "apply", "to_volume")
+_ACCUMULATORS = ("trilinear", "exact")
 MEANING = {
     "transform": "cut the patch and transform it (kept columns only)",
     "modulate": "crop in Fourier space, shift, CTF, dose",
@@ -37,7 +38,8 @@ MEANING = {
     "circle_crop": "background and circle",
     "to_slices": "forward transform of the box (kept columns only)",
     "insert": "spread slices over the volume",
-    "finish": "unpack the volume, 3-D inverse transform",
+    "apply": "scale",
+    "to_volume": "unpack the volume, 3-D inverse transform",
     "other": "CTF terms, shifts, Python between the verbs",
     "write": "two MRC files",
 }
@@ -45,14 +47,21 @@ N_PROFILED = 12
 
 
 class TimedBackend:
-    """A backend that adds up how long its verbs take, and otherwise behaves as the one it wraps."""
+    """A backend that adds up how long its verbs take, and otherwise behaves as the one it wraps.
 
-    def __init__(self, backend: Backend) -> None:
+    Args:
+        backend: A backend, or one of its accumulators.
+        seconds: By verb; None to begin with zero.
+    """
+
+    def __init__(self, backend: AnyBackend | Any, seconds: dict[str, float] | None = None) -> None:
         self._backend = backend
-        self.seconds = dict.fromkeys(VERBS, 0.0)
+        self.seconds = dict.fromkeys(VERBS, 0.0) if seconds is None else seconds
 
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._backend, name)
+        if name in _ACCUMULATORS:
+            return lambda: TimedBackend(attribute(), self.seconds)
         return self._timed(name, attribute) if name in VERBS else attribute
 
     def _timed(self, name: str, verb: Callable[..., Any]) -> Callable[..., Any]:

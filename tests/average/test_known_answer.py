@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from subtomo.averaging.average import AverageSettings
 from subtomo.io.mrc_read import read_volume
 from subtomo.io.relion import OptimisationSet
-from subtomo.jobs.average import AverageJob, AverageResult, run_average
+from subtomo.jobs.average import AverageJob, run_average
+from subtomo.jobs.average_result import AverageResult
 from subtomo.jobs.progress import Silent
 from subtomo.model.settings import DataTerm, ExtractionSettings
 from subtomo.physics.fsc import shell_correlation

@@ -1,4 +1,4 @@
-"""Compare the fast backend with the reference."""
+"""Compare a backend with the reference."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ DATA_TOLERANCE = 3e-6
 WEIGHT_TOLERANCE = 2e-6
 
 
-def assert_backends_agree(tomogram: TiltSeries, particles: ParticleSet, settings: ExtractionSettings) -> None:
-    """Extract all particles with both backends; there must be one at least."""
-    fast, slow = (
-        PseudoSubtomograms(tomogram_set(tomogram), particles, settings, backend=name) for name in ("cpu", "reference")
+def assert_backends_agree(
+    tomogram: TiltSeries, particles: ParticleSet, settings: ExtractionSettings, name: str = "cpu"
+) -> None:
+    """Extract all particles with a backend and the reference; there must be one at least."""
+    given, slow = (
+        PseudoSubtomograms(tomogram_set(tomogram), particles, settings, backend=name) for name in (name, "reference")
     )
-    assert len(fast) > 0
-    for ours, expected in zip(fast, slow, strict=True):
+    assert len(given) > 0
+    for ours, expected in zip(given, slow, strict=True):
         _compare(ours, expected)
 
 

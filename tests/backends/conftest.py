@@ -1,4 +1,4 @@
-"""Both ways of transforming: ducc0 (if installed), and the stand-in."""
+"""A third backend, registered; both ways of transforming: ducc0 (if installed), and the stand-in."""
 
 from __future__ import annotations
 
@@ -7,8 +7,17 @@ from types import ModuleType
 
 import pytest
 
-from subtomo.backends import fft
-from subtomo.backends.cpu import backend, exact
+from subtomo.backends import fft, registry
+from subtomo.backends.cpu import accumulators, backend, exact, sums
+from subtomo.backends.registry import register_backend
+from tests.backends.small_backend import SmallBackend
+
+
+@pytest.fixture(autouse=True)
+def small_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the third backend in, by its one registration."""
+    monkeypatch.setattr(registry, "_registered", {})
+    register_backend("small", SmallBackend)
 
 
 @pytest.fixture
@@ -21,7 +30,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     with monkeypatch.context() as patch:
         patch.setattr(importlib.util, "find_spec", lambda name: None)
         spec.loader.exec_module(module)
-    for user in (backend, exact):
+    for user in (accumulators, backend, exact, sums):
         for name in ("complex_to_complex", "half_to_real", "real_to_half"):
             if hasattr(user, name):
                 monkeypatch.setattr(user, name, getattr(module, name))

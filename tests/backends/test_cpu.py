@@ -1,4 +1,4 @@
-"""The fast backend computes what the reference computes, whatever the settings."""
+"""The fast backend, and the small one, compute what the reference computes, whatever the settings."""
 
 from __future__ import annotations
 
@@ -42,16 +42,19 @@ CHANGES: dict[str, dict[str, Any]] = {
     "large box": {"box_size": 80, "crop_size": 32},
 }
 PARTICLES = particle_set(["TS_1"] * 2)
+others = pytest.mark.parametrize("name", ["cpu", "small"])
 
 
+@others
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_volumes_agree(change: dict[str, Any]) -> None:
-    assert_backends_agree(tomogram(), PARTICLES, replace(SETTINGS, **change))
+def test_volumes_agree(change: dict[str, Any], name: str) -> None:
+    assert_backends_agree(tomogram(), PARTICLES, replace(SETTINGS, **change), name)
 
 
+@others
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_stacks_agree(change: dict[str, Any]) -> None:
-    assert_backends_agree(tomogram(), PARTICLES, replace(SETTINGS, output=Output.STACK_2D, **change))
+def test_stacks_agree(change: dict[str, Any], name: str) -> None:
+    assert_backends_agree(tomogram(), PARTICLES, replace(SETTINGS, output=Output.STACK_2D, **change), name)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +112,8 @@ def test_any_ctf_agrees(change: dict[str, Any], dose_b_factor: float) -> None:
 @pytest.mark.parametrize("apply_ctf", [True, False])
 @pytest.mark.parametrize("even", [True, False])
 @pytest.mark.parametrize("odd", [True, False])
-def test_aberrations_agree(apply_ctf: bool, even: bool, odd: bool) -> None:
+@others
+def test_aberrations_agree(name: str, apply_ctf: bool, even: bool, odd: bool) -> None:
     rng = np.random.default_rng(3)
     group = OpticsGroup(
         "aberrated",
@@ -118,10 +122,10 @@ def test_aberrations_agree(apply_ctf: bool, even: bool, odd: bool) -> None:
         odd_zernike=rng.normal(size=6) * 5 if odd else None,
     )
     particles = replace(PARTICLES, optics_groups=(group,))
-    assert_backends_agree(tomogram(), particles, replace(SETTINGS, apply_ctf=apply_ctf, whiten=True))
+    assert_backends_agree(tomogram(), particles, replace(SETTINGS, apply_ctf=apply_ctf, whiten=True), name)
 
 
-@pytest.mark.parametrize("backend", ["cpu", "reference"])
+@pytest.mark.parametrize("backend", ["cpu", "reference", "small"])
 def test_a_cutoff_that_lets_nothing_through_gives_empty_volumes(backend: str) -> None:
     settings = replace(SETTINGS, dose_cutoff=1.0)
     for item in PseudoSubtomograms(tomogram_set(tomogram()), PARTICLES, settings, backend=backend):

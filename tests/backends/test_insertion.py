@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from subtomo.backends.protocol import Backend, BoxGeometry, FourierVolume, TiltFilters
+from subtomo.backends.protocol import AnyBackend, BoxGeometry, TiltFilters
 from subtomo.backends.registry import get_backend
+from subtomo.backends.spectra import FourierVolume, Scaled
 from subtomo.errors import SettingsError
 from subtomo.physics.dose import insertion_limits
 from subtomo.physics.frequency import wrapped_index
@@ -19,11 +21,11 @@ Float = NDArray[np.float64]
 
 N_TILTS = 3
 BOX = 16
-both = pytest.mark.parametrize("name", ["cpu", "reference"])
+each = pytest.mark.parametrize("name", ["cpu", "reference", "small"])
 crops = pytest.mark.parametrize("crop", [16, 10])
 
 
-def make_backend(name: str, crop: int = BOX) -> Backend:
+def make_backend(name: str, crop: int = BOX) -> AnyBackend:
     return get_backend(name)(BoxGeometry(BOX, BOX, crop, 1.0))
 
 
@@ -41,7 +43,7 @@ def filters() -> TiltFilters:
     return TiltFilters(1.0, ones, insertion_limits(ones, 0.01), 1.0)
 
 
-def modulated(backend: Backend, images: Float) -> object:
+def modulated(backend: AnyBackend, images: Float) -> Any:
     """Bring images of the box's size through the verbs; their centre is the particle."""
     patches = backend.crop(list(images.astype(np.float32)), np.zeros((N_TILTS, 2), np.int64))
     slices = backend.transform(patches, np.full((N_TILTS, 2), BOX / 2))
@@ -50,8 +52,12 @@ def modulated(backend: Backend, images: Float) -> object:
 
 def inserted(name: str, images: Float, axes: Float, crop: int = BOX) -> FourierVolume:
     backend = make_backend(name, crop)
-    backend.insert(modulated(backend, images), axes, filters().limits)
-    return backend.finish(1.0)
+    backend.trilinear().insert(modulated(backend, images), axes, filters().limits)
+    return finished(backend)
+
+
+def finished(backend: AnyBackend) -> FourierVolume:
+    return backend.to_volume(backend.trilinear().spectra())
 
 
 def pixels() -> tuple[Float, Float]:
@@ -86,7 +92,7 @@ def interpolated(volume: Float, u: Float, v: Float) -> NDArray[np.complex128]:
     return np.where(mirrored, values.conj(), values)
 
 
-@both
+@each
 @crops
 @pytest.mark.parametrize("stretch", [1.0, 0.8, 1.2])
 def test_the_adjoint_of_insertion_is_interpolation(name: str, crop: int, stretch: float) -> None:
@@ -102,7 +108,7 @@ def test_the_adjoint_of_insertion_is_interpolation(name: str, crop: int, stretch
     assert left == pytest.approx(right, rel=1e-4, abs=1e-4)
 
 
-@both
+@each
 @crops
 def test_insertion_is_linear(name: str, crop: int) -> None:
     first, second, axes = random_images(3), random_images(4), random_axes(crop)
@@ -111,17 +117,17 @@ def test_insertion_is_linear(name: str, crop: int) -> None:
     np.testing.assert_allclose(both_at_once, apart, atol=3e-6 * np.abs(apart).max())
 
 
-@both
+@each
 def test_inserting_twice_doubles_everything(name: str) -> None:
     backend, images, axes = make_backend(name), random_images(5), random_axes()
     for _ in range(2):
-        backend.insert(modulated(backend, images), axes, filters().limits)
-    twice, once = backend.finish(1.0), inserted(name, images, axes)
+        backend.trilinear().insert(modulated(backend, images), axes, filters().limits)
+    twice, once = finished(backend), inserted(name, images, axes)
     np.testing.assert_allclose(twice.data, 2 * once.data, atol=3e-6 * np.abs(twice.data).max())
     np.testing.assert_allclose(twice.weights, 2 * once.weights, atol=3e-6 * twice.weights.max())
 
 
-@both
+@each
 @crops
 def test_the_plane_that_holds_both_halves_is_symmetric(name: str, crop: int) -> None:
     weights = inserted(name, random_images(6), random_axes(crop), crop).weights
@@ -131,7 +137,7 @@ def test_the_plane_that_holds_both_halves_is_symmetric(name: str, crop: int) -> 
         np.testing.assert_allclose(plane, plane[mirror][:, mirror], rtol=1e-6)
 
 
-@both
+@each
 def test_a_slice_on_the_grid_touches_each_voxel_once_and_the_origin_twice(name: str) -> None:
     axes = np.tile(np.eye(3)[:2], (N_TILTS, 1, 1))
     multiplicity = inserted(name, random_images(7), axes).weights[BOX:] / N_TILTS
@@ -144,15 +150,15 @@ def test_a_slice_on_the_grid_touches_each_voxel_once_and_the_origin_twice(name: 
     assert not multiplicity[1:].any()
 
 
-@both
+@each
 @crops
 def test_shares_of_all_voxels_add_up_to_the_number_of_pixels(name: str, crop: int) -> None:
     low_pass = filters()
     limits = np.minimum(low_pass.limits, 5)
     limits[:, 5:-4] = 0
     backend, axes = make_backend(name, crop), random_axes(crop)
-    backend.insert(modulated(backend, random_images(8)), axes, limits)
-    weights = backend.finish(1.0).weights.astype(np.float64)
+    backend.trilinear().insert(modulated(backend, random_images(8)), axes, limits)
+    weights = finished(backend).weights.astype(np.float64)
     row, column = np.arange(BOX)[:, None], np.arange(BOX // 2 + 1)
     visited = (column < limits[0][:, None]) & ((column > 0) | (row < BOX // 2))
     expected = N_TILTS * visited.sum() * (crop / BOX) ** 2
@@ -160,27 +166,28 @@ def test_shares_of_all_voxels_add_up_to_the_number_of_pixels(name: str, crop: in
         assert half[:, :, 1:].sum() + half[:, :, 0].sum() / 2 == pytest.approx(expected, rel=1e-5)
 
 
-@both
+@each
 def test_the_data_scale_multiplies_data_only(name: str) -> None:
     backend, images, axes = make_backend(name), random_images(9), random_axes()
-    backend.insert(modulated(backend, images), axes, filters().limits)
-    scaled, plain = backend.finish(2.5), inserted(name, images, axes)
+    backend.trilinear().insert(modulated(backend, images), axes, filters().limits)
+    scaled = backend.to_volume(backend.apply(backend.trilinear().spectra(), Scaled(2.5)))
+    plain = inserted(name, images, axes)
     np.testing.assert_allclose(scaled.data, 2.5 * plain.data, atol=3e-6 * np.abs(scaled.data).max())
     np.testing.assert_allclose(scaled.weights, plain.weights)
 
 
-@both
+@each
 def test_finishing_starts_a_new_volume_and_gives_the_old_one_away(name: str) -> None:
     backend, axes = make_backend(name), random_axes()
-    backend.insert(modulated(backend, random_images(10)), axes, filters().limits)
-    first = backend.finish(1.0)
+    backend.trilinear().insert(modulated(backend, random_images(10)), axes, filters().limits)
+    first = finished(backend)
     kept = first.data.copy(), first.weights.copy()
-    backend.insert(modulated(backend, random_images(11)), axes, filters().limits)
-    second = backend.finish(1.0)
+    backend.trilinear().insert(modulated(backend, random_images(11)), axes, filters().limits)
+    second = finished(backend)
     np.testing.assert_array_equal(first.data, kept[0])
     np.testing.assert_array_equal(first.weights, kept[1])
     np.testing.assert_array_equal(second.data, inserted(name, random_images(11), axes).data)
-    assert not backend.finish(1.0).data.any()
+    assert not finished(backend).data.any()
 
 
 def test_both_backends_agree_where_a_stretched_slice_leaves_the_volume() -> None:

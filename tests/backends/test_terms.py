@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter
 from subtomo.backends.cpu.gridding import REACH, TAPS, aliasing, grid_size, kernel, tap_polynomials
 from subtomo.backends.protocol import BoxGeometry
 from subtomo.backends.registry import get_backend
+from subtomo.backends.spectra import Scaled
 from subtomo.extraction.sequence import PseudoSubtomograms
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import CircleCrop, DataTerm, ExtractionSettings, Weighting
@@ -22,7 +23,7 @@ from subtomo.physics.frequency import wrapped_index
 from subtomo.physics.orientation import euler_to_matrix
 from subtomo.physics.window import centre_distance, insertion_envelope, particle_sphere
 from tests.backends.agreement import DATA_TOLERANCE, WEIGHT_TOLERANCE, difference
-from tests.backends.test_cpu import CHANGES, PARTICLES
+from tests.backends.test_cpu import CHANGES, PARTICLES, others
 from tests.backends.test_insertion import filters, modulated, random_axes, random_images
 from tests.helpers.builders import SETTINGS, tilt_images, tomogram, tomogram_set
 
@@ -54,29 +55,32 @@ def inner(volume: NDArray[Any]) -> NDArray[Any]:
     return volume[(slice(margin, size - margin),) * 3]
 
 
+@others
 @pytest.mark.parametrize("change", WITH_CTF.values(), ids=WITH_CTF.keys())
-def test_whitened_volumes_agree(change: dict[str, Any]) -> None:
+def test_whitened_volumes_agree(change: dict[str, Any], name: str) -> None:
     settings = replace(SETTINGS, weighting=Weighting.WHITENED, **change)
-    ours, expected = (extract(settings, backend) for backend in ("cpu", "reference"))
+    ours, expected = (extract(settings, backend) for backend in (name, "reference"))
     assert difference(ours.data, expected.data) <= RIM_TOLERANCE
     assert difference(ours.weights, expected.weights) <= WEIGHT_TOLERANCE
     np.testing.assert_array_equal(ours.ctf2 > 0, expected.ctf2 > 0)
 
 
+@others
 @pytest.mark.parametrize("change", POSSIBLE.values(), ids=POSSIBLE.keys())
-def test_corrected_volumes_agree(change: dict[str, Any]) -> None:
+def test_corrected_volumes_agree(change: dict[str, Any], name: str) -> None:
     settings = replace(SETTINGS, data_term=DataTerm.CORRECTED, **change)
-    ours, expected = (extract(settings, backend) for backend in ("cpu", "reference"))
+    ours, expected = (extract(settings, backend) for backend in (name, "reference"))
     assert difference(ours.data, expected.data) <= DATA_TOLERANCE
 
 
 @pytest.mark.parametrize("change", POSSIBLE.values(), ids=POSSIBLE.keys())
 @pytest.mark.parametrize("weighting", Weighting)
-def test_exact_volumes_agree(change: dict[str, Any], weighting: Weighting) -> None:
+@others
+def test_exact_volumes_agree(name: str, change: dict[str, Any], weighting: Weighting) -> None:
     if weighting is Weighting.WHITENED and not change.get("apply_ctf", True):
         return
     settings = replace(SETTINGS, data_term=DataTerm.EXACT, weighting=weighting, **change)
-    ours, expected = (extract(settings, backend) for backend in ("cpu", "reference"))
+    ours, expected = (extract(settings, backend) for backend in (name, "reference"))
     assert difference(ours.data, expected.data) <= (
         WHITENED_TOLERANCE if weighting is Weighting.WHITENED else EXACT_TOLERANCE
     )
@@ -93,14 +97,14 @@ def test_the_stand_in_for_ducc0_gives_the_same_exact_volumes(stand_in: ModuleTyp
     assert difference(ours.data, expected.data) <= WHITENED_TOLERANCE
 
 
-@pytest.mark.parametrize("name", ["cpu", "reference"])
+@pytest.mark.parametrize("name", ["cpu", "reference", "small"])
 @pytest.mark.parametrize("crop", [16, 10])
 def test_the_exact_term_is_the_sum_over_pixels(name: str, crop: int) -> None:
     images, axes, limits = random_images(1), random_axes(crop), filters().limits
     backend = get_backend(name)(BoxGeometry(BOX, BOX, crop, 1.0))
-    slices = modulated(backend, images)
-    backend.backproject(slices, axes, limits, np.array([1.0, 2.0, 0.5]))
-    ours = backend.finish(1.5, term="exact").data
+    sums = backend.exact()
+    sums.insert_data(modulated(backend, images), axes, limits, np.array([1.0, 2.0, 0.5]))
+    ours = backend.to_volume(backend.apply(sums.spectra(), Scaled(1.5))).data
     expected = direct_sum(np.fft.rfft2(np.fft.ifftshift(images, axes=(1, 2))) / BOX, axes, limits, crop)
     expected *= particle_sphere(crop)
     tolerance = EXACT_TOLERANCE if name == "cpu" else 1e-6
@@ -120,13 +124,14 @@ def direct_sum(slices: NDArray[np.complex128], axes: Float, limits: NDArray[np.i
     return volume
 
 
-@pytest.mark.parametrize("name", ["cpu", "reference"])
+@pytest.mark.parametrize("name", ["cpu", "reference", "small"])
 def test_exact_backprojection_is_the_adjoint_of_projection(name: str) -> None:
     images, axes, limits = random_images(2), random_axes(), filters().limits
     volume = np.random.default_rng(3).normal(size=(BOX,) * 3) * (centre_distance(BOX, 3) < 0.4 * BOX)
     backend = get_backend(name)(BoxGeometry(BOX, BOX, BOX, 1.0))
-    backend.backproject(modulated(backend, images), axes, limits, np.ones(3))
-    there = float((backend.finish(BOX**1.5, term="exact").data * volume).sum())
+    sums = backend.exact()
+    sums.insert_data(modulated(backend, images), axes, limits, np.ones(3))
+    there = float((backend.to_volume(backend.apply(sums.spectra(), Scaled(BOX**1.5))).data * volume).sum())
     z, y, x = np.indices((BOX,) * 3) - BOX // 2
     slices, back = np.fft.rfft2(np.fft.ifftshift(images, axes=(1, 2))) / BOX, 0.0
     for slice_, (u, v), limit in zip(slices, axes, limits, strict=True):
@@ -138,15 +143,20 @@ def test_exact_backprojection_is_the_adjoint_of_projection(name: str) -> None:
     assert there == pytest.approx(back, rel=1e-4 if name == "cpu" else 1e-6)
 
 
-def test_a_failed_particle_leaves_nothing_behind_in_the_exact_term() -> None:
-    backend = get_backend("cpu")(BoxGeometry(BOX, BOX, BOX, 1.0))
+@pytest.mark.parametrize("name", ["cpu", "reference", "small"])
+@pytest.mark.parametrize("term", ["trilinear", "exact"])
+def test_a_failed_particle_leaves_nothing_behind(name: str, term: str) -> None:
+    backend = get_backend(name)(BoxGeometry(BOX, BOX, BOX, 1.0))
+    sums = getattr(backend, term)()
     for _ in range(2):
-        backend.begin()
-        backend.backproject(modulated(backend, random_images(1)), random_axes(), filters().limits, np.ones(3))
-    twice = backend.finish(1.0, term="exact").data
-    backend.begin()
-    backend.backproject(modulated(backend, random_images(1)), random_axes(), filters().limits, np.ones(3))
-    np.testing.assert_array_equal(backend.finish(1.0, term="exact").data, twice)
+        sums.begin()
+        sums.insert(modulated(backend, random_images(1)), random_axes(), filters().limits)
+    twice = backend.to_volume(sums.spectra())
+    sums.begin()
+    sums.insert(modulated(backend, random_images(1)), random_axes(), filters().limits)
+    once = backend.to_volume(sums.spectra())
+    np.testing.assert_array_equal(once.data, twice.data)
+    np.testing.assert_array_equal(once.weights, twice.weights)
 
 
 def test_slices_sampled_at_the_crop_size_give_what_those_of_the_box_give() -> None:
@@ -164,10 +174,10 @@ def _with_slices_of_the_box(settings: ExtractionSettings, images: NDArray[np.flo
     from subtomo.extraction import extractor as module
 
     class Whole(module.TomogramExtractor):
-        def _backproject(self, modulated: Any, axes: Float, tilts: Any, limits: Any, backend: Any) -> None:
+        def _insert_data(self, modulated: Any, axes: Float, tilts: Any, limits: Any, backend: Any) -> None:
             images = backend.circle_crop(backend.to_images(modulated))
             scales = np.linalg.norm(axes, axis=2).prod(axis=1)
-            backend.backproject(backend.to_slices(images, modulated), axes, limits[tilts], scales)
+            backend.exact().insert_data(backend.to_slices(images, modulated), axes, limits[tilts], scales)
 
     plan = PseudoSubtomograms(tomogram_set(tomogram(images=images)), PARTICLES, settings).plan
     extractor = Whole(plan.series[0], PARTICLES, settings)

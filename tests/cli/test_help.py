@@ -201,3 +201,8 @@ def test_an_interrupted_extraction_says_what_is_kept_and_how_to_go_on(
 def test_silent_listeners_stay_silent(capsys: Capture) -> None:
     Silent().warn("x")
     assert capsys.readouterr().err == ""
+
+
+def test_help_of_a_family_of_commands_lists_them(capsys: Capture) -> None:
+    shown = said_by(("help", "import"), capsys)
+    assert all(word in shown for word in ("aretomo", "eman2", "imod", "picks", "portal", "warp"))

@@ -96,6 +96,26 @@ def test_doses_that_are_all_equal_are_found(scene: Path) -> None:
     assert "all 7 tilts have the same" in found(diagnosis, "dose")
 
 
+@pytest.mark.parametrize(
+    ("labels", "check", "message"),
+    [
+        (("rlnMicrographPreExposure",), "dose", "is 0 for all 7 tilts, so the dose is not known"),
+        (("rlnDefocusU", "rlnDefocusV"), "defocus", "is 0 for all 7 tilts, so the defocus is not known"),
+    ],
+)
+def test_doses_and_defocus_that_nobody_knew_are_errors_unless_nothing_uses_them(
+    scene: Path, labels: tuple[str, ...], check: str, message: str
+) -> None:
+    edit(scene / "TS.star", "TS", **{label: ["0.0"] * 7 for label in labels})
+    code, diagnosis = examine()
+    assert code == 1
+    assert message in found(diagnosis, check)
+    [finding] = [one for one in findings(diagnosis) if one["check"] == check]
+    assert finding["severity"] == "error"
+    _, without = examine("--no_ctf")
+    assert not [one for one in findings(without) if one["check"] == check]
+
+
 def test_defocus_in_micrometres_is_found(scene: Path) -> None:
     for label in ("rlnDefocusU", "rlnDefocusV"):
         change("TS.star", "TS", label, lambda values: values / 1e4)

@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 
 from subtomo.errors import InputError
-from subtomo.io.foreign_text import read_text
-from subtomo.io.relion import read_tomograms
-from subtomo.io.tilt_series_source import SourceOptions, tilt_series_source
+from subtomo.foreign.text import read_text
+from subtomo.foreign.tilt_series_source import SourceOptions, tilt_series_source
+from subtomo.io.relion import read_particles, read_tomograms
 from subtomo.jobs.import_complete import Completion
+from subtomo.jobs.import_picks import ImportPicksJob, import_picks
+from subtomo.jobs.import_place import Placing
 from subtomo.jobs.import_series import ImportJob, import_series
 from subtomo.model.foreign import ForeignSeries, Frame
+from subtomo.physics.projection import project
 from tests.helpers.importing import write_stack
 
 FRAME = Frame(2.0, (8192.0, 8192.0), (8192.0, 8192.0, 4000.0))
@@ -98,19 +101,44 @@ def test_dark_frames_are_left_out_and_named(alignments: Path) -> None:
     assert series.left_out[0] == "section 0 (-68°): dark frame"
 
 
-def test_local_alignments_are_refused_or_told_in_pixels(alignments: Path, tmp_path: Path) -> None:
+def test_local_alignments_are_told_in_pixels_and_held_by_trajectories(alignments: Path, tmp_path: Path) -> None:
     write_stack(tmp_path / "global_and_local.mrcs", 51, (64, 64), pixel_size=128.0)
     path = str(alignments / "aretomo" / "global_and_local.aln")
-    job = ImportJob("aretomo", (path,), "o/", Completion((str(tmp_path),)), project=tmp_path)
-    [message] = import_series(job).failures.values()
-    assert "local alignment" in message
-    job = ImportJob("aretomo", (path,), "o/", Completion((str(tmp_path),)), approximate=True, project=tmp_path)
-    summary = import_series(job)
+    summary = import_series(ImportJob("aretomo", (path,), "o/", Completion((str(tmp_path),)), project=tmp_path))
     [residual] = summary.residuals
     # 545 px of 4096 at most in the file's patches
     assert 0.1 < residual.worst_px < 545 / 64 + 0.1
     assert "local alignment" in residual.left_out()
+    assert residual.needs_motion
+    assert residual.worst_with_motion_px < 1e-4
     assert any("4096 x 4096 pixels of 2 Å were aligned" in note for note in summary.notes)
+    assert any("reliable patches, weighted" in note for note in summary.notes)
+
+
+def test_particles_follow_the_patches_they_stand_on(tmp_path: Path) -> None:
+    path = write_aln(tmp_path / "TS_1.aln", [1, 2, 3], 3)
+    patches = [(-10.0, 0.0, 1.5, -0.5), (10.0, 0.0, -0.25, 2.0)]
+    local = (
+        f"{view} {patch} {x} {y} {dx} {dy} 1.0\n" for view in range(3) for patch, (x, y, dx, dy) in enumerate(patches)
+    )
+    text = path.read_text().replace("# NumPatches = 0", "# NumPatches = 2")
+    path.write_text(text + "# Local Alignment\n" + "".join(local))
+    write_stack(tmp_path / "TS_1.mrc", 3, (40, 30), pixel_size=2.0)
+    import_series(ImportJob("aretomo", (str(path),), "p/", Completion((str(tmp_path),)), project=tmp_path))
+    [series] = read_tomograms(tmp_path / "p" / "tomograms.star", project=tmp_path)
+    # in the view at 0° the axes are rotated by 80° only, so this point is 10 pixels right of the image's centre
+    angle = np.deg2rad(80.0)
+    x, y = 20.0 * np.cos(angle), -20.0 * np.sin(angle)
+    (tmp_path / "a.csv").write_text(f"tomo_name,x_a,y_a,z_a\nTS_1,{x},{y},0\n")
+    job = ImportPicksJob("a.csv", "p/tomograms.star", "p/", Placing(centred=True), project=tmp_path)
+    assert import_picks(job).has_motion
+    particles = read_particles(tmp_path / "p" / "particles.star", trajectories=tmp_path / "p" / "motion.star")
+    assert particles.trajectories is not None
+    places = (particles.coordinates[:, None] + np.array(particles.trajectories)) / 2.0 + series.centre_px
+    seen = project(series.tilts.projection, places)[0, 2, :2] - [20.0, 15.0]
+    far = np.exp(-100.0 * (20.0 / 40.0) ** 2)
+    shift = (np.array(patches[1][2:]) + far * np.array(patches[0][2:])) / (1.0 + far)
+    assert seen == pytest.approx(np.array([10.0, 0.0]) + shift + [2.5, -1.0], abs=1e-5)
 
 
 def test_what_was_imported_reads_as_a_project(alignments: Path, tmp_path: Path) -> None:

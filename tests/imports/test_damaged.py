@@ -14,14 +14,14 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from subtomo.errors import InputError
-from subtomo.io.ctf_files import read_ctf_file
-from subtomo.io.dynamo import write_table
-from subtomo.io.imod_model import write_points
-from subtomo.io.mdoc import read_mdoc
-from subtomo.io.motl import write_em, write_stopgap
-from subtomo.io.picks_source import picks_source
+from subtomo.foreign.ctf_files import read_ctf_file
+from subtomo.foreign.dynamo import write_table
+from subtomo.foreign.imod_model import write_points
+from subtomo.foreign.mdoc import read_mdoc
+from subtomo.foreign.motl import write_em, write_stopgap
+from subtomo.foreign.picks_source import picks_source
+from subtomo.foreign.tilt_series_source import SourceOptions, tilt_series_source
 from subtomo.io.reading import collected_warnings
-from subtomo.io.tilt_series_source import SourceOptions, tilt_series_source
 
 TIMES = 40
 SPLINTERS = (b"nan", b"-1", b"1e400", b"\0", b"\n", b" ", b"99999999999", b"<", b'"', b"[", b"inf", b"0", b"\xff")

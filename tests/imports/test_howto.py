@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from subtomo.cli import main as subtomo
-from subtomo.io.dynamo import write_table
-from subtomo.io.motl import write_stopgap
+from subtomo.foreign.dynamo import write_table
+from subtomo.foreign.motl import write_stopgap
 from subtomo.io.mrc_read import read_volume
 from subtomo.io.mrc_write import write_mrc
 from subtomo.io.star import format_floats, write_tables
@@ -22,6 +22,7 @@ from subtomo.physics.fsc import shell_correlation
 from subtomo.physics.orientation import euler_to_matrix
 from subtomo.simulation.particle import random_particle
 from subtomo.simulation.scene import TILT_AXIS_DEG, Slab, lowest_tilts_first, random_angles_deg, slab_images
+from tests.helpers.zarr_images import served, write_zarr
 
 PIXEL, BOX, CROP, SLAB = 4.0, 48, 24, 100
 TILTS = np.arange(-60.0, 61.0, 10.0)
@@ -168,10 +169,24 @@ def write_portal(slab: Slab, images: Float) -> None:
     Path("run/Annotations/ribosome.ndjson").write_text("".join(json.dumps(point) + "\n" for point in points))
 
 
+def write_eman2(slab: Slab, images: Float) -> None:
+    for name in ("eman2/info", "stacks", "picks"):
+        Path(name).mkdir(parents=True)
+    rows = [[float(x), float(y), -TILT_AXIS_DEG, -float(tilt), 0.0] for tilt, (x, y) in zip(TILTS, SHIFTS, strict=True)]
+    defocus = [DEFOCUS / 1e4] * len(rows)
+    content = {"tlt_params": rows, "apix_unbin": PIXEL, "defocus": defocus, "voltage": 300, "cs": 2.7}
+    Path("eman2/info/TS_1_info.json").write_text(json.dumps(content))
+    write_mrc(Path("stacks/TS_1.mrc"), images, pixel_size_angstrom=PIXEL)
+    table = np.concatenate([slab.places_px, slab.angles_deg], axis=1)
+    picks = "".join("TS_1," + ",".join(map(repr, row)) + "\n" for row in table.tolist())
+    Path("picks/TS_1.csv").write_text("tomo_name,x,y,z,rot,tilt,psi\n" + picks)
+
+
 PAGES: dict[str, Callable[[Slab, Float], None]] = {
     "from-warp": write_warp,
     "from-aretomo": write_aretomo,
     "from-imod": write_imod,
+    "from-eman2": write_eman2,
     "from-portal": write_portal,
 }
 
@@ -199,3 +214,15 @@ def test_one_scene_gives_one_average_whichever_program_aligned_it(
     assert shell_correlation(reference, truth)[1:5].min() > 0.8
     for name, average in averages.items():
         assert np.abs(average - reference).max() < 1e-3 * np.abs(reference).max(), name
+
+
+def test_the_page_on_images_of_a_server_runs(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    slab, images = SCENE
+    write_warp(slab, images)
+    Path("warp_tiltseries/tiltstack/TS_1/TS_1.st").unlink()
+    write_zarr(Path("server/session7/TS_1.zarr"), images, chunks=(1, 64, 64), pixel_size=PIXEL)
+    with served(Path("server")) as address:
+        for command in commands(repository / "docs" / "howto" / "ome-zarr.md"):
+            assert subtomo([word.replace("https://tilts.example.org", address) for word in command]) == 0, command
+    assert len(list(Path("Extract/Subtomograms").rglob("*_data.mrc"))) == len(slab.places_px)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from subtomo.errors import InputError
+from subtomo.foreign.tilt_series_source import SourceOptions, tilt_series_source
 from subtomo.io.relion import read_tomograms
-from subtomo.io.tilt_series_source import SourceOptions, tilt_series_source
 from subtomo.jobs.import_complete import Completion
 from subtomo.jobs.import_series import ImportJob, import_series
 from subtomo.model.foreign import ForeignSeries, Frame
@@ -92,6 +92,16 @@ def test_shift_and_subset_move_the_tomogram(tmp_path: Path) -> None:
     series = read(write_folder(tmp_path / "s", com=com, newst_com=newst))
     # -8 + 432/2 - 400/2 - 5, 6 + 280/2 - 300/2, 7
     assert series.tomogram_offset == (3.0, -4.0, 7.0)
+
+
+@pytest.mark.parametrize(("size", "pixel"), [((400, 300), 2.0), ((300, 400), 2.0), ((50, 37), 16.0), ((133, 100), 6.0)])
+def test_shifts_count_pixels_of_the_images_that_were_aligned(
+    tmp_path: Path, size: tuple[int, int], pixel: float
+) -> None:
+    folder = write_folder(tmp_path / "s", xf="1 0 0 1 10 -20\n" * 3, com="FULLIMAGE 400 300\n")
+    write_stack(folder / "a.st", 3, size, pixel_size=pixel)
+    [imported] = import_series(ImportJob("imod", (str(folder),), "o/", project=tmp_path)).imported
+    assert imported.series.alignment.shift.tolist() == [[-20.0, 40.0]] * 3
 
 
 @pytest.mark.parametrize("name", ["EXCLUDELIST", "EXCLUDELIST2", "exclude"])

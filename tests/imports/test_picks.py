@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Literal, get_args, get_type_hints
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
 from subtomo.cli import main as subtomo
+from subtomo.cli.import_picks import PicksFileOptions
 from subtomo.errors import InputError
-from subtomo.io.dynamo import write_table
-from subtomo.io.imod_model import write_points
-from subtomo.io.motl import write_em, write_stopgap
-from subtomo.io.picks_source import picks_source
+from subtomo.foreign.dynamo import write_table
+from subtomo.foreign.formats import PICKS
+from subtomo.foreign.imod_model import write_points
+from subtomo.foreign.motl import write_em, write_stopgap
+from subtomo.foreign.picks_source import picks_source
 from subtomo.io.relion import read_particles, read_tomograms
 from subtomo.jobs.import_complete import Completion
 from subtomo.jobs.import_picks import ImportPicksJob, import_picks
@@ -292,3 +295,8 @@ def test_the_demos_picks_keep_their_places_in_an_imported_project(
     assert after.half_set is not None
     assert (before.half_set == after.half_set).all()
     assert "rlnTomoParticlesFile" in Path("Picks/optimisation_set.star").read_text()
+
+
+def test_the_command_offers_every_format_of_the_registry() -> None:
+    hints = get_type_hints(PicksFileOptions)
+    assert set(get_args(hints["format_name"])) - {type(None)} == {Literal[tuple(PICKS)]}

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from subtomo.errors import InputError
-from subtomo.io.picks_source import picks_source
-from subtomo.io.tilt_series_source import SourceOptions, tilt_series_source
+from subtomo.foreign.picks_source import picks_source
+from subtomo.foreign.tilt_series_source import SourceOptions, tilt_series_source
 from subtomo.model.foreign import Frame
 
 FRAME = Frame(2.0, (8192.0, 8192.0), (8192.0, 8192.0, 4000.0))

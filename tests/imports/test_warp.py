@@ -12,8 +12,8 @@ import pytest
 
 from subtomo.cli import main as subtomo
 from subtomo.errors import InputError
+from subtomo.foreign.tilt_series_source import SourceOptions, tilt_series_source
 from subtomo.io.relion import read_tomograms
-from subtomo.io.tilt_series_source import SourceOptions, tilt_series_source
 from subtomo.jobs.import_complete import Completion
 from subtomo.jobs.import_series import ImportJob, import_series
 from subtomo.model.foreign import Frame

@@ -22,11 +22,11 @@ from subtomo.physics.completion import (
     SampledTerms,
     completed,
     measure_levels,
-    random_phases,
     shell_means,
     voxel_shells,
 )
 from subtomo.physics.orientation import euler_to_matrix
+from subtomo.physics.random_phases import random_phases
 from subtomo.physics.weights import raised
 from subtomo.simulation.conditions import Conditions
 from subtomo.simulation.particle import random_particle

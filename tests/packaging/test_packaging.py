@@ -49,7 +49,7 @@ def test_they_hold_what_is_needed_and_nothing_else(built: tuple[Path, Path]) -> 
     for needed in (
         "__init__.pyi",
         "py.typed",
-        "pipeliner.py",
+        "pipeliner",
         "torch.py",
         "report/templates",
         "report/static/three.LICENSE",

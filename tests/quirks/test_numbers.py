@@ -82,8 +82,9 @@ def test_quirk_6_voxels_that_are_their_own_mirror_image_receive_everything_twice
     patches = backend.crop([np.ones((box, box), np.float32)], np.zeros((1, 2), np.int64))
     slices = backend.transform(patches, np.full((1, 2), box / 2))
     modulated = backend.modulate(slices, np.arange(1), TiltFilters(1.0, ones, limits, 1.0), None)
-    backend.insert(modulated, np.array([[[1.0, 0.0, 0.0], [0.0, -1.0, 0.0]]]), limits)
-    ctf2, multiplicity = np.split(backend.finish(1.0).weights, 2)
+    sums = backend.trilinear()
+    sums.insert(modulated, np.array([[[1.0, 0.0, 0.0], [0.0, -1.0, 0.0]]]), limits)
+    ctf2, multiplicity = np.split(backend.to_volume(sums.spectra()).weights, 2)
     for half in (ctf2, multiplicity):
         assert half[0, row, 0] == pytest.approx(2.0)
         assert half.sum() == pytest.approx(2.0)

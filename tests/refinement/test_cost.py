@@ -8,8 +8,9 @@ from scipy.spatial.transform import Rotation
 
 from subtomo.alignment.reference import FourierReference, empty_grid, grid_side, map_of_grid
 from subtomo.alignment.voxels import voxels_of
-from subtomo.backends.alignment import CpuAlignment, Grid, Pose, Prior, Terms
-from subtomo.backends.reference_alignment import ReferenceAlignment, model_of
+from subtomo.backends.alignment import Grid, Pose, Prior, Terms
+from subtomo.backends.reference.alignment import ReferenceAlignment, model_of
+from subtomo.backends.registry import alignment_backend
 from subtomo.simulation.particle import random_particle
 
 SIZE, REACH, PIXEL = 32, 14, 4.0
@@ -59,7 +60,7 @@ def test_compiled_alignment_agrees_with_numpy(stretch: float) -> None:
     grid, terms = particle_terms()
     prior = Prior(TRUE.rotation, 30.0, ZERO, ZERO, np.array([0.1, 0.2, 0.3]), 2.0)
     slow = ReferenceAlignment().align(grid, terms, near(), prior, PRECISION, stretch, 8)
-    fast = CpuAlignment().align(grid, terms, near(), prior, PRECISION, stretch, 8)
+    fast = alignment_backend().align(grid, terms, near(), prior, PRECISION, stretch, 8)
     assert fast.value == pytest.approx(slow.value, rel=1e-5)
     np.testing.assert_allclose(fast.pose.rotation, slow.pose.rotation, atol=2e-5)
     np.testing.assert_allclose(fast.pose.shift_px, slow.pose.shift_px, atol=2e-4)
@@ -69,7 +70,7 @@ def test_compiled_alignment_agrees_with_numpy(stretch: float) -> None:
 def test_compiled_residuals_agree_with_numpy() -> None:
     grid, terms = particle_terms()
     slow = ReferenceAlignment().residuals(grid, terms, near(), 1.0, 0.3)
-    fast = CpuAlignment().residuals(grid, terms, near(), 1.0, 0.3)
+    fast = alignment_backend().residuals(grid, terms, near(), 1.0, 0.3)
     for one, other in zip(fast, slow, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
@@ -79,14 +80,14 @@ def test_compiled_scores_agree_with_numpy() -> None:
     rotations = np.stack([near(angle).rotation for angle in (0.0, 0.2, 0.5)])
     shifts = np.array([[0.0, 0.0, 0.0], [1.0, -0.5, 0.0], [0.8, -0.5, 0.3]])
     slow = ReferenceAlignment().score(grid, terms, rotations, shifts, PRECISION, 1.0)
-    fast = CpuAlignment().score(grid, terms, rotations, shifts, PRECISION, 1.0)
+    fast = alignment_backend().score(grid, terms, rotations, shifts, PRECISION, 1.0)
     np.testing.assert_allclose(fast[0], slow[0], rtol=1e-4)
     np.testing.assert_allclose(fast[1], slow[1], rtol=1e-3, atol=1e-3 * float(np.abs(slow[1]).max()))
     np.testing.assert_array_equal(fast[2], slow[2])
 
 
 def test_derivatives_are_those_of_finite_differences() -> None:
-    from subtomo.backends.reference_alignment import _objective
+    from subtomo.backends.reference.alignment import _objective
 
     grid, terms = particle_terms()
     prior = Prior(TRUE.rotation, 30.0, ZERO, ZERO, np.array([0.1, 0.2, 0.3]), 2.0)
@@ -106,7 +107,7 @@ def test_sums_agree_with_numpy_and_are_the_adjoint_of_looking_up() -> None:
     grid, terms = particle_terms()
     side = grid_side(REACH)
     sums = []
-    for backend in (CpuAlignment(), ReferenceAlignment()):
+    for backend in (alignment_backend(), ReferenceAlignment()):
         data, weights = empty_grid(REACH), np.zeros(len(terms.weights))
         backend.add(data, weights, terms, TRUE, 1.3, 1.0, side)
         sums.append((data, weights))
@@ -132,7 +133,7 @@ def test_sums_of_spread_values_give_the_map_back() -> None:
     model = model_of(grid, unit, TRUE, 1.0)[0]
     unit = unit._replace(data=np.stack([model.real, model.imag], axis=1).astype(np.float32))
     data, weights = empty_grid(REACH), np.zeros(len(terms.weights))
-    CpuAlignment().add(data, weights, unit, TRUE, 1.0, 1.0, grid_side(REACH))
+    alignment_backend().add(data, weights, unit, TRUE, 1.0, 1.0, grid_side(REACH))
     found, true = map_of_grid(data, REACH, SIZE), density()
     centre = slice(8, 24)
     assert np.corrcoef(found[centre, centre, centre].ravel(), true[centre, centre, centre].ravel())[0, 1] > 0.99
@@ -151,7 +152,7 @@ def test_priors_on_euler_angles_pull_towards_their_centres(sigmas: tuple[float, 
     prior = Prior(pose.rotation, 1e-3, np.deg2rad(centre), precisions, ZERO, 1.0)
     empty = np.zeros(REACH + 1)
     empty[1] = 1e-6
-    found = CpuAlignment().align(grid, terms, pose, prior, empty, 1.0, 30)
+    found = alignment_backend().align(grid, terms, pose, prior, empty, 1.0, 30)
     angles = matrix_to_euler(found.pose.rotation)
     for angle, middle, sigma in zip(angles, centre, sigmas, strict=True):
         if sigma:
@@ -165,7 +166,7 @@ def test_standard_errors_are_those_of_repeated_noise() -> None:
     for seed in range(60):
         random = np.random.default_rng(seed)
         noisy = clean.data + noise * random.normal(size=clean.data.shape).astype(np.float32)
-        one = CpuAlignment().align(grid, clean._replace(data=noisy), TRUE, NO_PRIOR, precision, 1.0, 12)
+        one = alignment_backend().align(grid, clean._replace(data=noisy), TRUE, NO_PRIOR, precision, 1.0, 12)
         turn = Rotation.from_matrix(TRUE.rotation.T @ one.pose.rotation).as_rotvec()
         found.append(np.concatenate([turn, one.pose.shift_px - TRUE.shift_px]))
         predicted.append(np.diag(one.covariance))

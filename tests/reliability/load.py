@@ -20,6 +20,7 @@ from subtomo.model.plan import ExtractionPlan
 from subtomo.model.settings import ExtractionSettings, OutputSettings
 from subtomo.output.layout import OutputLayout
 from subtomo.output.resume import Ledger
+from subtomo.output.sink import Opening
 from tests.helpers.builders import particle_set, tomogram, tomogram_set
 
 TOMOGRAMS, PARTICLES, TILTS = 500, 200_000, 41
@@ -40,16 +41,16 @@ class Blank:
 def finish_all(plan: ExtractionPlan, layout: OutputLayout) -> float:
     """Make empty files for all particles and take them down; give the seconds for the taking down at the end."""
     Path(layout.hidden).mkdir(parents=True)
-    ledger = Ledger(plan, layout, OutputSettings(), resume=False, note=print)
+    ledger = Ledger(Opening(plan, note=print), layout, OutputSettings())
     for entry in plan.series:
         Path(layout.root(entry.series.name, f"{entry.series.name}/1")).parent.mkdir(parents=True, exist_ok=True)
         for index in range(len(entry)):
             for path, size in ledger.files.expected(entry, index, str(plan.particles.names[entry.particles[index]])):
                 with open(path, "wb") as stream:
                     stream.truncate(size)
-            ledger.add(entry, index, is_synced=True)
+            ledger.add(entry, index, checksum="")
     start = time.perf_counter()
-    ledger.conclude()
+    ledger.conclude(plan)
     return time.perf_counter() - start
 
 
@@ -65,7 +66,7 @@ def main() -> None:
         seconds = finish_all(plan, layout)
         print(f"journal put into order in {seconds:.1f} s, {os.path.getsize(layout.journal) / 1e6:.1f} MB")
         start = time.perf_counter()
-        ledger = Ledger(plan, layout, OutputSettings(), resume=True, note=print)
+        ledger = Ledger(Opening(plan, resume=True, note=print), layout, OutputSettings())
         print(f"{ledger.n_done} finished particles recognised in {time.perf_counter() - start:.1f} s")
         ledger.close()
         start = time.perf_counter()

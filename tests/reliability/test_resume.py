@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import mrcfile
 import pytest
 
 from subtomo.jobs.extract import RunContext, extract
@@ -105,9 +106,16 @@ def test_another_precision_is_refused(small: Path) -> None:
 def test_particles_whose_images_changed_are_made_again_and_no_others(small: Path) -> None:
     run()
     before = times(small / "out")
-    os.utime(small / "TS_2.mrcs", ns=(1, 1))
+    os.utime(small / "TS_1.mrcs", ns=(1, 1))
+    stack = small / "TS_2.mrcs"
+    time = stack.stat().st_mtime_ns
+    with mrcfile.open(stack, mode="r+", permissive=True) as images:
+        images.data[:] = -images.data
+    os.utime(stack, ns=(time, time))
     summary, said = run(resume=True)
-    assert summary.n_found == 2
+    assert summary.n_found == 2, (
+        "a file that was only touched is the same one; another one of the same size and time is not"
+    )
     assert "2 finished particle(s) are made again, for their images or tables have changed since" in said
     assert {name for name, time in times(small / "out").items() if time != before[name]} == {"3_data.mrc", "4_data.mrc"}
 

@@ -92,6 +92,16 @@ def test_a_lost_batch_is_named_in_the_summary_and_made_by_the_next_run(project: 
     }
 
 
+def test_what_a_worker_that_died_while_it_wrote_left_behind_is_removed_at_the_end(project: Path) -> None:
+    class Dies(Backwards):
+        def run(self, function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[Outcome]:
+            (project / "out/Subtomograms/TS_2/.subtomo-0123456789abcdef.tmp").write_bytes(b"half a volume")
+            yield from super().run(function, tasks)
+
+    assert not run(project, "out", executor=Dies()).failures
+    assert not list((project / "out").rglob("*.tmp"))
+
+
 def test_a_bad_pixel_in_a_batch_comes_back_as_text(project: Path) -> None:
     with mrcfile.open(project / "TS_2.mrcs", mode="r+", permissive=True) as stack:
         stack.data[3, 45, 55] = np.nan

@@ -77,7 +77,7 @@ def test_a_second_job_of_the_same_name_is_refused(tmp_path: Path, monkeypatch: p
 def test_a_rank_of_another_host_is_dead_when_it_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("subtomo.jobs.rendezvous.HEARTBEAT_SECONDS", 0.05)
     monkeypatch.setattr("subtomo.jobs.rendezvous.SILENT_SECONDS", 0.5)
-    names = {"rank": "far"}
+    names = {"rank": "away"}
     here = threading.get_ident()
     monkeypatch.setattr(
         "subtomo.jobs.rendezvous.socket.gethostname",
@@ -85,7 +85,7 @@ def test_a_rank_of_another_host_is_dead_when_it_is_silent(tmp_path: Path, monkey
     )
     first, far = Rendezvous(str(tmp_path), Ranks(0, 2)), Rendezvous(str(tmp_path), Ranks(1, 2))
     with far.signed():
-        time.sleep(0.2)  # until the thread has written the other host's name
+        time.sleep(0.2)  # until the thread has written the other host's name, of the same length
         for _ in range(8):
             assert first.lives(1)
             time.sleep(0.1)

@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from subtomo.averaging.division import centred_full, divide
-from subtomo.backends.protocol import FourierVolume
+from subtomo.backends.spectra import FourierVolume, Spectra
 from subtomo.errors import SettingsError
-from subtomo.extraction.cone import damp_cone
+from subtomo.extraction.steps import cone_step
 from subtomo.model.settings import Cone, ExtractionSettings, ExtraFile, OutputSettings
 from subtomo.model.subtomogram import PseudoSubtomogram
 from subtomo.output.extra_volumes import taper
@@ -96,7 +96,7 @@ def test_only_the_wanted_files_are_made() -> None:
 def test_a_cone_damps_data_and_weights_alike() -> None:
     weights = np.concatenate([hermitian_half(1), hermitian_half(2)]).astype(np.float32)
     given = FourierVolume(volume(3).astype(np.float32), weights)
-    damped = damp_cone(given, np.eye(3), Cone(10.0, 2.0))
+    damped = cone_step(C, np.eye(3), Cone(10.0, 2.0), is_whitened=False)(Spectra.of(given)).volume()
     share = damped.weights[:C] / given.weights[:C]
     np.testing.assert_allclose(damped.weights[C:] / given.weights[C:], share, atol=1e-6)
     np.testing.assert_allclose(np.fft.rfftn(damped.data), np.fft.rfftn(given.data) * share, atol=1e-3)

@@ -23,7 +23,7 @@ class FourierReference:
     """The transform of a map at half frequencies, between which it is interpolated trilinearly."""
 
     grid: Float32
-    """Flat, see `backends.cpu.pose_cost`; orthonormal transform."""
+    """Flat, see `backends.alignment.Grid`; orthonormal transform."""
     size: int
     """Side of the map, voxels."""
     reach: int

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.averaging.division import divide
-from subtomo.backends.rotation import FineTransform, rotated_weights
+from subtomo.backends.registry import volume_backend
 from subtomo.errors import InputError, SettingsError
 from subtomo.model.choices import Settings, settle
 from subtomo.physics.frequency import half_index, wrapped_index
@@ -90,12 +90,13 @@ class AverageSums:
         """Average over the rotations (n, 3, 3) of a point group."""
         if len(group) == 1:
             return self
-        fine = FineTransform(self.data())
+        verbs = volume_backend()
+        spectrum = verbs.spectrum(self.data())
         total = AverageSums(len(self.ctf2))
         total.count = self.count
         for rotation in group:
-            total.spectrum += fine.rotated(rotation) / len(group)
-            total.ctf2 += rotated_weights(self.ctf2, rotation).astype(np.float64) / len(group)
+            total.spectrum += verbs.rotated(spectrum, rotation) / len(group)
+            total.ctf2 += verbs.rotated_weights(self.ctf2, rotation).astype(np.float64) / len(group)
         return total
 
     def data(self) -> Float:
@@ -122,7 +123,9 @@ def rotated_particle(
         offset_px: (3,) x, y, z: minus the place of the particle's centre in the volume (as refined offsets count).
         damping: (c, c, c) by which insertion multiplied the density; None for nothing to be undone.
     """
-    return FineTransform(data, damping).rotated(orientation, offset_px), rotated_weights(ctf2, orientation)
+    verbs = volume_backend()
+    spectrum = verbs.rotated(verbs.spectrum(data, damping), orientation, offset_px)
+    return spectrum, verbs.rotated_weights(ctf2, orientation)
 
 
 def assigned_halves(given: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

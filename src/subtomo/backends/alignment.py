@@ -1,4 +1,4 @@
-"""The seam of alignment: what a backend must do with the terms of a particle, and the compiled one.
+"""The seam of alignment: what a backend must do with the terms of a particle.
 
 Arrays of voxels are in the order of `alignment.voxels`; a reference is the grid of `alignment.reference`.
 One instance belongs to one thread.
@@ -6,18 +6,12 @@ One instance belongs to one thread.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from subtomo.backends.cache import compiled_here
-
-with compiled_here():
-    from subtomo.backends.cpu.accumulate import add_rotated_weights, lay_out_weights, spread_data
-    from subtomo.backends.cpu.pose_cost import tabulate_phases
-    from subtomo.backends.cpu.pose_search import add_residual_power, align_pose, gather_terms, score_orientations
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -26,11 +20,12 @@ Int16 = NDArray[np.int16]
 
 
 class Grid(NamedTuple):
-    """A reference's transform at half frequencies."""
+    """A reference's transform at half frequencies, up to M of them from the origin."""
 
     values: Float32
-    """Flat, see `backends.cpu.pose_cost.pose_equations`."""
+    """Real and imaginary parts, flat: from -M - 1 to M + 1 along z, then y, and from 0 to M + 1 along x."""
     side: int
+    """2 M + 3"""
 
 
 class Terms(NamedTuple):
@@ -101,6 +96,7 @@ class ShellPower(NamedTuple):
 class AlignmentBackend(Protocol):
     """What alignment needs to have computed."""
 
+    @abstractmethod
     def align(
         self, grid: Grid, terms: Terms, start: Pose, prior: Prior, precision: Float, stretch: float, evaluations: int
     ) -> FoundPose:
@@ -116,9 +112,11 @@ class AlignmentBackend(Protocol):
             evaluations: Of the cost, at most.
         """
 
+    @abstractmethod
     def residuals(self, grid: Grid, terms: Terms, pose: Pose, stretch: float, least_weight: float) -> ShellPower:
         """Compare a particle with the reference in a pose, where √W is above `least_weight`."""
 
+    @abstractmethod
     def score(
         self, grid: Grid, terms: Terms, rotations: Float, shifts_px: Float, precision: Float, stretch: float
     ) -> tuple[Float32, Float32, Int]:
@@ -128,86 +126,8 @@ class AlignmentBackend(Protocol):
             Σ |m|², Re Σ m* D' and the index of the shift, (m,) each.
         """
 
+    @abstractmethod
     def add(
-        self, data: Float32, weights: Float, terms: Terms, pose: Pose, factor: float, stretch: float, side: int
+        self, data_out: Float32, weights_out: Float, terms: Terms, pose: Pose, factor: float, stretch: float, side: int
     ) -> None:
         """Add a particle in its pose to sums: a grid of data, and weights (n,) by voxel of the average."""
-
-
-class CpuAlignment:
-    """Compiled loops, single precision where sums allow it."""
-
-    def __init__(self) -> None:
-        self._sizes = (0, 0)
-
-    def align(
-        self, grid: Grid, terms: Terms, start: Pose, prior: Prior, precision: Float, stretch: float, evaluations: int
-    ) -> FoundPose:
-        """See `AlignmentBackend`."""
-        indices, data, weights = self._gathered(terms, precision)
-        rotation, shift, covariance = start.rotation.copy(), start.shift_px.copy(), np.empty((6, 6))
-        value = align_pose(
-            grid.values, grid.side, indices, data, weights, float(terms.size), stretch, rotation, shift, prior.centre,
-            prior.turn_precision, prior.angles_rad, prior.angle_precisions, prior.place_px, prior.place_precision,
-            evaluations, self._phases, covariance,
-        )  # fmt: skip
-        return FoundPose(Pose(rotation, shift), float(value), covariance)
-
-    def residuals(self, grid: Grid, terms: Terms, pose: Pose, stretch: float, least_weight: float) -> ShellPower:
-        """See `AlignmentBackend`."""
-        self._prepare(terms)
-        n = terms.reach + 1
-        power = ShellPower(np.zeros(n), np.zeros(n), np.zeros((n, 2)))
-        tabulate_phases(pose.shift_px, float(terms.size), self._phases)
-        add_residual_power(
-            grid.values, grid.side, terms.indices, terms.shells, terms.data, terms.weights, least_weight,
-            stretch * pose.rotation, self._phases, self._model, *power,
-        )  # fmt: skip
-        return power
-
-    def score(
-        self, grid: Grid, terms: Terms, rotations: Float, shifts_px: Float, precision: Float, stretch: float
-    ) -> tuple[Float32, Float32, Int]:
-        """See `AlignmentBackend`."""
-        indices, data, weights = self._gathered(terms, precision)
-        angle = 2.0 * np.pi / terms.size * (shifts_px @ indices.T.astype(np.float64))
-        quadratic, cross = np.empty((2, len(rotations)), np.float32)
-        shifts = np.empty(len(rotations), np.int64)
-        tabulate_phases(np.zeros(3), float(terms.size), self._phases)
-        score_orientations(
-            grid.values, grid.side, indices, data, weights, np.ascontiguousarray(rotations), stretch,
-            np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32), self._phases,
-            quadratic, cross, shifts,
-        )  # fmt: skip
-        return quadratic, cross, shifts
-
-    def add(
-        self, data: Float32, weights: Float, terms: Terms, pose: Pose, factor: float, stretch: float, side: int
-    ) -> None:
-        """See `AlignmentBackend`."""
-        self._prepare(terms)
-        tabulate_phases(pose.shift_px, float(terms.size), self._phases)
-        spread_data(
-            terms.indices, terms.data, terms.weights, factor, stretch * pose.rotation, self._phases, side, data
-        )  # fmt: skip
-        lay_out_weights(terms.indices, terms.weights, factor, terms.reach, self._volume)
-        add_rotated_weights(terms.indices, pose.rotation / stretch, terms.reach, self._volume, weights)
-
-    def _gathered(self, terms: Terms, precision: Float) -> tuple[Int16, Float32, Float32]:
-        """Give indices, data and weights of the voxels that count, at unit noise."""
-        self._prepare(terms)
-        n = gather_terms(
-            terms.indices, terms.shells, terms.data, terms.weights, precision, self._indices, self._data, self._weights
-        )
-        return self._indices[:n], self._data[:n], self._weights[:n]
-
-    def _prepare(self, terms: Terms) -> None:
-        """Make room for particles of a size."""
-        n, reach = len(terms.weights), terms.reach
-        if self._sizes == (n, reach):
-            return
-        self._sizes = (n, reach)
-        self._indices, self._data = np.empty((n, 3), np.int16), np.empty((n, 2), np.float32)
-        self._weights, self._model = np.empty(n, np.float32), np.empty((n, 2), np.float32)
-        self._phases = np.empty((3, 2 * reach + 1, 2), np.float32)
-        self._volume = np.empty((2 * reach + 3, 2 * reach + 3, reach + 2), np.float32)

@@ -31,6 +31,23 @@ def volume_from_points(points: Float, values: Complex, size: int) -> Float:
     return 2.0 * volume.real
 
 
+def values_at_points(volume: Float, points: Float) -> Complex:
+    """Sum v exp(-2πi k·r) over the voxels r of a volume, for every frequency k: the adjoint of `volume_from_points`.
+
+    Args:
+        volume: (size, size, size) with r = 0 at ``size // 2``.
+        points: (n, 3) frequencies x, y, z, cycles per voxel, within ±1/2.
+
+    Returns:
+        (n,)
+    """
+    from finufft import nufft3d2
+
+    x, y, z = (np.ascontiguousarray(2.0 * np.pi * points[:, axis]) for axis in range(3))
+    values: Complex = nufft3d2(z, y, x, volume.astype(np.complex128), eps=_ACCURACY, isign=-1, nthreads=1)
+    return values
+
+
 def image_transform(positions: Float, weights: Float, size: int) -> Complex:
     """Transform points in a plane: the sum of w exp(-2πi (x k_x + y k_y) / size).
 

@@ -1,23 +1,47 @@
-"""The seam between pipeline and array loops: what a backend must be able to do, and how to get one.
+"""The seam between pipeline and array loops: what a backend must be able to do.
 
 A backend works on the tilts of one particle at a time and owns its memory: what a verb returns may be overwritten by
-the next call of the same verb, and only `Backend.finish` gives arrays away. One instance belongs to one thread.
+the next call of the same verb, and only `Backend.to_volume` gives arrays away. Which arguments a verb may overwrite is
+said by their types: those that are `Consumed`. One instance belongs to one thread.
+
+Its type parameters are what its verbs hand to one another. Nobody else looks inside, so that a backend may defer or
+fuse work, or keep arrays on a device.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.backends.alignment import AlignmentBackend
+from subtomo.backends.spectra import FourierVolume, Step
+from subtomo.backends.volumes import AnyVolumeBackend
 from subtomo.conventions import round_half_up
 from subtomo.physics.ctf import CtfTerms
 
 Float32 = NDArray[np.float32]
 Float = NDArray[np.float64]
+Tilts = NDArray[np.int64]
+Limits = NDArray[np.int32]
+
+T = TypeVar("T")
+Consumed = Annotated[T, "consumed"]
+"""An argument that the verb may overwrite: whoever calls it must not use it afterwards."""
+
+Patches = TypeVar("Patches")
+Transforms = TypeVar("Transforms")
+Slices = TypeVar("Slices")
+Images = TypeVar("Images")
+CropSlices = TypeVar("CropSlices")
+Sums = TypeVar("Sums")
+AddedSlices = TypeVar("AddedSlices", contravariant=True)
+AddedCropSlices = TypeVar("AddedCropSlices", contravariant=True)
+GivenSums = TypeVar("GivenSums", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -79,107 +103,133 @@ class TiltFilters(NamedTuple):
     """(b, b // 2 + 1), multiplies every slice."""
 
 
-class Completion(NamedTuple):
-    """How one particle is completed; per shell (c // 2 + 1,)."""
+class Accumulator(Protocol[AddedSlices, GivenSums]):
+    """Adds the slices of a particle up: their data, CTF² and multiplicity. There is one per data term."""
 
-    thresholds: Float
-    """Of CTF² against its shell's mean: what is not above it is completed."""
-    fill: Float
-    """Noise power, of orthonormal transforms."""
-    seed: int
-    """Of the particle, 64 bits."""
-
-
-class FourierVolume(NamedTuple):
-    """A finished particle: see `subtomo.model.subtomogram.PseudoSubtomogram`."""
-
-    data: Float32
-    """(c, c, c) real space."""
-    weights: Float32
-    """(2 c, c, c // 2 + 1): CTF², then multiplicity, as in RELION's files."""
-
-
-class Backend(Protocol):
-    """Array verbs in the order of their use."""
-
-    def __init__(self, geometry: BoxGeometry) -> None: ...
-
-    @property
-    def tilts_at_once(self) -> int:
-        """How many tilts the verbs should be given together."""
-
+    @abstractmethod
     def begin(self) -> None:
         """Start a particle; whatever a particle that failed has left behind is forgotten."""
 
-    def crop(self, images: Sequence[NDArray[Any]], corners: NDArray[np.int64]) -> Any:
+    @abstractmethod
+    def insert(self, slices: AddedSlices, axes: Float, limits: Limits) -> None:
+        """Add slices and their weights at x u + y v (§7.1); ``axes`` is (n, 2, 3), ``limits`` (n, b)."""
+
+    @abstractmethod
+    def spectra(self) -> GivenSums:
+        """Give the sums away and start anew; they must be on their way to a volume before the next `insert`."""
+
+
+class ExactAccumulator(Accumulator[AddedSlices, GivenSums], Protocol[AddedSlices, AddedCropSlices, GivenSums]):
+    """Adds data up as the adjoint of projection does, exactly; weights are inserted trilinearly.
+
+    The data are the sum over pixels of 2 Re(d exp(2πi (x u + y v)·r / c)) at each voxel r. Beyond the largest sphere
+    they fade to zero. Source: spec/cost.md.
+    """
+
+    def insert(self, slices: AddedSlices, axes: Float, limits: Limits) -> None:
+        """Add slices and their weights at x u + y v; ``axes`` is (n, 2, 3), ``limits`` (n, b)."""
+        self.insert_weights(slices, axes, limits)
+        self.insert_data(slices, axes, limits, np.linalg.norm(axes, axis=2).prod(axis=1))
+
+    @abstractmethod
+    def insert_weights(self, slices: AddedSlices, axes: Float, limits: Limits) -> None:
+        """Add weights alone, as trilinear insertion does."""
+
+    @abstractmethod
+    def insert_data(self, slices: AddedSlices | AddedCropSlices, axes: Float, limits: Limits, scales: Float) -> None:
+        """Add data alone, of slices of any side s: ``axes`` (n, 2, 3), ``limits`` (n, s), a factor (n,) per slice.
+
+        Frequencies beyond c / 2 along any axis are left out.
+        """
+
+
+class Backend(Protocol[Patches, Transforms, Slices, Images, CropSlices, Sums]):
+    """Array verbs in the order of their use, and beside them those of volumes and of alignment."""
+
+    tilts_at_once: int
+    """How many tilts the verbs should be given together."""
+
+    def __init__(self, geometry: BoxGeometry) -> None: ...
+
+    @abstractmethod
+    def crop(self, images: Sequence[NDArray[Any]], corners: NDArray[np.int64]) -> Patches:
         """Cut (n, s0, s0) patches at corners (n, 2: x, y), repeating edge pixels; rolled so that the centre is 0."""
 
-    def circle_crop_patches(self, patches: Any) -> Any:
+    @abstractmethod
+    def circle_crop_patches(self, patches: Consumed[Patches]) -> Patches:
         """Mask the corners of patches with the largest soft circle, their mean subtracted (§6.8, boundary 0)."""
 
-    def transform(self, patches: Any, shifts: Float) -> Any:
+    @abstractmethod
+    def transform(self, patches: Consumed[Patches], shifts: Float) -> Transforms:
         """Turn patches into binned Fourier slices, with the particle moved to the origin (§6.1, §6.2).
 
         ``shifts`` (n, 2: x, y) is the particle's position in its patch, binned pixels.
         """
 
-    def modulate(self, slices: Any, tilts: NDArray[np.int64], filters: TiltFilters, ctf: CtfTerms | None) -> Any:
+    @abstractmethod
+    def modulate(self, slices: Transforms, tilts: Tilts, filters: TiltFilters, ctf: CtfTerms | None) -> Slices:
         """Multiply slices by CTF, dose weights, aberrations and whitening, and compute their weights (§6.6).
 
         Without ``ctf`` (terms of these n tilts) neither CTF nor dose weights multiply, and weights are one.
         """
 
-    def to_images(self, modulated: Any) -> Any:
-        """Transform slices to (n, b, b) images with the particle at ``b // 2`` (§6.8)."""
+    @abstractmethod
+    def to_images(self, modulated: Consumed[Slices]) -> Images:
+        """Transform slices to (n, b, b) images with the particle at ``b // 2`` (§6.8).
 
-    def circle_crop(self, images: Any) -> Any:
+        Only the weights of the slices may be used afterwards, by `to_slices`.
+        """
+
+    @abstractmethod
+    def circle_crop(self, images: Consumed[Images]) -> Images:
         """Mask images outside the circle that fits the crop, their mean subtracted (§6.8)."""
 
-    def multiply(self, images: Any, factor: Float) -> Any:
+    @abstractmethod
+    def multiply(self, images: Consumed[Images], factor: Float) -> Images:
         """Multiply images by (b, b) factors."""
 
-    def to_slices(self, images: Any, modulated: Any) -> Any:
-        """Transform images back to slices, keeping the weights of ``modulated``."""
+    @abstractmethod
+    def to_slices(self, images: Consumed[Images], modulated: Consumed[Slices]) -> Slices:
+        """Transform images back to slices, with the weights of ``modulated``."""
 
-    def to_crop_slices(self, images: Any) -> Any:
+    @abstractmethod
+    def to_crop_slices(self, images: Images) -> CropSlices:
         """Transform the central (n, c, c) window of images to slices that are sampled at the crop size.
 
         The origin counts twice in half transforms (quirk 6). It is scaled so that it counts for no more than in a slice
         of the box's size.
         """
 
-    def window(self, images: Any) -> Float32:
+    @abstractmethod
+    def window(self, images: Images) -> Float32:
         """Copy the central (n, c, c) window of images."""
 
-    def insert(self, modulated: Any, axes: Float, limits: NDArray[np.int32]) -> None:
-        """Add slices and weights to the volume at x u + y v (§7.1, §7.2); ``axes`` is (n, 2, 3), ``limits`` (n, b)."""
+    @abstractmethod
+    def trilinear(self) -> Accumulator[Slices, Sums]:
+        """Give the accumulator that spreads every pixel over its eight neighbours in Fourier space (§7.1, §7.2)."""
 
-    def insert_weights(self, modulated: Any, axes: Float, limits: NDArray[np.int32]) -> None:
-        """Add the weights of slices to the volume as `insert` does; the data are left to `backproject`."""
+    @abstractmethod
+    def exact(self) -> ExactAccumulator[Slices, CropSlices, Sums]:
+        """Give the accumulator of the exact data term."""
 
-    def backproject(self, slices: Any, axes: Float, limits: NDArray[np.int32], scales: Float) -> None:
-        """Add slices to the exact data term: the sum over pixels of 2 Re(d exp(2πi (x u + y v)·r / c)) at each voxel r.
+    @abstractmethod
+    def apply(self, sums: Consumed[Sums], step: Step) -> Sums:
+        """Do to the sums what a step does to their spectra; a backend may know a faster way for those it knows."""
 
-        Beyond the largest sphere it fades to zero. Takes the slices of `modulate` or of `to_crop_slices`, of any side
-        s, with ``axes`` (n, 2, 3), ``limits`` (n, s) and a factor (n,) per slice. Frequencies beyond c / 2 along any
-        axis are left out. Source: spec/cost.md.
-        """
+    @abstractmethod
+    def to_volume(self, sums: Consumed[Sums]) -> FourierVolume:
+        """Transform the data to real space (§7.3), and give them away with their weights."""
 
-    def finish(
-        self, data_scale: float, *, term: str = "inserted", whiten: bool = False, completion: Completion | None = None
-    ) -> FourierVolume:
-        """Transform the volume to real space (§7.3), give it away and start a new one; data are scaled.
+    @classmethod
+    @abstractmethod
+    def volumes(cls) -> AnyVolumeBackend:
+        """Give the verbs of volumes; threads may share them."""
 
-        Args:
-            data_scale: Factor of the data.
-            term: ``inserted``; ``corrected`` for inserted data divided by `physics.window.insertion_envelope`; or
-                ``exact`` for what `backproject` added up. With the latter two CTF² is sharpened, and nowhere less than
-                a small share of its largest value; see `subtomo.conventions.WEIGHT_FLOOR`.
-            whiten: Divide the data's transform by √CTF², and leave voxels without data zero in both; see
-                `subtomo.conventions.WHITENING_FLOOR`.
-            completion: Noise for voxels of whitened data that hold too little; see `physics.completion`. CTF² of
-                inserted slices is then raised only as far as `physics.weights.raised` does.
-        """
+    @classmethod
+    @abstractmethod
+    def alignment(cls) -> AlignmentBackend:
+        """Give the verbs of alignment for one thread."""
 
-    def finish_plain(self, data_scale: float, *, term: str = "inserted") -> FourierVolume:
-        """Do what `finish` does, but leave CTF² as it was inserted."""
+
+AnyBackend: TypeAlias = Backend[Any, Any, Any, Any, Any, Any]
+"""A backend, for code that does not care what its verbs hand to one another."""

@@ -39,6 +39,7 @@ from subtomo.cli.relion_programs import PROGRAMS, run_program
 from subtomo.cli.unexpected import TRACEBACK, told
 from subtomo.cli.verbosity import Verbosity, as_quiet_as_wanted, without_verbosity
 from subtomo.errors import AbortedError, SettingsError, SubtomoError
+from subtomo.foreign.formats import TILT_SERIES
 from subtomo.io.reading import collected_warnings
 from subtomo.jobs.control import PipelineControl
 from subtomo.jobs.signals import TerminatedError, termination_as_error
@@ -67,10 +68,8 @@ app.command(export_stacks.export_stacks, name="export-stacks")
 app.command(optimisation_set.optimisation_set, name="optimisation-set")
 app.command(sample_manifold.sample_manifold, name="sample-manifold")
 imports = App(name="import", help="Import alignments and picks of other programs, as a project of RELION 5.")
-imports.command(import_series.importer("warp", "that Warp or M aligned"), name="warp")
-imports.command(import_series.importer("aretomo", "that AreTomo 2 or 3 aligned"), name="aretomo")
-imports.command(import_series.importer("imod", "that IMOD or eTomo aligned"), name="imod")
-imports.command(import_series.importer("portal", "of the CryoET Data Portal"), name="portal")
+for name, reader in TILT_SERIES.items():
+    imports.command(import_series.importer(name, reader.kind), name=name)
 imports.command(import_picks.import_picks, name="picks")
 app.command(imports)
 add_general_commands(app)

@@ -21,7 +21,8 @@ from subtomo.errors import SettingsError
 from subtomo.model.settings import CircleCrop, DataTerm, ExtractionSettings
 
 if TYPE_CHECKING:
-    from subtomo.jobs.average import AverageJob, AverageResult
+    from subtomo.jobs.average import AverageJob
+    from subtomo.jobs.average_result import AverageResult
 
 __all__ = ["GROUPS", "average"]
 

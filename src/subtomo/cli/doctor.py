@@ -75,6 +75,10 @@ class DoctorOutputOptions(OutputOptions):
     output_dir: Annotated[
         str, option("--o --output", "Folder that the extraction is to write to: is there room on its disk?")
     ] = ""
+    verify: Annotated[
+        bool,
+        option("--verify", "Read the files of extracted particles, and name those that were altered since."),
+    ] = False
 
 
 GROUPS = (
@@ -149,6 +153,7 @@ def doctor(
         hand_test=examination.hand_test,
         hand_particles=examination.hand_particles,
         output=written,
+        verify=output.verify,
     )
     found = examine(request)
     wrong = tuple(error("options", "command line", problem, "correct the option") for problem in problems)

@@ -23,12 +23,13 @@ class ExportOptions:
         option("--p --particles", "Particle set (STAR); for relion3.1 that of an extraction with whitened terms."),
     ] = None
     style: Annotated[
-        Literal["relion3.1", "relion4", "dynamo", "stopgap", "em", "imod"],
+        Literal["relion3.1", "relion3", "relion4", "dynamo", "stopgap", "em", "imod"],
         option(
             "--style",
             "relion3.1 (default): subtomograms with a 3-D CTF each, as relion_refine 3.1 and programs made for it "
             "read them. Volumes stay where they are. The others are places and orientations, with offsets applied: "
-            "relion4, unbinned pixels; dynamo, a .tbl; stopgap, a motivelist that cryoCAT reads, too; em, that of "
+            "relion4, unbinned pixels; relion3, voxels and their size in one table, as programs for RELION 3 have it; "
+            "dynamo, a .tbl; stopgap, a motivelist that cryoCAT reads, too; em, that of "
             "AV3; imod, a model per tomogram.",
         ),
     ] = "relion3.1"
@@ -56,7 +57,7 @@ def export(
     files: ExportOptions,
     places: ExportPlaceOptions = ExportPlaceOptions(),
 ) -> int:
-    """Write particles for RELION 3.1 or 4, Dynamo, STOPGAP, AV3 or IMOD."""
+    """Write particles for RELION 3 or 4, Dynamo, STOPGAP, AV3 or IMOD."""
     from subtomo.cli.next_step import OPEN, tell_next
     from subtomo.io.relion import OptimisationSet
     from subtomo.jobs.export import export_particles

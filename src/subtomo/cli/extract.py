@@ -90,6 +90,8 @@ def extract(
         threads=computing.threads,
         command=command_line.get(),
         resume=output.resume,
+        verify=output.verify,
+        overwrite=output.overwrite,
         check_disk=not output.no_disk_check,
         as_zarr=output.store == "zarr",
         control_prefix=computing.pipeline_control or None,
@@ -126,9 +128,11 @@ def _nothing_extracted(summary: ExtractionSummary) -> str:
     """Say why no particle was extracted: the commonest cause, with the numbers of one particle."""
     cause, count = Counter(entry.cause for entry in summary.left_out).most_common(1)[0]
     example = next(entry for entry in summary.left_out if entry.cause == cause)
+    reason = in_words_of_options(example.reason)
+    advice = "" if reason != example.reason else ". Check box, binning and coordinates"
     return (
         f"no particle was extracted: {count} of {summary.n_particles} are left out for one cause ({cause}); "
-        f"{example.name}, for instance: {example.reason}. Check box, binning and coordinates"
+        f"{example.name}, for instance: {reason}{advice}"
     )
 
 

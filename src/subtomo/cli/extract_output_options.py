@@ -110,6 +110,16 @@ class OutputOptions:
             "inputs. They count in --sum. Other settings are refused.",
         ),
     ] = False
+    verify: Annotated[
+        bool,
+        option(
+            "--verify",
+            "With --resume: read the files of finished particles, and make those again that were altered since.",
+        ),
+    ] = False
+    overwrite: Annotated[
+        bool, option("--overwrite", "Replace files of other programs that stand in the output folder.")
+    ] = False
     no_disk_check: Annotated[
         bool,
         option("--no-disk-check", "Begin even if the disk has no room for what will be written."),

@@ -87,6 +87,8 @@ PAGES: dict[str, Page] = {
 }  # fmt: skip
 """Every command by its name."""
 GENERAL = ("completion", "help", "stand-in", "version")
+FAMILIES = ("import",)
+"""Commands that have commands of their own."""
 TELLS_RESULTS = ("compare", "doctor", *GENERAL)
 """Commands whose words on stdout are what they are run for."""
 
@@ -105,8 +107,9 @@ def add_general_commands(app: App) -> None:
         """Show the help of a command."""
         if command in PAGES:
             print(help_text(command, PAGES[command], full=False))
-        elif command and command not in GENERAL:
-            raise SettingsError(f"there is no command {command!r}; commands are {', '.join((*PAGES, *GENERAL))}")
+        elif command and command not in (*FAMILIES, *GENERAL):
+            commands = ", ".join((*sorted((*PAGES, *FAMILIES)), *GENERAL))
+            raise SettingsError(f"there is no command {command!r}; commands are {commands}")
         else:
             app.help_print([command] if command else [])
 

@@ -1,4 +1,4 @@
-"""``subtomo import warp|aretomo|imod|portal``: tilt series that other programs aligned, as a project of RELION 5."""
+"""``subtomo import warp``, ``aretomo`` and so on: tilt series that other programs aligned, for RELION 5."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _run(
     values: ImportValueOptions,
     choices: ImportChoiceOptions,
 ) -> int:
-    from subtomo.io.foreign_text import view_list
+    from subtomo.foreign.text import view_list
     from subtomo.jobs.import_complete import Completion
     from subtomo.jobs.import_series import ImportJob, import_series
 

@@ -24,6 +24,7 @@ from subtomo.cli import (
     sample_manifold,
 )
 from subtomo.cli.arguments import default_of
+from subtomo.foreign.formats import TILT_SERIES
 
 _COMMANDS = {
     "extract": ("relion_tomo_subtomo", extract.GROUPS),
@@ -35,7 +36,7 @@ _COMMANDS = {
     "compare": ("", compare.GROUPS),
     "export": ("", export.GROUPS),
     "export-stacks (or export stacks)": ("", export_stacks.GROUPS[2:]),
-    "import warp, aretomo, imod, portal": ("", import_series.GROUPS),
+    f"import {', '.join(TILT_SERIES)}": ("", import_series.GROUPS),
     "import picks": ("", import_picks.GROUPS),
     "sample-manifold": ("relion_tomo_sample_manifold", sample_manifold.GROUPS),
     "optimisation-set": ("relion_tomo_make_optimisation_set", optimisation_set.GROUPS),

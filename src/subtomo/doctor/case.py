@@ -40,6 +40,8 @@ class Request:
     hand_test: bool = False
     hand_particles: int = 120
     """Most particles of the hand test."""
+    verify: bool = False
+    """Compare files of particles with the checksums that were taken when they were written."""
     seed: int = 0
 
 

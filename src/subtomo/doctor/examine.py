@@ -23,6 +23,7 @@ from subtomo.doctor.places import Placed, place_particles
 from subtomo.doctor.prediction import check_prediction, predict, prediction_facts, timed
 from subtomo.doctor.tilt_series import check_tilt_series
 from subtomo.doctor.visibility import check_visibility, visibility_facts
+from subtomo.doctor.written import check_written
 from subtomo.errors import SubtomoError
 from subtomo.io.relion import labels
 
@@ -44,6 +45,8 @@ def _examine(request: Request) -> Diagnosis:
         findings += check(case)
     findings += check_offsets(case, placed)
     findings += _safely("import", lambda: check_import(case, facts))
+    if request.verify:
+        findings += _safely("written files", lambda: check_written(case))
     broken = list[Finding]()
     if not request.headers_only:
         broken = _safely("pixels", lambda: check_patches(case, placed))

@@ -9,8 +9,8 @@ from typing import Any
 from subtomo.doctor.case import Case
 from subtomo.doctor.findings import Finding, error, info, listed, warning
 from subtomo.errors import InputError
-from subtomo.io.import_record import ImportedFrom, ImportRecord, read_import_record
-from subtomo.io.tilt_series_source import SourceOptions, tilt_series_source
+from subtomo.foreign.import_record import ImportedFrom, ImportRecord, read_import_record
+from subtomo.foreign.tilt_series_source import SourceOptions, tilt_series_source
 from subtomo.jobs.import_residual import LIMIT_PX, Residual, residual_of
 from subtomo.model.tilt_series import TiltSeries
 

@@ -29,6 +29,7 @@ def check_tilt_series(case: Case) -> Iterator[Finding]:
     for one in case.series:
         tomogram = one.tomogram
         yield from _optics(tomogram)
+        yield from _unknown(case, tomogram)
         yield from _doses(tomogram)
         yield from _defocus(tomogram)
         yield from _tilts(tomogram)
@@ -74,6 +75,28 @@ def _optics(tomogram: TiltSeries) -> Iterator[Finding]:
         )
 
 
+def _unknown(case: Case, tomogram: TiltSeries) -> Iterator[Finding]:
+    """Find doses and defocus that are zero throughout: imports write them where no file says any."""
+    settings, tilts, where = case.request.settings, tomogram.tilts, tomogram.source
+    if settings is not None and not settings.apply_ctf:
+        return
+    if len(tilts) > 1 and not tilts.dose_e_per_a2.any():
+        yield error(
+            "dose",
+            where,
+            f"{labels.DOSE} is 0 for all {len(tilts)} tilts, so the dose is not known",
+            "give the dose accumulated before each image, or late tilts count as much as early ones",
+        )
+    if not (tilts.defocus_u_angstrom.any() or tilts.defocus_v_angstrom.any()):
+        yield error(
+            "defocus",
+            where,
+            f"{labels.DEFOCUS} is 0 for all {len(tilts)} tilts, so the defocus is not known",
+            "give defocus in Å, or extract without CTF (apply_ctf=False)",
+            field="apply_ctf",
+        )
+
+
 def _doses(tomogram: TiltSeries) -> Iterator[Finding]:
     dose, where = tomogram.tilts.dose_e_per_a2, tomogram.source
     if dose.max() > LARGEST_DOSE_E_PER_A2:
@@ -85,14 +108,14 @@ def _doses(tomogram: TiltSeries) -> Iterator[Finding]:
         )
     if len(dose) < 2:
         return
-    if np.ptp(dose) == 0:
+    if np.ptp(dose) == 0 and dose[0] != 0:
         yield warning(
             "dose",
             where,
             f"all {len(dose)} tilts have the same {labels.DOSE}, {dose[0]:g} e/Å²",
             "give the dose accumulated before each image, or late tilts count as much as early ones",
         )
-    elif len(np.unique(dose)) < len(dose):
+    elif dose.any() and len(np.unique(dose)) < len(dose):
         twice = len(dose) - len(np.unique(dose))
         yield warning(
             "dose",
@@ -113,7 +136,7 @@ def _defocus(tomogram: TiltSeries) -> Iterator[Finding]:
             f"the median defocus is {typical:g} Å, which is overfocus",
             "underfocus is positive in RELION; turn the sign if the series is underfocused",
         )
-    elif typical < SMALLEST_DEFOCUS_ANGSTROM:
+    elif typical < SMALLEST_DEFOCUS_ANGSTROM and mean.any():
         # hundreds of Å are no defocus for tomography, but they are what micrometres and many zeros look like
         yield warning(
             "defocus", where, f"the median defocus is {typical:g} Å", f"give {labels.DEFOCUS} in Å: 3 µm are 30000"

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from subtomo.backends.protocol import Backend, BoxGeometry, Completion, FourierVolume, TiltFilters
-from subtomo.backends.registry import get_backend
-from subtomo.conventions import DATA_SCALE_TOLERANCE
+from subtomo.backends.protocol import AnyBackend, Backend, BoxGeometry, TiltFilters
+from subtomo.backends.registry import DEFAULT, get_backend
+from subtomo.backends.spectra import FourierVolume
 from subtomo.errors import InputError
-from subtomo.extraction.cone import damp_cone
 from subtomo.extraction.filters import crop_limits, tilt_filters, with_aberrations
-from subtomo.extraction.patches import opened_anew, whole_image
+from subtomo.extraction.patches import opened_anew, sources_of, whole_image
+from subtomo.extraction.steps import Subject, apply_steps, data_steps, weight_steps
 from subtomo.io.file_state import require_unchanged
-from subtomo.model.noise import NoiseLevels
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import SeriesPlan
 from subtomo.model.settings import CircleCrop, DataTerm, ExtractionSettings, Output
@@ -30,10 +27,12 @@ from subtomo.physics.window import gridding_precorrection
 Float = NDArray[np.float64]
 Limits = NDArray[np.int32]
 Tilts = NDArray[np.int64]
+Slices = TypeVar("Slices")
+Images = TypeVar("Images")
+Sums = TypeVar("Sums")
+_Backend: TypeAlias = Backend[Any, Any, Slices, Images, Any, Sums]
 
 _NO_LIMITS = np.zeros((0, 0), np.int32)
-_TERMS = {DataTerm.RELION: "inserted", DataTerm.CORRECTED: "corrected", DataTerm.EXACT: "exact"}
-"""What a backend calls the data terms."""
 
 
 def box_geometry(settings: ExtractionSettings) -> BoxGeometry:
@@ -76,7 +75,7 @@ class TomogramExtractor:
         }
         self._noise = plan.noise
 
-    def extract(self, index: int, backend: Backend) -> Extracted:
+    def extract(self, index: int, backend: AnyBackend) -> Extracted:
         """Extract the particle at ``index`` of the plan, on a backend of the right geometry.
 
         Raises:
@@ -87,25 +86,21 @@ class TomogramExtractor:
         require_unchanged(self._files)
         return particle
 
-    def plain_terms(self, index: int, backend: Backend) -> FourierVolume:
+    def plain_terms(self, index: int, backend: AnyBackend) -> FourierVolume:
         """Give the data term of a particle in real space, and CTF² as it was inserted."""
-        self._accumulate(index, backend)
-        return backend.finish_plain(data_scale(self.settings), term=_TERMS[self.settings.data_term])
+        return backend.to_volume(self._data_term(index, backend))
 
-    def _subtomogram(self, index: int, backend: Backend) -> PseudoSubtomogram:
+    def _subtomogram(self, index: int, backend: AnyBackend) -> PseudoSubtomogram:
         settings, plan = self.settings, self.plan
-        completion = None if self._noise is None else completion_of(self._name(index), self._noise)
-        self._accumulate(index, backend)
-        term, whiten = _TERMS[settings.data_term], settings.is_whitened
-        volume = backend.finish(data_scale(settings), term=term, whiten=whiten, completion=completion)
+        subject = Subject(self._name(index), plan.particle_frames[index], self._noise)
+        sums = apply_steps(backend, self._data_term(index, backend), weight_steps(settings, subject))
+        volume = backend.to_volume(sums)
         # one bad pixel spreads over all voxels, so one voxel tells
         if not np.isfinite(volume.data[0, 0, 0]):
             raise self._not_finite(index)
-        if settings.cone is not None:
-            volume = damp_cone(volume, plan.particle_frames[index], settings.cone, is_whitened=settings.is_whitened)
         crop = settings.crop
         return PseudoSubtomogram(
-            name=self._name(index),
+            name=subject.name,
             particle=int(plan.particles[index]),
             data=volume.data,
             ctf2=volume.weights[:crop],
@@ -116,23 +111,38 @@ class TomogramExtractor:
             is_whitened=settings.is_whitened,
         )
 
-    def _accumulate(self, index: int, backend: Backend) -> None:
-        """Add up the slices of a particle."""
-        settings, plan = self.settings, self.plan
-        axes = slice_axes(plan.series.tilts.projection, plan.orientations[index], settings.relative_box)
-        filters = self._filters_of(index)
-        backend.begin()
-        for modulated, tilts in self._modulated(index, backend, filters):
-            if settings.data_term is DataTerm.EXACT:
-                backend.insert_weights(modulated, axes[tilts], filters.limits[tilts])
-                self._backproject(modulated, axes[tilts], tilts, filters.limits, backend)
-                continue
-            if CircleCrop.SLICE in settings.circle_crop or self._precorrection is not None:
-                images = self._windowed(backend.to_images(modulated), backend)
-                modulated = backend.to_slices(images, modulated)
-            backend.insert(modulated, axes[tilts], filters.limits[tilts])
+    def _data_term(self, index: int, backend: _Backend[Slices, Images, Sums]) -> Sums:
+        """Add up the slices of a particle, by the accumulator of the data term."""
+        add_up = self._exact_sums if self.settings.data_term is DataTerm.EXACT else self._trilinear_sums
+        axes = slice_axes(self.plan.series.tilts.projection, self.plan.orientations[index], self.settings.relative_box)
+        return apply_steps(backend, add_up(index, axes, backend), data_steps(self.settings))
 
-    def _backproject(self, modulated: Any, axes: Float, tilts: Tilts, limits: Limits, backend: Backend) -> None:
+    def _trilinear_sums(self, index: int, axes: Float, backend: _Backend[Slices, Images, Sums]) -> Sums:
+        sums, filters = backend.trilinear(), self._filters_of(index)
+        is_windowed = CircleCrop.SLICE in self.settings.circle_crop or self._precorrection is not None
+        sums.begin()
+        for modulated, tilts in self._modulated(index, backend, filters):
+            if is_windowed:
+                modulated = backend.to_slices(self._windowed(backend.to_images(modulated), backend), modulated)
+            sums.insert(modulated, axes[tilts], filters.limits[tilts])
+        return sums.spectra()
+
+    def _exact_sums(self, index: int, axes: Float, backend: _Backend[Slices, Images, Sums]) -> Sums:
+        sums, filters = backend.exact(), self._filters_of(index)
+        sums.begin()
+        for modulated, tilts in self._modulated(index, backend, filters):
+            sums.insert_weights(modulated, axes[tilts], filters.limits[tilts])
+            self._insert_data(modulated, axes[tilts], tilts, filters.limits, backend)
+        return sums.spectra()
+
+    def _insert_data(
+        self,
+        modulated: Slices,
+        axes: Float,
+        tilts: Tilts,
+        limits: Limits,
+        backend: _Backend[Slices, Any, Any],
+    ) -> None:
         """Add slices to the exact data term.
 
         A circle-cropped image is black outside the window of the crop, so that its slice needs no finer sampling than
@@ -140,13 +150,13 @@ class TomogramExtractor:
         """
         scales = np.linalg.norm(axes, axis=2).prod(axis=1)
         if CircleCrop.SLICE not in self.settings.circle_crop:
-            backend.backproject(modulated, axes, limits[tilts], scales)
+            backend.exact().insert_data(modulated, axes, limits[tilts], scales)
             return
         slices = backend.to_crop_slices(backend.circle_crop(backend.to_images(modulated)))
         relative = self.settings.relative_box
-        backend.backproject(slices, axes / relative, self._crop_limits[tilts], scales / relative)
+        backend.exact().insert_data(slices, axes / relative, self._crop_limits[tilts], scales / relative)
 
-    def _stack(self, index: int, backend: Backend) -> TiltStack:
+    def _stack(self, index: int, backend: AnyBackend) -> TiltStack:
         settings, plan = self.settings, self.plan
         filters = self._filters_of(index)
         filters = filters._replace(sign=filters.sign / settings.binning)
@@ -165,7 +175,9 @@ class TomogramExtractor:
             orientation=plan.orientations[index],
         )
 
-    def _modulated(self, index: int, backend: Backend, filters: TiltFilters) -> Iterator[tuple[Any, Tilts]]:
+    def _modulated(
+        self, index: int, backend: _Backend[Slices, Any, Any], filters: TiltFilters
+    ) -> Iterator[tuple[Slices, Tilts]]:
         """Cut the patches of the visible tilts and turn them into weighted slices, batch by batch (§6.1 to §6.6)."""
         settings = self.settings
         visible = np.flatnonzero(self.plan.visible[index])
@@ -175,14 +187,14 @@ class TomogramExtractor:
         ctf = self._ctf(index, visible) if settings.apply_ctf else None
         for start in range(0, len(visible), backend.tilts_at_once):
             batch = slice(start, start + backend.tilts_at_once)
-            patches = backend.crop([self._images[tilt] for tilt in visible[batch].tolist()], corner[batch])
+            patches = backend.crop(*sources_of(self._images, visible[batch], corner[batch], settings.patch_size))
             if CircleCrop.PATCH in settings.circle_crop:
                 patches = backend.circle_crop_patches(patches)
             slices = backend.transform(patches, shift[batch])
             terms = None if ctf is None else ctf.of_tilts(batch)
             yield backend.modulate(slices, visible[batch], filters, terms), visible[batch]
 
-    def _windowed(self, images: Any, backend: Backend) -> Any:
+    def _windowed(self, images: Images, backend: _Backend[Any, Images, Any]) -> Images:
         """Mask and pre-correct weighted images (§6.8)."""
         if CircleCrop.SLICE in self.settings.circle_crop:
             images = backend.circle_crop(images)
@@ -227,18 +239,6 @@ class TomogramExtractor:
         return str(self.particles.names[self.plan.particles[index]])
 
 
-def new_backend(settings: ExtractionSettings, name: str = "cpu") -> Backend:
+def new_backend(settings: ExtractionSettings, name: str = DEFAULT) -> AnyBackend:
     """Make a backend for one thread."""
     return get_backend(name)(box_geometry(settings))
-
-
-def completion_of(name: str, noise: NoiseLevels) -> Completion:
-    """Complete a particle with the noise of its tilt series; its name alone decides the random numbers."""
-    seed = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
-    return Completion(noise.thresholds, noise.fill, seed)
-
-
-def data_scale(settings: ExtractionSettings) -> float:
-    """Give the factor of the data volume, b / (c √binning), one if it is nearly that (§7.3)."""
-    scale = settings.box_size / (settings.crop * math.sqrt(settings.binning))
-    return scale if abs(scale - 1.0) > DATA_SCALE_TOLERANCE else 1.0

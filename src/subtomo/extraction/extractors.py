@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from subtomo.backends.protocol import Backend
+from subtomo.backends.protocol import AnyBackend
 from subtomo.extraction.extractor import TomogramExtractor
 from subtomo.extraction.noise import with_noise
 from subtomo.extraction.projector import TomogramProjector
@@ -20,7 +20,7 @@ class Extractor(Protocol):
     plan: SeriesPlan
     particles: ParticleSet
 
-    def extract(self, index: int, backend: Backend) -> Extracted:
+    def extract(self, index: int, backend: AnyBackend) -> Extracted:
         """Make the particle at ``index`` of the plan."""
 
 

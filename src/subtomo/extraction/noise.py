@@ -8,7 +8,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from subtomo.backends.protocol import Backend
+from subtomo.backends.protocol import AnyBackend
 from subtomo.errors import InputError
 from subtomo.extraction.extractor import TomogramExtractor, new_backend
 from subtomo.model.noise import NoiseLevels
@@ -51,7 +51,7 @@ def sample(plan: SeriesPlan, particles: ParticleSet) -> NDArray[np.int64]:
     return np.array(order[:wanted], np.int64)
 
 
-def _measured(extractor: TomogramExtractor, backend: Backend) -> NoiseLevels:
+def _measured(extractor: TomogramExtractor, backend: AnyBackend) -> NoiseLevels:
     plan, settings = extractor.plan, extractor.settings
     crop, found = settings.crop, list[SampledTerms]()
     chosen = sample(plan, extractor.particles)

@@ -51,6 +51,31 @@ def read_patches_ahead(plan: SeriesPlan, settings: ExtractionSettings, wanted: N
             read_ahead(tilt, start, end)
 
 
+def sources_of(images: TiltImageSequence, tilts: Ints, corners: Ints, size: int) -> tuple[list[NDArray[Any]], Ints]:
+    """Give what patches are cut from: whole images, or just the part around each patch where parts cost less.
+
+    Args:
+        images: Of the series.
+        tilts: (n,) one per patch.
+        corners: (n, 2) x and y of the patches in the images.
+        size: Side of the patches.
+
+    Returns:
+        One array (height, width) per patch, and the corners (n, 2) in these. What a patch has beyond the edges of an
+        image, it has beyond the same edges of the part.
+    """
+    if not getattr(images, "is_read_in_parts", False):
+        return [images[tilt] for tilt in tilts.tolist()], corners
+    height, width = images.shape[1:]
+    sides = np.array([width, height])
+    first, last = corners.clip(0, sides - 1), (corners + size).clip(1, sides)
+    parts = [
+        images.window(tilt, (top, bottom), (left, right))  # type: ignore[attr-defined]
+        for tilt, (left, top), (right, bottom) in zip(tilts.tolist(), first.tolist(), last.tolist(), strict=True)
+    ]
+    return parts, corners - first
+
+
 def whole_image(images: TiltImageSequence, tilt: int) -> NDArray[Any]:
     """Give an image of a series, (height, width): a copy if the images give copies."""
     copy = getattr(images, "window", None)

@@ -213,6 +213,8 @@ def _left_out(
     """Say why a particle is left out: its cause is the one that alone would have left it out."""
     visible, outside, needed = int((inside & low_dose).sum()), int((~inside).sum()), _tilts_needed(settings)
     parts = [f"visible in {visible} of {len(inside)} tilts, {needed} needed"]
+    if needed > len(inside):
+        parts.append("more than the series has: lower the least number of tilts (min_tilts)")
     if outside:
         parts.append(f"too near the edge of the image in {outside}")
     if not low_dose.all():

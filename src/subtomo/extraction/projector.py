@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from subtomo.backends.protocol import Backend
+from subtomo.backends.protocol import AnyBackend
 from subtomo.errors import InputError
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import SeriesPlan
@@ -81,7 +81,7 @@ class TomogramProjector:
         self.size = projection_size(settings.crop * settings.binning * pixel / self._voxel)
         self._inverse = [_inverse(matrix[:3, :3]) for matrix in tomogram.tilts.projection]
 
-    def extract(self, index: int, backend: Backend) -> TiltStack:
+    def extract(self, index: int, backend: AnyBackend) -> TiltStack:
         """Cut and project the particle at ``index`` of the plan; the backend is not needed."""
         plan = self.plan
         name = str(self.particles.names[plan.particles[index]])

@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from subtomo.backends.protocol import Backend
+from subtomo.backends.protocol import AnyBackend
 from subtomo.errors import SubtomoError
 from subtomo.extraction.extractor import new_backend
 from subtomo.extraction.extractors import Extractor, make_extractor
@@ -83,10 +83,10 @@ class ParticleMaker:
             self._local.__dict__.pop("backend", None)
             raise
 
-    def _backend(self) -> Backend:
+    def _backend(self) -> AnyBackend:
         if not hasattr(self._local, "backend"):
             self._local.backend = new_backend(self._plan.settings, self._backend_name)
-        backend: Backend = self._local.backend
+        backend: AnyBackend = self._local.backend
         return backend
 
 

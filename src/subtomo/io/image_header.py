@@ -6,11 +6,12 @@ from subtomo.errors import InputError
 from subtomo.io.image_names import ImageAddress
 from subtomo.io.mrc_header import MrcHeader, read_header
 from subtomo.io.tiff import TiffHeader, read_tiff_header
+from subtomo.io.zarr_images import ZarrImages, open_zarr_images
 
 _MOVIES = (".eer", ".ecc")
 
 
-def read_image_header(address: ImageAddress) -> MrcHeader | TiffHeader:
+def read_image_header(address: ImageAddress) -> MrcHeader | TiffHeader | ZarrImages:
     """Read the header of the file of a tilt image.
 
     Raises:
@@ -21,10 +22,12 @@ def read_image_header(address: ImageAddress) -> MrcHeader | TiffHeader:
             f"{address.path}: is an EER movie; tilt images are made of movies by motion correction: correct the motion "
             "first, and name the sums"
         )
+    if address.is_zarr:
+        return open_zarr_images(address.path)
     return read_tiff_header(address.path) if address.is_tiff else read_header(address.path)
 
 
-def refuse_movie(address: ImageAddress, header: MrcHeader | TiffHeader) -> None:
+def refuse_movie(address: ImageAddress, header: MrcHeader | TiffHeader | ZarrImages) -> None:
     """Raise InputError for a file of several sections that is named as one image."""
     if address.is_alone and header.nz > 1:
         raise InputError(

@@ -14,6 +14,8 @@ STACK_FORMATS = ("mrcs", "st")
 TIFF_FORMATS = ("tif", "tiff")
 FORMATS = ("mrc", *STACK_FORMATS, "map", *TIFF_FORMATS)
 """What may follow a colon."""
+_REMOTE = re.compile(r"(https?|s3|gs)://", re.IGNORECASE)
+_ZARR = re.compile(r"\.zarr(/.*)?$", re.IGNORECASE)
 _REFUSED = "%#"
 """Signs after which RELION looks for a description of raw data."""
 
@@ -34,6 +36,21 @@ class ImageAddress:
         """Whether the name says that it is a TIFF file."""
         return (self.format or Path(self.path).suffix.lower().lstrip(".")) in TIFF_FORMATS
 
+    @property
+    def is_zarr(self) -> bool:
+        """Whether the name says that it is an OME-Zarr image, which RELION does not read."""
+        return is_zarr_name(self.path)
+
+
+def is_remote(path: str) -> bool:
+    """Tell whether a path is an address on a server, and not in a file system."""
+    return _REMOTE.match(path) is not None
+
+
+def is_zarr_name(path: str) -> bool:
+    """Tell by its name whether a path is that of an OME-Zarr image, or of an array in one."""
+    return _ZARR.search(path) is not None
+
 
 def split_format(name: str) -> tuple[str, str]:
     """Split a file name into the file and the format that RELION takes from behind the last colon.
@@ -51,6 +68,10 @@ def split_format(name: str) -> tuple[str, str]:
     strange = invisible(text)
     if strange is not None:
         raise InputError(f"the file name {shown(text)!r} holds {strange}, which nobody sees; correct the name")
+    if is_remote(text):
+        if not is_zarr_name(text):
+            raise InputError(f"{text}: on a server only OME-Zarr images (.zarr) are read; copy other files here")
+        return text.rstrip("/"), ""
     file, format_ = without_format(text)
     if ":" in file:
         raise InputError(
@@ -98,6 +119,8 @@ def parse_image_name(name: str) -> ImageAddress:
     path, format_ = split_format(match[2])
     if number < 1:
         raise InputError(f"{text}: section {number} does not exist; sections before '@' are counted from 1.")
+    if is_zarr_name(path):
+        return ImageAddress(path, number - 1, False)
     extension = f".{format_}" if format_ else Path(path).suffix.lower()
     if not any(kind in extension for kind in (*STACK_FORMATS, *TIFF_FORMATS)):
         raise InputError(

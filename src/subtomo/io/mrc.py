@@ -1,4 +1,4 @@
-"""Read tilt images from MRC and TIFF files: sections are memory-mapped, and only those that are asked for."""
+"""Read tilt images from MRC and TIFF files and OME-Zarr: only what is asked for, memory-mapped where that can be."""
 
 from __future__ import annotations
 
@@ -19,15 +19,20 @@ from subtomo.errors import InputError
 from subtomo.io.file_state import FileState, file_states
 from subtomo.io.guarded import copied
 from subtomo.io.image_header import read_image_header, refuse_movie
-from subtomo.io.image_names import ImageAddress, parse_image_name
+from subtomo.io.image_names import ImageAddress, is_remote, parse_image_name
 from subtomo.io.mrc_header import MODE_4_BIT, MrcHeader, read_header, unreadable
 from subtomo.io.oddities import ImageHeader, warn_of
 from subtomo.io.tiff import TiffHeader, read_tiff_image
+from subtomo.io.zarr_images import ZarrImages
 
 __all__ = ["ImageAddress", "MrcHeader", "TiltImages", "parse_image_name", "read_header"]
 
 _READ_AHEAD = 1 << 17
 """Bytes to ask for at once: what a system reads ahead at least; it may ignore the rest of a longer request."""
+
+
+_Opened = tuple[MrcHeader, NDArray[Any]] | TiffHeader | ZarrImages
+"""For MRC files, header and all sections in the file's own layout."""
 
 
 class TiltImages:
@@ -36,6 +41,7 @@ class TiltImages:
     Pixels keep the type of the file: int8, int16, uint16 or float32, memory-mapped. What cannot be mapped (float16,
     4 bit, foreign byte order, TIFF) is converted when first asked for and kept. Only the tilts that are asked for are
     opened, a file at most once. Threads may share one object; a pickled one opens its files again on the other side.
+    Blocks of OME-Zarr images are read when they are needed and kept within a limit (`zarr_images.CACHE_BYTES`).
 
     A mapped image whose file becomes shorter reads as zeros beyond its end, so compare `file_states` afterwards; where
     the system knows no such thing, to touch it ends the process. `window` copies instead, and raises.
@@ -46,7 +52,7 @@ class TiltImages:
         self.name = name
         self.image_size = image_size  # (width, height) in pixels
         self._addresses = addresses
-        self._files: dict[str, tuple[MrcHeader, NDArray[Any]] | TiffHeader] = {}
+        self._files: dict[str, _Opened] = {}
         self._converted: dict[ImageAddress, NDArray[Any]] = {}
         self._lock = threading.Lock()
 
@@ -58,7 +64,10 @@ class TiltImages:
             InputError: If there is no address, or the first file is missing or unusable.
         """
         # A worker process may have another working folder.
-        absolute = tuple(replace(address, path=os.path.abspath(address.path)) for address in addresses)
+        absolute = tuple(
+            address if is_remote(address.path) else replace(address, path=os.path.abspath(address.path))
+            for address in addresses
+        )
         if not absolute:
             raise InputError(
                 f"tomogram {name}: has no tilt images, expected one at least; check its tilt series table."
@@ -94,8 +103,13 @@ class TiltImages:
             InputError: If the file is unusable, lacks this section, or has another image size than the first tilt.
             IndexError: If there is no such tilt.
         """
+        address = self._addresses[tilt]
         with self._lock:
-            return self._image(self._addresses[tilt])
+            file = self._file(address)
+            if not isinstance(file, ZarrImages):
+                return self._image(address)
+        # threads wait for servers side by side
+        return file.image(address.index)
 
     def window(self, tilt: int, rows: tuple[int, int], columns: tuple[int, int]) -> NDArray[Any]:
         """Copy part of an image: read-only, C-contiguous, native byte order, in the file's pixel type.
@@ -111,18 +125,25 @@ class TiltImages:
         address, (top, bottom), (left, right) = self._addresses[tilt], rows, columns
         with self._lock:
             file = self._file(address)
-            if isinstance(file, TiffHeader) or not _is_usable(file[0], file[1]):
+            if not isinstance(file, ZarrImages) and (isinstance(file, TiffHeader) or not _is_usable(file[0], file[1])):
                 part = np.ascontiguousarray(self._image(address)[top:bottom, left:right])
                 part.flags.writeable = False
                 return part
+        if isinstance(file, ZarrImages):
+            return file.window(address.index, rows, columns)
         header, sections = file
         start = header.data_offset + address.index * header.section_bytes
         start += top * sections.strides[1] + left * sections.itemsize
         return copied(sections[address.index, top:bottom, left:right], header.path, start)
 
     def file_states(self) -> dict[str, FileState]:
-        """Note size, time and inode of every file, to see later whether somebody changed it (`changed_files`)."""
-        return file_states(address.path for address in self._addresses)
+        """Note size, time and inode of every file here, to see later whether somebody changed it (`changed_files`)."""
+        return file_states(address.path for address in self._addresses if not is_remote(address.path))
+
+    @property
+    def is_read_in_parts(self) -> bool:
+        """Whether a window of an image is had for less than the image."""
+        return any(address.is_zarr for address in self._addresses)
 
     def reopened(self) -> TiltImages:
         """Give an equal object that has no file open yet."""
@@ -141,7 +162,7 @@ class TiltImages:
         address = self._addresses[tilt]
         with self._lock:
             file = self._file(address)
-        if isinstance(file, TiffHeader):
+        if not isinstance(file, tuple):
             return
         header, sections = file
         row, image = sections.strides[1], sections.strides[0]
@@ -162,7 +183,7 @@ class TiltImages:
         fresh, headers = self.reopened(), dict[str, ImageHeader]()
         for address in self._addresses:
             file = fresh._file(address)
-            headers[address.path] = file if isinstance(file, TiffHeader) else file[0]
+            headers[address.path] = file[0] if isinstance(file, tuple) else file
         warn_of(headers.values())
 
     def __getstate__(self) -> dict[str, Any]:
@@ -179,6 +200,8 @@ class TiltImages:
         if image is not None:
             return image
         file = self._file(address)
+        if isinstance(file, ZarrImages):
+            return file.image(address.index)
         if isinstance(file, TiffHeader):
             image = read_tiff_image(file, address.index)
         else:
@@ -192,13 +215,13 @@ class TiltImages:
         self._converted[address] = image
         return image
 
-    def _file(self, address: ImageAddress) -> tuple[MrcHeader, NDArray[Any]] | TiffHeader:
+    def _file(self, address: ImageAddress) -> _Opened:
         """Return the header, and for MRC all sections in the file's own layout, of a file, after checking it."""
         path = address.path
         if path not in self._files:
             self._files[path] = self._opened(address)
         file = self._files[path]
-        header = file if isinstance(file, TiffHeader) else file[0]
+        header = file[0] if isinstance(file, tuple) else file
         if not 0 <= address.index < header.nz:
             raise InputError(
                 f"{path}: section {address.index + 1} is asked for in tomogram {self.name}, expected 1 to {header.nz}, "
@@ -206,7 +229,7 @@ class TiltImages:
             )
         return file
 
-    def _opened(self, address: ImageAddress) -> tuple[MrcHeader, NDArray[Any]] | TiffHeader:
+    def _opened(self, address: ImageAddress) -> _Opened:
         """Read a header, and map the sections of an MRC file."""
         header = read_image_header(address)
         if (header.nx, header.ny) != self.image_size:
@@ -216,7 +239,7 @@ class TiltImages:
                 f"{width} x {height} as in its first tilt image, {self._addresses[0].path}. Make all sizes equal."
             )
         refuse_movie(address, header)
-        return header if isinstance(header, TiffHeader) else (header, map_sections(header))
+        return (header, map_sections(header)) if isinstance(header, MrcHeader) else header
 
 
 def _is_usable(header: MrcHeader, sections: NDArray[Any]) -> bool:

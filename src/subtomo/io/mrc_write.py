@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from mrcfile.constants import IMAGE_STACK_SPACEGROUP, MAP_ID
@@ -12,7 +12,7 @@ from mrcfile.dtypes import HEADER_DTYPE
 from mrcfile.utils import mode_from_dtype
 from numpy.typing import NDArray
 
-from subtomo.backends.cpu import range_and_sums
+from subtomo.backends.registry import volume_backend
 from subtomo.doing import doing_to_file
 from subtomo.io.atomic import atomic_write
 from subtomo.io.half import to_half
@@ -36,12 +36,21 @@ class Statistics:
 
 
 @doing_to_file("writing")
+class Lost(NamedTuple):
+    """Values that half precision cannot hold."""
+
+    too_large: int = 0
+    """Finite ones, stored as ±65504."""
+    too_small: int = 0
+    """Below 2^-14, stored as zero."""
+
+
 def write_mrc(
     path: str | os.PathLike[str],
     *parts: NDArray[np.float32],
     pixel_size_angstrom: PixelSize,
     float16: bool = False,
-) -> int:
+) -> Lost:
     """Write a volume or a stack; the final name shows nothing until the file is complete.
 
     Source: spec/conventions.md §8.
@@ -54,7 +63,7 @@ def write_mrc(
             of the float32 values.
 
     Returns:
-        How many finite values were too large for float16 and were stored as +-65504.
+        How many values float16 could not hold; none of them in single precision.
 
     Raises:
         InputError: If the file cannot be created.
@@ -68,18 +77,19 @@ def write_mrc(
             raise ValueError(f"parts differ in their sections: {parts[0].shape} and {part.shape}")
     stored: list[NDArray[Any]] = [np.ascontiguousarray(part, dtype="<f4") for part in parts]
     measured = statistics(*stored)
-    overflowed = 0
+    lost = Lost()
     if float16:
         halves = [to_half(part) for part in stored]
+        n_nonzero = sum(map(np.count_nonzero, stored))
         stored = [half.astype("<f2", copy=False) for half, _ in halves]
-        overflowed = sum(count for _, count in halves)
+        lost = Lost(sum(count for _, count in halves), int(n_nonzero - sum(map(np.count_nonzero, stored))))
     shape = sum(part.shape[0] for part in stored), *stored[0].shape[1:]
     header = _header(shape, stored[0].dtype, pixel_size_angstrom, measured)
     with atomic_write(path) as handle:
         handle.write(header)
         for part in stored:
             handle.write(part.data)
-    return overflowed
+    return lost
 
 
 def statistics(*parts: NDArray[np.float32]) -> Statistics:
@@ -88,8 +98,8 @@ def statistics(*parts: NDArray[np.float32]) -> Statistics:
     Deviations are summed from the first value instead of zero: that keeps the digits of the standard deviation when
     the mean is far from zero, and makes it exactly zero for a constant.
     """
-    first = float(parts[0].flat[0])
-    measured = np.array([range_and_sums(part.reshape(-1), first) for part in parts])
+    first, measure = float(parts[0].flat[0]), volume_backend().range_and_sums
+    measured = np.array([measure(part.reshape(-1), first) for part in parts])
     size = sum(part.size for part in parts)
     # Infinities give NaN sums, which is what the header should say.
     with np.errstate(invalid="ignore", over="ignore"):

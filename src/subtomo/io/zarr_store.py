@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from subtomo.doing import doing_to_file
 from subtomo.errors import InputError, SettingsError
 from subtomo.io.atomic import sync_files
+from subtomo.io.checksum import checksum_of
 from subtomo.model.table import Table, TextArray
 
 FORMAT = 1
 """To be raised when the arrays or attributes of a store change their meaning."""
-SHARD_BYTES = 128 * 2**20
+SHARD_BYTES = 64 * 2**20
 """Of the uncompressed voxels of a shard, all three terms together: what a run holds of it in memory."""
 MOST_IN_SHARD = 4096
 TERMS = ("data", "ctf2", "multiplicity")
@@ -114,6 +115,9 @@ class StoreWriter:
         except Exception as error:
             raise InputError(f"{self.path}: is damaged ({error}); remove it and extract again") from error
         self.shard_size: int = arrays[0].shards[0]
+        self._checksums: NDArray[np.uint64] | None = self._group["checksums"][:] if "checksums" in self._group else None
+        self._sizes: dict[int, list[int]] = {}
+        """Of the files of shards that were written since."""
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], particles: StoredParticles) -> StoreWriter:
@@ -151,7 +155,8 @@ class StoreWriter:
                 compressors=codec,
                 fill_value=float("nan"),
             )
-        arrays = {"done": np.zeros(n, bool), **particles.arrays}
+        checksums = np.zeros((-(-n // per_shard), len(TERMS)), np.uint64)
+        arrays = {"done": np.zeros(n, bool), "checksums": checksums, **particles.arrays}
         for name, values in arrays.items():
             _add(group, name, values, codec)
         for name, texts in particles.texts.items():
@@ -194,17 +199,57 @@ class StoreWriter:
             except OSError as error:  # failing writes do not say which file they were meant for
                 place = str(self.path / term / "c" / str(number))
                 raise OSError(error.errno, error.strerror, place) from error
-        files = [self.path / term / "c" / str(number) / "0" / "0" / "0" for term in TERMS]
-        present = [file for file in files if file.exists()]
+        present = [file for file in self._files(number) if file.exists()]
         sync_files(present)
+        if self._checksums is not None:
+            self._checksums[number] = self._checksums_of(number)
+            self._group["checksums"][:] = self._checksums
         self.done[where] = made
         self._group["done"][:] = self.done
+        self._sizes[number] = [_size(file) for file in self._files(number)]
         return sum(file.stat().st_size for file in present)
+
+    def intact(self) -> Bool:
+        """Read all shards, and tell which particles (n,) lie in unaltered ones; the others are removed."""
+        intact = np.ones(len(self.done), bool)
+        if self._checksums is not None:
+            for number, checksums in enumerate(self._checksums):
+                where = self.shard(number)
+                if self.done[where].any() and not (self._checksums_of(number) == checksums).all():
+                    intact[where] = False
+                    for file in self._files(number):
+                        file.unlink(missing_ok=True)
+        return intact
+
+    def lost(self) -> dict[int, Path]:
+        """Tell which shards that were written since the store was opened lack a file, or a part of it; and which."""
+        lost = {}
+        for number, sizes in self._sizes.items():
+            for file, size in zip(self._files(number), sizes, strict=True):
+                if _size(file) != size:
+                    lost[number] = file
+                    self.done[self.shard(number)] = False
+        if lost:
+            self._group["done"][:] = self.done
+        return lost
+
+    def _files(self, number: int) -> list[Path]:
+        return [self.path / term / "c" / str(number) / "0" / "0" / "0" for term in TERMS]
+
+    def _checksums_of(self, number: int) -> NDArray[np.uint64]:
+        """Give a checksum per term; zero for a shard that holds no particle, or is not there."""
+        files = self._files(number)
+        return np.array([int(checksum_of([file]), 16) if file.is_file() else 0 for file in files], np.uint64)
 
     def conclude(self) -> None:
         """Say whether all particles are there."""
         sync_files([self.path / "done" / "c" / "0"] if len(self.done) else [])
         self._group.attrs["status"] = COMPLETE if self.done.all() else INCOMPLETE
+
+
+def _size(file: Path) -> int:
+    """Give the bytes of a file, -1 if it is not there."""
+    return file.stat().st_size if file.is_file() else -1
 
 
 def _add(group: Any, name: str, values: NDArray[Any], codec: Any) -> None:

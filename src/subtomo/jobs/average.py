@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,23 +22,20 @@ from subtomo.io.relion import OptimisationSet, labels, read_particles, read_tomo
 from subtomo.io.relion.fsc import MapFiles, write_fsc
 from subtomo.io.relion.particles import CLASS_NUMBER
 from subtomo.io.relion.volumes import read_half_sets, require_orientations
+from subtomo.jobs.average_result import AverageResult
 from subtomo.jobs.average_sources import ExtractedParticles, ParticleSource, TiltParticles
 from subtomo.jobs.inputs import needed_file, protect_inputs
 from subtomo.jobs.limits import fitting_threads
 from subtomo.jobs.note import write_note
 from subtomo.jobs.progress import ProgressListener
 from subtomo.jobs.sources import find_sources, project_of
-from subtomo.model.notebook import Shown
 from subtomo.model.particles import ParticleSet
 from subtomo.model.resolution import GuinierCurves, ResolutionCurves
 from subtomo.model.settings import DataTerm, ExtractionSettings
-from subtomo.output.folders import make_folder
+from subtomo.output.folders import prepare_folder
 from subtomo.output.layout import output_folder
 from subtomo.physics.symmetry import rotation_group
 from subtomo.words import listed
-
-if TYPE_CHECKING:
-    from subtomo.report.style import Picture
 
 Float32 = NDArray[np.float32]
 
@@ -77,57 +72,6 @@ class AverageJob:
     threads: int = 1
     command: tuple[str, ...] = ()
     """The command line, for the note."""
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class AverageResult(Shown):
-    """The maps (c, c, c) of an average and their curves."""
-
-    folder: str
-    """Ends in a slash."""
-    maps: dict[str, Float32]
-    """half1, half2, merged, filtered, mask; the files have these names."""
-    curves: ResolutionCurves
-    guinier: GuinierCurves
-    counts: tuple[int, int]
-    """Particles in each half set."""
-    n_particles: int
-    """In the particle set, or in its class if one is averaged alone."""
-    left_out: tuple[str, ...]
-    seconds: float
-    mask: str = ""
-    """The mask in words."""
-    classes: Mapping[int, int] = field(default_factory=dict)
-    """Class to the number of its particles that went in; empty if the set knows no classes."""
-    is_mask_guessed: bool = False
-    """Whether nothing said how large the particle is, neither the settings nor the half maps."""
-
-    @property
-    def plots(self) -> dict[str, Picture]:
-        """Draw sections of the maps, Fourier shell correlations, and the Guinier plot; notebooks show them."""
-        from subtomo.report.average_charts import fsc_chart, guinier_chart
-        from subtomo.report.sections import section_picture
-
-        shown = {name: self.maps[name] for name in ("half1", "half2", "merged", "filtered")}
-        sections = section_picture("sections", shown, self.curves.pixel_size_angstrom)
-        return {"sections": sections, "fsc": fsc_chart(self.curves), "guinier": guinier_chart(self.guinier)}
-
-    def _facts(self) -> list[tuple[str, Any]]:
-        curves, b_factor = self.curves, self.guinier.b_factor_a2
-        return [
-            (
-                "",
-                f"{sum(self.counts)} of {self.n_particles} particles, half sets {self.counts[0]} + {self.counts[1]}",
-            ),
-            ("size", f"{len(self.maps['merged'])}³ voxels of {curves.pixel_size_angstrom:g} Å"),
-            ("FSC 0.143 at", f"{curves.resolution_angstrom(0.143):.4g} Å"),
-            ("B factor", None if b_factor is None else f"{b_factor:.0f} Å²"),
-            ("left out", len(self.left_out) or None),
-            ("in", self.folder),
-        ]
-
-    def _pictures(self) -> list[tuple[str, bytes]]:
-        return [(picture.caption, picture.content) for picture in self.plots.values()]
 
 
 def run_average(job: AverageJob, progress: ProgressListener) -> AverageResult:
@@ -328,7 +272,7 @@ def _given_mask(job: AverageJob, source: ParticleSource) -> Float32 | None:
 
 def _make_folder(folder: str, outputs: list[str]) -> None:
     """Make the output folder, and remove an earlier average, so that files of two never stand side by side."""
-    make_folder(folder)
+    prepare_folder(folder)
     for path in outputs:
         Path(path).unlink(missing_ok=True)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from subtomo.jobs.average import AverageJob, AverageResult
+from subtomo.jobs.average import AverageJob
+from subtomo.jobs.average_result import AverageResult
 from subtomo.report import average
 from subtomo.report.curves import draw_fsc, draw_guinier
 from subtomo.report.sections import draw_volumes

@@ -29,6 +29,12 @@ class RunContext:
     """Called before each tomogram; may raise to stop the run."""
     resume: bool = False
     """Keep particles that an earlier run finished with the same settings and inputs."""
+    verify: bool = False
+    """Compare the files of finished particles with the checksums that were taken when they were written."""
+    overwrite: bool = False
+    """Replace files of other programs in the output folder."""
+    project: str = ""
+    """Folder that relative names of files start from; empty for the current one."""
     check_disk: bool = True
     """Refuse to begin if the disk has no room for what will be written."""
     executor: BatchExecutor | None = None

@@ -10,22 +10,22 @@ from pathlib import Path
 import numpy as np
 
 from subtomo.errors import InputError
+from subtomo.foreign.dynamo import write_table
+from subtomo.foreign.imod_model import write_points
+from subtomo.foreign.motl import write_em, write_stopgap
 from subtomo.io.atomic import atomic_write
-from subtomo.io.dynamo import write_table
-from subtomo.io.imod_model import write_points
-from subtomo.io.motl import write_em, write_stopgap
 from subtomo.io.project import Project, in_project
 from subtomo.io.relion import read_particles, read_tomograms
-from subtomo.io.relion.picks_write import write_relion4
+from subtomo.io.relion.picks_write import marks_of, write_relion3, write_relion4
 from subtomo.jobs.inputs import protect_inputs
-from subtomo.model.foreign_picks import Float, Int
+from subtomo.model.foreign_picks import Float, Int, PickMarks
 from subtomo.model.particles import ParticleSet
 from subtomo.model.tilt_series import TomogramSet
-from subtomo.physics.orientation import compose, euler_to_matrix, rotate
+from subtomo.physics.orientation import compose, euler_to_matrix, matrix_to_euler, rotate
 
-_Write = Callable[[Path, Int, Float, Float | None], None]
+_Write = Callable[[Path, Int, Float, Float | None, PickMarks], None]
 _TABLES: dict[str, _Write] = {"dynamo": write_table, "stopgap": write_stopgap, "em": write_em}
-STYLES = (*_TABLES, "imod", "relion4")
+STYLES = (*_TABLES, "imod", "relion3", "relion4")
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,14 @@ def export_picks(job: ExportPicksJob) -> tuple[str, ...]:
     voxels = pixels / job.binning + job.first_voxel
     if job.style == "imod":
         return _write_models(path, particles, voxels)
+    if job.style == "relion3":
+        angles = matrix_to_euler(_rotations(particles))
+        write_relion3(path, particles, voxels, angles, particles.pixel_size_angstrom * job.binning)
+        return (str(path),)
     rotations = _rotations(particles) if particles.has_angles or particles.has_subtomogram_angles else None
     numbers = _numbers(list(dict.fromkeys(particles.tomogram_names.tolist())))
-    _TABLES[job.style](path, np.array([numbers[name] for name in particles.tomogram_names.tolist()]), voxels, rotations)
+    of_tomograms = np.array([numbers[name] for name in particles.tomogram_names.tolist()])
+    _TABLES[job.style](path, of_tomograms, voxels, rotations, marks_of(particles))
     beside = path.with_suffix(".doc")
     with atomic_write(beside) as stream:
         stream.writelines(f"{number} {name}\n".encode() for name, number in numbers.items())

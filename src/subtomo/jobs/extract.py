@@ -50,6 +50,10 @@ class ExtractionJob:
     """The command line, for the note that RELION leaves in its folders."""
     resume: bool = False
     """Keep particles that an earlier run finished with the same settings and inputs."""
+    verify: bool = False
+    """Compare the files of finished particles with the checksums that were taken when they were written."""
+    overwrite: bool = False
+    """Replace files of other programs in the output folder."""
     as_zarr: bool = False
     """Write one Zarr store for Python instead of RELION's tree of files."""
     check_disk: bool = True
@@ -73,6 +77,11 @@ def run_job(job: ExtractionJob, progress: ProgressListener) -> ExtractionSummary
             raise SettingsError(
                 f"number of threads (threads) is {job.threads}, but must be at least 1", field="threads"
             )
+        if job.verify and not job.resume:
+            raise SettingsError(
+                "verify=True compares what an earlier run finished, so it needs resume=True",
+                field=("verify", "resume"),
+            )
         named = OptimisationSet(job.particles_file, job.tomograms_file, job.trajectories_file)
         files = input_files(named, job.optimisation_set_file)
         particles_file = needed_file(files.particles, "particles", job.optimisation_set_file)
@@ -88,6 +97,9 @@ def run_job(job: ExtractionJob, progress: ProgressListener) -> ExtractionSummary
             before_series=PipelineControl(job.control_prefix).check,
             input_warnings=tuple(odd),
             resume=job.resume,
+            verify=job.verify,
+            # RELION's pipeline puts files into the folder of a job before it starts it
+            overwrite=job.overwrite or job.control_prefix is not None,
             check_disk=job.check_disk,
             executor=job.executor,
             account=partial(_leave_account, job),
@@ -137,7 +149,7 @@ def extract(
     if output.write_sums:
         sinks.append(SumsSink(layout, output.snr, resume=context.resume))
     protect_inputs((*vars(files).values(), *context.inputs), layout.records)
-    return Extraction(plan, sinks, _account(plan, layout.folder, output, files), context).run(tomograms)
+    return Extraction(plan, sinks, _account(plan, layout.folder, output, files, context), context).run(tomograms)
 
 
 def store_particles(
@@ -156,7 +168,7 @@ def store_particles(
     plan = plan_extraction(tomograms, particles, settings)
     output, context = output or OutputSettings(), context or RunContext()
     layout = OutputLayout(output_folder(output_dir), separate_tomograms=False)
-    account = _account(plan, layout.folder, output, _files(tomograms, particles, context))
+    account = _account(plan, layout.folder, output, _files(tomograms, particles, context), context)
     return Extraction(plan, [ZarrGroup(layout, output)], account, context).run(tomograms)
 
 
@@ -166,7 +178,9 @@ def _files(tomograms: TomogramSet, particles: ParticleSet, context: RunContext) 
     return sources.overridden_by(context.files)
 
 
-def _account(plan: ExtractionPlan, folder: str, output: OutputSettings, files: OptimisationSet) -> ExtractionSummary:
+def _account(
+    plan: ExtractionPlan, folder: str, output: OutputSettings, files: OptimisationSet, context: RunContext
+) -> ExtractionSummary:
     """Begin the account of a run with what is known before it."""
     return ExtractionSummary(
         output_dir=folder,
@@ -176,7 +190,7 @@ def _account(plan: ExtractionPlan, folder: str, output: OutputSettings, files: O
         n_extracted=0,
         inputs=InputFiles(**vars(files)),
         # relative, so that it still holds when the project is moved with its folders
-        project=os.path.relpath(os.curdir, folder),
+        project=os.path.relpath(context.project or os.curdir, folder),
         program=f"subtomo {__version__}",
     )
 

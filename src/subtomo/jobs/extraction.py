@@ -15,6 +15,7 @@ from subtomo.backends.cache import is_filled
 from subtomo.errors import SettingsError, SubtomoError
 from subtomo.extraction.memory import memory_of
 from subtomo.extraction.stream import Outcome, ParticleStream, explained
+from subtomo.io.atomic import renamed_together
 from subtomo.io.mrc import TiltImages
 from subtomo.io.reading import collected_warnings
 from subtomo.jobs.batches import BatchedWork
@@ -27,6 +28,7 @@ from subtomo.model.plan import ExtractionPlan, LeftOut, SeriesPlan
 from subtomo.model.subtomogram import Extracted
 from subtomo.model.tilt_series import TomogramSet
 from subtomo.output.folders import make_folder
+from subtomo.output.layout import OPTIMISATION_SET_NAME, refuse_others
 from subtomo.output.lock import folder_lock
 from subtomo.output.room import FULL, Room, ran_out, require_room
 from subtomo.output.sink import Bool, Opening, Sink
@@ -72,8 +74,9 @@ class Extraction:
             with ExitStack() as stack:
                 self._open(stack)
                 self._process()
-                summary = self._conclude()
-                self.context.account(summary)
+                with renamed_together(last=self.account.output_dir + OPTIMISATION_SET_NAME):
+                    summary = self._conclude()
+                    self.context.account(summary)
         except OSError as error:
             if error.errno not in FULL:
                 raise
@@ -101,6 +104,8 @@ class Extraction:
 
     def _refuse(self) -> None:
         """Find what is wrong before anything is touched."""
+        if not (self.context.overwrite or self.context.resume or self.account.output.skip_existing):
+            refuse_others(self.account.output_dir)
         for sink in self.sinks:
             sink.refuse(self.plan)
             if self.context.executor is not None and not sink.can_travel:
@@ -133,7 +138,8 @@ class Extraction:
         for hidden in dict.fromkeys(sink.hidden for sink in self.sinks if sink.hidden is not None):
             make_folder(hidden)
             stack.enter_context(folder_lock(hidden + "lock", note))
-        opening = Opening(self.plan, self.context.resume, note)
+        context = self.context
+        opening = Opening(self.plan, context.resume, context.verify, context.project, note)
         for sink in self.sinks:
             stack.callback(sink.close)
             sink.open(opening)
@@ -204,6 +210,7 @@ class Extraction:
 
     def _conclude(self) -> ExtractionSummary:
         """Complete the output, and give an account of the run."""
+        self._look_for_files()
         self._failures.count_equal_ones()
         plan, written = self._without_failures(), Written()
         for sink in reversed(self.sinks):
@@ -224,6 +231,13 @@ class Extraction:
             n_found=self._n_found,
             noise=dict(self._noise),
         )
+
+    def _look_for_files(self) -> None:
+        """Make sure that what will be listed is there: others may have removed files while the run went on."""
+        for sink in self.sinks:
+            for entry, index, problem in sink.missing(self._without_failures()):
+                name = str(self.plan.particles.names[entry.particles[index]])
+                self._failures.add(Failure(name, entry.series.name, problem, ""))
 
     def _without_failures(self) -> ExtractionPlan:
         """Take what could not be made out of the plan."""

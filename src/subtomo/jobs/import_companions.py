@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from subtomo.errors import InputError
-from subtomo.io.ctf_files import find_ctf_file, read_ctf_file
-from subtomo.io.mdoc import Mdoc, find_mdoc, read_mdoc
+from subtomo.foreign.ctf_files import find_ctf_file, read_ctf_file
+from subtomo.foreign.mdoc import Mdoc, find_mdoc, read_mdoc
 from subtomo.model.foreign import Float, ForeignSeries
 
 _NEAR_DEG = 0.75

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from subtomo.errors import InputError
-from subtomo.io.find_images import FoundImages, find_images, image_files
+from subtomo.foreign.find_images import FoundImages, find_images, image_files, stem_of
 from subtomo.io.image_names import parse_image_name
 from subtomo.io.project import Project
 from subtomo.io.relion.imported import ImportedSeries
@@ -100,7 +100,7 @@ def complete_series(
     hand = known.hand or whole.hand or USUAL_HAND
     notes += _lacking(whole, known)
     assumed_hand = known.hand is None and whole.hand is None
-    name = Path(found.stack).stem if found.stack else series.name
+    name = stem_of(found.stack) if found.stack else series.name
     imported = ImportedSeries(
         series=whole,
         name=name,
@@ -160,18 +160,20 @@ def _pixel_size(series: ForeignSeries, found: FoundImages, known: Completion, no
 
 def _aligned_pixel_size(series: ForeignSeries, found: FoundImages, pixel_size: float, notes: list[str]) -> float:
     """Compute the pixel size of the images that were aligned, which may be binned otherwise than those found."""
-    if series.image_size_px is None:
+    # command files of IMOD may have the sides of rotated images
+    if series.image_size_px is None or found.size_px in (series.image_size_px, series.image_size_px[::-1]):
         return pixel_size
     ratios = [found_side / side for found_side, side in zip(found.size_px, series.image_size_px, strict=True)]
-    if abs(ratios[0] / ratios[1] - 1.0) > _SAME:
+    # binning drops up to a pixel of a side
+    if abs(ratios[0] / ratios[1] - 1.0) > _SAME + 1.0 / min(found.size_px):
         sizes = " x ".join(map(str, series.image_size_px)), " x ".join(map(str, found.size_px))
         raise InputError(
             f"{series.source}: is an alignment of images of {sizes[0]} pixels, but those found are {sizes[1]}; "
             "take the images that were aligned"
         )
-    if series.image_size_px == found.size_px:
-        return pixel_size
-    aligned = pixel_size * sum(ratios) / 2.0
+    ratio = max(ratios)
+    binning = round(1.0 / ratio)
+    aligned = pixel_size * (1.0 / binning if binning and abs(binning * ratio - 1.0) < _SAME else ratio)
     notes.append(
         f"{series.name}: {series.image_size_px[0]} x {series.image_size_px[1]} pixels of {aligned:.4g} Å were aligned; "
         f"images of {found.size_px[0]} x {found.size_px[1]} pixels are used, and shifts scaled to them"

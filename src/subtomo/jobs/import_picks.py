@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from subtomo.errors import InputError
-from subtomo.io.import_record import ImportedFrom, ImportRecord, read_import_record
-from subtomo.io.picks_source import picks_source
+from subtomo.foreign.import_record import ImportedFrom, ImportRecord, read_import_record
+from subtomo.foreign.picks_source import picks_source
+from subtomo.foreign.series_names import match_name
+from subtomo.foreign.tilt_series_source import SourceOptions, tilt_series_source
 from subtomo.io.project import Project, in_project
 from subtomo.io.relion import OptimisationSet, read_tomograms, write_optimisation_set, write_trajectories
 from subtomo.io.relion.picks_write import write_picks
-from subtomo.io.series_names import match_name
-from subtomo.io.tilt_series_source import SourceOptions, tilt_series_source
 from subtomo.jobs.import_place import Placing, binning_of, centred_angstrom, mirrored
 from subtomo.jobs.import_residual import Float, motion_angstrom
 from subtomo.jobs.inputs import protect_inputs
@@ -25,7 +25,7 @@ from subtomo.model.foreign_picks import ForeignPicks
 from subtomo.model.optics import OpticsGroup
 from subtomo.model.particles import ParticleSet
 from subtomo.model.tilt_series import TiltSeries, TomogramSet
-from subtomo.output.folders import make_folder
+from subtomo.output.folders import prepare_folder
 from subtomo.output.layout import output_folder
 from subtomo.physics.orientation import matrix_to_euler
 from subtomo.words import listed
@@ -266,7 +266,7 @@ def _write(
     path, trajectories = f"{folder}particles.star", f"{folder}motion.star"
     outputs = [f"{place}particles.star", f"{place}optimisation_set.star", f"{place}motion.star"]
     protect_inputs([picks.source, in_project(job.tomograms_file, job.project)], outputs)
-    make_folder(place)
+    prepare_folder(place)
     write_note(place, job.command)
     write_picks(outputs[0], particles, tomograms, picks.score)
     if motion is not None:

@@ -5,25 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from subtomo.errors import InputError
+from subtomo.foreign.find_images import image_files
+from subtomo.foreign.import_record import RECORD_NAME, ImportedFrom, write_import_record
+from subtomo.foreign.tilt_series_source import SourceOptions, TiltSeriesSource, tilt_series_source
 from subtomo.io.atomic import atomic_write
-from subtomo.io.find_images import image_files
-from subtomo.io.import_record import RECORD_NAME, ImportedFrom, write_import_record
 from subtomo.io.project import Project, in_project
 from subtomo.io.relion import OptimisationSet, read_tomograms, write_optimisation_set
 from subtomo.io.relion.imported import ImportedSeries, tilt_table_names, write_imported
-from subtomo.io.tilt_series_source import SourceOptions, TiltSeriesSource, tilt_series_source
 from subtomo.jobs.import_complete import Completion, complete_series
 from subtomo.jobs.import_residual import LIMIT_PX, Residual, residual_of
 from subtomo.jobs.inputs import protect_inputs
 from subtomo.jobs.note import write_note
 from subtomo.model.tilt_series import TomogramSet
-from subtomo.output.folders import make_folder
+from subtomo.output.folders import prepare_folder
 from subtomo.output.layout import check_name, output_folder
 
 RESIDUALS_NAME = "residuals.csv"
@@ -34,7 +34,7 @@ class ImportJob:
     """What to import, and what its files may not say."""
 
     format_name: str
-    """``warp``, ``aretomo``, ``imod`` or ``portal``."""
+    """One of `formats.TILT_SERIES`: ``warp``, ``aretomo`` and so on."""
     alignments: tuple[str, ...]
     """Files, folders and patterns."""
     output_dir: str
@@ -82,13 +82,13 @@ def import_series(job: ImportJob) -> ImportSummary:
     """Import all series that can be; one that cannot is reported, and the others go on.
 
     Raises:
-        InputError: Names lead to nothing, or nothing could be written.
+        InputError: Nothing could be written.
         SettingsError: The output folder cannot be used.
     """
     source = tilt_series_source(job.format_name)
     folder = output_folder(job.output_dir)
-    paths = source.find(job.alignments)
     ready, failures = list[_Ready](), dict[str, str]()
+    paths = source.find(job.alignments, failures)
     list_files = cache(image_files)
     for path in paths:
         try:
@@ -109,7 +109,7 @@ def import_series(job: ImportJob) -> ImportSummary:
     _write_record(job, folder, ready, residuals, failures)
     if job.draw:
         _draw(in_project(folder, job.project), residuals, written)
-    notes = [note for one in ready for note in one.notes] + list(_told(residuals))
+    notes = [*_united((one.imported.name, note) for one in ready for note in one.notes), *_told(residuals)]
     return ImportSummary(
         output_dir=folder,
         tomograms_file=f"{folder}tomograms.star",
@@ -160,7 +160,7 @@ def _write(job: ImportJob, folder: str, ready: list[_Ready]) -> TomogramSet:
     inputs = [file for one in imported for file in one.series.files]
     protect_inputs(inputs, [*outputs, in_project(f"{folder}{RECORD_NAME}", job.project)])
     for name in {os.path.dirname(path) for path in outputs}:
-        make_folder(name)
+        prepare_folder(name)
     write_note(in_project(folder, job.project), job.command)
     tomograms = write_imported(folder, imported, job.project)
     optimisation_set = in_project(f"{folder}optimisation_set.star", job.project)
@@ -206,9 +206,21 @@ def _draw(folder: str, residuals: list[Residual], written: TomogramSet) -> None:
 
     for one, series in zip(residuals, written, strict=True):
         path = f"{folder}residuals/{one.name}.png"
-        make_folder(os.path.dirname(path))
+        prepare_folder(os.path.dirname(path))
         with atomic_write(path) as stream:
             stream.write(draw_residual(series, one.source_px, one.written_px, one.greatest_px))
+
+
+def _united(notes: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Say once what is noted of several series, each with its name, and of how many more it is true."""
+    of_kind: dict[str, list[str]] = {}
+    for name, note in notes:
+        of_kind.setdefault(note.replace(name, "\0"), []).append(note)
+    for alike in of_kind.values():
+        more = len(alike) - 1
+        # what names no series is said of all
+        is_of_one = len(set(alike)) > 1
+        yield alike[0] + (f" (and {more} more series likewise)" if more and is_of_one else "")
 
 
 def _told(residuals: list[Residual]) -> Iterator[str]:

@@ -11,27 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.alignment.voxels import voxels_of
-from subtomo.averaging.average import HALVES, AverageSettings, assigned_halves, spherical_mask
+from subtomo.averaging.average import HALVES
 from subtomo.averaging.resolution import filtered_map, guinier_curves
-from subtomo.errors import InputError, SettingsError
-from subtomo.io.mrc_read import read_volume
+from subtomo.errors import InputError
 from subtomo.io.mrc_write import write_mrc
-from subtomo.io.relion import OptimisationSet, labels, read_particles, read_tomograms, write_optimisation_set
+from subtomo.io.relion import OptimisationSet, write_optimisation_set
 from subtomo.io.relion.fsc import MapFiles, write_fsc
-from subtomo.io.relion.volumes import read_half_sets, read_prior_angles
 from subtomo.jobs.cores import available_cores
-from subtomo.jobs.inputs import needed_file, protect_inputs
+from subtomo.jobs.inputs import protect_inputs
 from subtomo.jobs.note import write_note
 from subtomo.jobs.progress import ProgressListener, Silent
 from subtomo.jobs.refine_files import RefinementFiles, refinement_key
-from subtomo.jobs.refine_sources import RefinementSource, from_extraction, from_tilts
-from subtomo.jobs.sources import Sources, find_sources, project_of
+from subtomo.jobs.refine_inputs import FEWEST_PER_HALF, given_maps, opened, starting
+from subtomo.jobs.refine_sources import RefinementSource
+from subtomo.jobs.sources import find_sources
 from subtomo.model.particles import ParticleSet
 from subtomo.model.resolution import GuinierCurves
 from subtomo.model.settings import ExtractionSettings
-from subtomo.model.tilt_series import TomogramSet
-from subtomo.output.folders import make_folder
-from subtomo.physics.orientation import euler_to_matrix
+from subtomo.output.folders import prepare_folder
 from subtomo.refinement.noise import precision
 from subtomo.refinement.poses import Poses, Priors
 from subtomo.refinement.rounds import Refinement, Round
@@ -44,7 +41,6 @@ Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
 MEMORY_GB = 4.0
-_FEWEST_PER_HALF = 2
 _CONTRAST_SIGNIFICANT = 5.0
 
 
@@ -116,15 +112,15 @@ def run_refinement(
     folder = job.output_dir.rstrip("/") + "/" if job.output_dir else ""
     named = find_sources(job.files, job.optimisation_set_file, job.place, sets=True)
     files = named.files
-    particles, source = _opened(job, named, progress)
+    particles, source = opened(job, named, progress)
     inputs = [*vars(files).values(), named.optimisation_set_file, job.reference_file, job.mask_file]
     protect_inputs(inputs, (f"{folder}{name}" for name in ("run_data.star", "optimisation_set.star")))
-    poses, priors = _starting(job, particles, source, progress)
+    poses, priors = starting(job, particles, source, progress)
     voxel = float(np.median(source.voxel_angstrom))
-    mask, reference = _given_maps(job, source.size, voxel)
+    mask, reference = given_maps(job, source.size, voxel)
     names = {"reference": job.reference_file, "mask": job.mask_file, "extraction": str(job.extraction)}
     written = RefinementFiles(folder, particles, source, voxel, refinement_key(job.settings, source, particles, names))
-    make_folder(folder or ".")
+    prepare_folder(folder or ".")
     begun = written.last_round(job.settings.seed) if job.resume else None
     if begun is None:
         written.remove_rounds()
@@ -244,100 +240,6 @@ def _concluded(
     )  # fmt: skip
 
 
-def _opened(job: RefinementJob, named: Sources, progress: ProgressListener) -> tuple[ParticleSet, RefinementSource]:
-    """Read the STAR files, and choose where particles come from."""
-    files, set_file = named.files, named.optimisation_set_file
-    particles_file = needed_file(files.particles, "particles", set_file)
-    if job.extraction is not None:
-        tomograms_file = needed_file(files.tomograms, "tomograms", set_file)
-        tomograms = read_tomograms(tomograms_file, project=project_of(tomograms_file))
-        particles = read_particles(particles_file, tomograms, trajectories=files.trajectories)
-        return particles, from_tilts(tomograms, particles, job.extraction)
-    particles = read_particles(particles_file)
-    known: TomogramSet | None = None
-    if files.tomograms:
-        known = read_tomograms(files.tomograms, project=project_of(files.tomograms))
-    return particles, from_extraction(particles, named, known, progress)
-
-
-def _starting(
-    job: RefinementJob, particles: ParticleSet, source: RefinementSource, progress: ProgressListener
-) -> tuple[Poses, Priors]:
-    """Take poses, priors and half sets from the particle set."""
-    settings, chosen = job.settings, source.indices
-    if not len(chosen):
-        reason = f" ({source.left_out[0]})" if source.left_out else ""
-        raise InputError(f"{particles.where}: no particle can be refined{reason}")
-    if not particles.has_angles and settings.search is Search.LOCAL and not particles.has_subtomogram_angles:
-        raise SettingsError(
-            f"{particles.where}: the particles have no orientations, and local refinement needs some; search for them "
-            "(search=prior or search=global, with a reference)",
-            field=("search", "reference"),
-        )
-    given = read_half_sets(particles)[chosen]
-    if (given == 0).any():
-        progress.note(
-            f"{int((given == 0).sum())} of {len(given)} particles have no half set ({labels.HALF_SET}); they are "
-            f"shared out at random (seed={settings.seed})"
-        )
-    halves = assigned_halves(given, settings.seed)
-    counts = [int((halves == half).sum()) for half in HALVES]
-    if min(counts) < _FEWEST_PER_HALF:
-        raise InputError(
-            f"half sets have {counts[0]} and {counts[1]} particles, but each needs {_FEWEST_PER_HALF} at least; give "
-            "more particles, or correct their half sets"
-        )
-    rotation = euler_to_matrix(particles.angles_deg[chosen])
-    poses = Poses.starting(rotation, halves).replaced(shift_px=source.starting_shift_px.copy())
-    angles = np.deg2rad(read_prior_angles(particles)[chosen])
-    return poses, Priors(rotation, angles, source.voxel_angstrom, settings)
-
-
-def _given_maps(job: RefinementJob, size: int, voxel: float) -> tuple[Float | None, Float | None]:
-    """Read mask and reference."""
-    mask = reference = None
-    settings = job.settings
-    if job.mask_file is not None:
-        mask = _volume(job.mask_file, size, voxel, "mask", check_pixels=False)
-        if not (mask.min() >= -1e-3 and 0.5 < mask.max() <= 1.001):
-            raise InputError(
-                f"{job.mask_file}: values run from {mask.min():g} to {mask.max():g}, but a mask is 0 outside and 1 "
-                "inside"
-            )
-    elif settings.particle_diameter_angstrom is not None:
-        sphere = AverageSettings(
-            mask_diameter_angstrom=settings.particle_diameter_angstrom, mask_edge_px=settings.mask_edge_px
-        )
-        mask = spherical_mask(size, voxel, sphere)
-    if job.reference_file is not None:
-        reference = _volume(job.reference_file, size, voxel, "reference", check_pixels=True)
-        if not reference.std() > 0:
-            raise InputError(f"{job.reference_file}: all its voxels are {reference.flat[0]:g}; give another reference")
-        if mask is not None and not np.abs(reference[mask > 0.5]).max(initial=0.0) > 0:
-            raise InputError(
-                f"the mask ({job.mask_file}) holds nothing of the reference ({job.reference_file}); is it centred on "
-                "the particle?"
-            )
-    return mask, reference
-
-
-def _volume(path: str, size: int, voxel: float, what: str, *, check_pixels: bool) -> Float:
-    values, pixel = read_volume(path)
-    if values.shape != (size,) * 3:
-        raise InputError(
-            f"{path}: is {' x '.join(map(str, values.shape))} voxels (z, y, x), but the particles have {size} on each "
-            f"side; make a {what} of that size"
-        )
-    if check_pixels and pixel > 0 and abs(pixel / voxel - 1.0) > 0.02:
-        raise InputError(
-            f"{path}: has {pixel:g} Å per voxel, but the particles have {voxel:g} Å; resample the {what}, or "
-            "correct its header"
-        )
-    if not np.isfinite(values).all():
-        raise InputError(f"{path}: has voxels that are not finite; mend the {what}")
-    return values.astype(np.float64)
-
-
 def _advance(progress: ProgressListener, count: int) -> None:
     for _ in range(count):
         progress.advance("")
@@ -348,7 +250,7 @@ def _require_particles(first: Round, refinement: Refinement) -> None:
     poses = first.poses
     for half in HALVES:
         count = int(((poses.half == half) & poses.is_usable).sum())
-        if count < _FEWEST_PER_HALF:
+        if count < FEWEST_PER_HALF:
             reason = next(iter(first.problems.values()), "")
             raise InputError(f"half set {half} has {count} particles that can be made, but needs more: {reason}")
 

@@ -24,7 +24,7 @@ from subtomo.manifolds import sample_manifold as sample_surface
 from subtomo.model.manifold import Manifold, ManifoldSample, SamplingSettings
 from subtomo.model.notebook import Shown
 from subtomo.model.tilt_series import TiltSeries, TomogramSet
-from subtomo.output.folders import make_folder
+from subtomo.output.folders import prepare_folder
 from subtomo.output.layout import check_name, output_folder
 from subtomo.physics.orientation import euler_to_matrix
 
@@ -150,7 +150,7 @@ def _write(
     particles, optimisation_set = f"{folder}particles.star", f"{folder}optimisation_set.star"
     protect_inputs((*vars(files).values(), job.optimisation_set_file), (*meshes, particles, optimisation_set))
     for name in {os.path.dirname(path) for path in (*meshes, particles)}:
-        make_folder(name)
+        prepare_folder(name)
     write_note(folder, job.command)
     for mesh, tomogram, of_tomogram in zip(meshes, tomograms, samples, strict=True):
         _write_mesh(mesh, tomogram, of_tomogram, job.spacing_angstrom)

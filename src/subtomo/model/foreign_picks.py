@@ -51,6 +51,18 @@ class ForeignPicks:
         return len(self.positions)
 
 
+@dataclass(frozen=True, eq=False)
+class PickMarks:
+    """What particles have besides places and orientations, for programs that keep it; None for what is unknown."""
+
+    score: Float | None = None
+    """(n,)"""
+    half_set: Int | None = None
+    """(n,) 1 or 2."""
+    class_number: Int | None = None
+    """(n,)"""
+
+
 def zxz_rotations(phi_deg: Float, theta_deg: Float, psi_deg: Float) -> Float:
     """Turn the angles of AV3, STOPGAP and cryoCAT (n,) into matrices (n, 3, 3): about z, x, z of the tomogram."""
     angles = np.stack([phi_deg, theta_deg, psi_deg], axis=1)

@@ -142,9 +142,11 @@ class ExtractionSettings(Settings):
             raise SettingsError(
                 f"least number of tilts (min_tilts) is {self.min_tilts}, but must be zero or more", field="min_tilts"
             )
-        if not math.isfinite(self.dose_cutoff):
+        if not (math.isfinite(self.dose_cutoff) and self.dose_cutoff <= 1.0):
             raise SettingsError(
-                f"dose cutoff (dose_cutoff) is {self.dose_cutoff}, but must be a finite number", field="dose_cutoff"
+                f"dose cutoff (dose_cutoff) is {self.dose_cutoff:g}, but must be a finite number of at most 1: a "
+                "weight by dose is never more, so that nothing would be left",
+                field="dose_cutoff",
             )
         if self.max_dose_e_per_a2 is not None and not self.max_dose_e_per_a2 > 0:
             raise SettingsError(

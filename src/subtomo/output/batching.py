@@ -9,9 +9,9 @@ from itertools import accumulate
 from subtomo.model.plan import ExtractionPlan, SeriesPlan
 from subtomo.model.settings import ExtractionSettings
 
-BATCH_COST = 250_000_000
-"""Tilts times pixels of the box times particles that a batch may have: some ten seconds for one core."""
-MOST_PARTICLES = 256
+BATCH_COST = 50_000_000
+"""Tilts times pixels of the box times particles that a batch may have: some two seconds for one core."""
+MOST_PARTICLES = 128
 """In a batch, however small they are: more would be lost with a worker."""
 
 

@@ -5,6 +5,20 @@ from __future__ import annotations
 import os
 
 from subtomo.errors import InputError
+from subtomo.io.atomic import remove_leftovers
+
+_LEFT_BEHIND_SECONDS = 30.0
+"""Nobody writes to a temporary file so seldom, unless it has died."""
+
+
+def prepare_folder(name: str) -> None:
+    """Make a folder for the output of a job, and sweep what a killed one left there half written.
+
+    Raises:
+        InputError: See `make_folder`.
+    """
+    make_folder(name)
+    remove_leftovers(name, older_than_seconds=_LEFT_BEHIND_SECONDS)
 
 
 def make_folder(name: str) -> None:

@@ -6,14 +6,18 @@ import os
 import re
 from dataclasses import dataclass, replace
 
-from subtomo.errors import InputError
+from subtomo.errors import InputError, SettingsError
 from subtomo.io.account import ACCOUNT_NAME
 from subtomo.io.star_write import is_writable
 from subtomo.model.plan import ExtractionPlan
 from subtomo.output.names import check_output_folder, check_paths, unopenable
 from subtomo.output.particle_files import SUFFIXES
-from subtomo.words import invisible, unencodable
+from subtomo.words import invisible, listed, unencodable
 
+OPTIMISATION_SET_NAME = "optimisation_set.star"
+"""Of the file that names all others, and is the last to appear."""
+_BESIDE = ("note.txt", "report.html")
+"""What a job leaves there, too."""
 _LONGEST_NAME = 200
 """Bytes of one path component; file systems allow 255, and suffixes are added."""
 
@@ -83,7 +87,7 @@ class OutputLayout:
     @property
     def optimisation_set(self) -> str:
         """The STAR file that names all others."""
-        return self.folder + "optimisation_set.star"
+        return self.folder + OPTIMISATION_SET_NAME
 
     @property
     def summary(self) -> str:
@@ -133,6 +137,28 @@ def output_folder(name: str) -> str:
     """
     check_output_folder(name)
     return name if name.endswith("/") else name + "/"
+
+
+def refuse_others(folder: str) -> None:
+    """Refuse a folder that holds files of other programs, or of people, that an extraction would replace.
+
+    Args:
+        folder: Ends in a slash.
+
+    Raises:
+        SettingsError: It does, and nothing says that an earlier extraction made them.
+    """
+    layout = OutputLayout(folder, separate_tomograms=False)
+    if os.path.isdir(layout.hidden) or os.path.lexists(layout.summary):
+        return
+    names = (*layout.records, *(folder + name for name in _BESIDE))
+    others = [os.path.basename(name) for name in names if os.path.lexists(name)]
+    if others:
+        raise SettingsError(
+            f"{folder}: holds {listed(others)}, and no account of an extraction by subtomo beside it: they "
+            "would be lost; choose another output folder (output_dir), or replace what is there (overwrite=True)",
+            field=("output_dir", "overwrite"),
+        )
 
 
 def summary_file(folder: str) -> str:

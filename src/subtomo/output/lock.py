@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import socket
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -62,9 +63,12 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, bool]]:
     """Open the lock file and lock it; tell whether the file system can do that."""
     while True:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666)
         except OSError as error:
             raise InputError(f"{path}: cannot be written ({error.strerror}); choose another output folder") from error
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise InputError(f"{path}: is no regular file, so that it cannot be the lock of a run; remove it")
         with open(descriptor, "r+b", buffering=0) as handle:
             is_locked = True
             try:

@@ -40,6 +40,10 @@ def check_output_folder(name: str) -> None:
         problem = f"is {shown(name)!r}, which {reason}"
     elif strange is not None:
         problem = f"is {shown(name)!r}, which holds {strange}; choose another name"
+    elif "@" in name:
+        problem = (
+            f"is {shown(name)!r}, which has an @ that RELION takes for the number of an image; choose another name"
+        )
     elif not is_writable(f"{name}/x"):
         problem = f"is {shown(name)!r}, whose quotes cannot stand in a STAR file; choose another name"
     elif (reason := unopenable(name)) is not None:

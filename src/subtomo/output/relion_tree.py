@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from subtomo.extraction.memory import Memory
 from subtomo.extraction.stream import Outcome
 from subtomo.io.atomic import remove_leftovers, sync_files
+from subtomo.io.checksum import checksum_of
 from subtomo.io.mrc_read import read_volume
 from subtomo.io.relion import OptimisationSet
 from subtomo.io.relion.left_out import write_left_out
@@ -36,6 +37,9 @@ from subtomo.output.room import Room, free_room
 from subtomo.output.sink import Opening, Sink, SinkPart
 from subtomo.output.written import ParticleWriter, Written, file_size
 
+_MANY_LOST = 0.1
+"""Of all values, those beyond this share that became zero are worth a warning: a few always lie near zero."""
+
 
 class RelionTree(Sink[Written]):
     """Writes each particle's files under RELION's names; STAR files come last, when all that they name exists.
@@ -59,6 +63,8 @@ class RelionTree(Sink[Written]):
         self._plan, self._layout, self._output, self._files = plan, layout, output, files
         self._writer = ParticleWriter(layout, plan.settings, output)
         self._ledger: Ledger | None = None
+        self._is_written_elsewhere = False
+        self._checksums: dict[str, str] = {}
 
     @property
     def hidden(self) -> str:
@@ -123,12 +129,11 @@ class RelionTree(Sink[Written]):
         """See what the folder holds, make folders, and remove STAR files of an earlier run."""
         plan, layout = opening.plan, self._layout
         check_case((layout.root(*name) for name in planned_names(plan)), layout.hidden, plan.particles.source)
-        folders = {os.path.dirname(layout.root(*name)) for name in planned_names(plan)}
-        leftovers = sum(map(remove_leftovers, (layout.folder, layout.hidden, *folders)))
-        if leftovers:
+        folders = self._particle_folders(plan)
+        if leftovers := self._sweep(folders):
             opening.note(f"removed {leftovers} temporary file(s) that a killed run left in {layout.folder}")
         if writes_particles(plan.settings, self._output):
-            self._ledger = Ledger(plan, layout, self._output, resume=opening.resume, note=opening.note)
+            self._ledger = Ledger(opening, layout, self._output)
         for folder in sorted(folders):
             make_folder(folder)
         for path in layout.records:
@@ -146,32 +151,67 @@ class RelionTree(Sink[Written]):
         """Record that a particle is finished; files without a receipt were forced to the disk elsewhere."""
         self.written += receipt or Written()
         if self._ledger is not None and outcome.error is None and outcome.is_new:
-            self._ledger.add(outcome.entry, outcome.index, is_synced=receipt is None)
+            checksum = self._checksums.pop(outcome.name, None) if receipt is None else None
+            self._ledger.add(outcome.entry, outcome.index, checksum=checksum)
 
     def part(self, number: int) -> TreePart:
         """Give what writes the particles of a batch elsewhere."""
+        self._is_written_elsewhere = True
         return TreePart(replace(self._writer, layout=self._layout.absolute()))
 
     def came_back(self, number: int, report: Any) -> None:
-        """Count what was written elsewhere."""
-        self.written += report or Written()
+        """Count what was written elsewhere, and keep its checksums until the particles are accepted."""
+        if report is not None:
+            written, checksums = report
+            self.written += written
+            self._checksums |= checksums
+
+    def missing(self, plan: ExtractionPlan) -> Iterator[tuple[SeriesPlan, int, str]]:
+        """Remove what nobody will complete, and look for files that somebody removed, or cut short, meanwhile."""
+        if self._is_written_elsewhere:
+            # a worker that died while it wrote could not tidy up; its particles were made by another one
+            self._sweep(self._particle_folders(self._plan))
+        if self._ledger is None:
+            return
+        for entry in plan.series:
+            for index, name in enumerate(plan.particles.names[entry.particles].tolist()):
+                for path, size in self._writer.expected(entry, index, name):
+                    found = file_size(path)
+                    if found != size:
+                        state = "is gone" if found < 0 else f"has {found} bytes instead of {size}"
+                        problem = f"{path}: {state} at the end of the run; leave output alone while it is made"
+                        yield entry, index, problem
+                        break
 
     def conclude(self, plan: ExtractionPlan) -> tuple[str, ...]:
         """Close the journal and write the STAR files, the optimisation set last."""
         if self._ledger is not None:
-            self._ledger.conclude()
+            self._ledger.conclude(plan)
         write_left_out(self._layout.left_out, plan)
         kept = self._output.keep_coordinates
         write_records(plan, self._layout, self._files, keeps_coordinates=kept)
         told, overflows = list[str](), self.written.overflows
         if overflows:
             told.append(f"{overflows} value(s) were too large for half precision and became ±65504")
+        if self.written.underflows > _MANY_LOST * self.written.bytes / 2:
+            told.append(
+                f"{self.written.underflows} value(s) were too small for half precision and became 0, which are "
+                f"{self.written.underflows / (self.written.bytes / 2):.0%} of all; leave out float16=True, or scale "
+                "the tilt images up"
+            )
         if loses_coordinates(plan) and not kept:
             told.append(
                 f"{self._layout.particles} has no coordinates, as RELION writes it if those in pixels are not moved "
                 "by the offsets (keep_coordinates=False); no program can extract from it again"
             )
         return tuple(told)
+
+    def _particle_folders(self, plan: ExtractionPlan) -> set[str]:
+        return {os.path.dirname(self._layout.root(*name)) for name in planned_names(plan)}
+
+    def _sweep(self, folders: Iterable[str]) -> int:
+        """Remove temporary files from these folders and those above them, and count them."""
+        return sum(map(remove_leftovers, (self._layout.folder, self._layout.hidden, *folders)))
 
     def close(self) -> None:
         """Write what the journal still holds back."""
@@ -184,7 +224,7 @@ class TreePart(SinkPart[Written]):
 
     def __init__(self, writer: ParticleWriter) -> None:
         self._writer, self._written = writer, Written()
-        self._files: list[str] = []
+        self._files: dict[str, list[str]] = {}
 
     def write(self, particle: Extracted, entry: SeriesPlan) -> Written:
         """Write the files of a particle."""
@@ -198,12 +238,13 @@ class TreePart(SinkPart[Written]):
         """Remember the files of a particle."""
         self._written += receipt or Written()
         if receipt is not None:
-            self._files += [path for path, _ in self._writer.expected(outcome.entry, outcome.index, outcome.name)]
+            expected = self._writer.expected(outcome.entry, outcome.index, outcome.name)
+            self._files[outcome.name] = [path for path, _ in expected]
 
-    def report(self) -> Written:
-        """Force the files to the disk."""
-        sync_files(self._files)
-        return self._written
+    def report(self) -> tuple[Written, dict[str, str]]:
+        """Force the files to the disk, and take the checksums of each particle's."""
+        sync_files(path for paths in self._files.values() for path in paths)
+        return self._written, {name: checksum_of(paths) for name, paths in self._files.items()}
 
 
 def read_particle(writer: ParticleWriter, entry: SeriesPlan, index: int, name: str) -> PseudoSubtomogram:

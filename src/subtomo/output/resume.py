@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from subtomo.errors import SettingsError
 from subtomo.io.account import plain_settings
+from subtomo.io.checksum import checksum_of
 from subtomo.model.plan import ExtractionPlan, SeriesPlan
 from subtomo.model.settings import ExtractionSettings, ExtraFile, OutputSettings
-from subtomo.output.journal import Journal, Recorded, read_journal
+from subtomo.output.journal import Entry, Journal, Recorded, read_journal
 from subtomo.output.keys import particle_keys
 from subtomo.output.layout import OutputLayout
+from subtomo.output.sink import Opening
 from subtomo.output.written import ParticleWriter
 
 Bool = NDArray[np.bool_]
@@ -32,40 +34,46 @@ class Ledger:
     """Tells which particles are finished, and takes down those that become so.
 
     Args:
-        plan: What is wanted.
+        opening: What is wanted, whether to keep what is finished, if it was made with the same settings and inputs, and
+            whether to compare its files with their checksums, which reads them all.
         layout: Where.
         output: What is written; ``skip_existing`` stands for RELION's way, which trusts whole files of other programs.
-        resume: Keep what is finished, if it was made with the same settings and inputs.
-        note: Told what is kept and what is not.
 
     Raises:
-        SettingsError: What is to be kept was made with other settings.
+        SettingsError: What is to be kept was made with other settings, or nobody knows with which.
     """
 
-    def __init__(
-        self,
-        plan: ExtractionPlan,
-        layout: OutputLayout,
-        output: OutputSettings,
-        *,
-        resume: bool,
-        note: Callable[[str], None],
-    ) -> None:
+    def __init__(self, opening: Opening, layout: OutputLayout, output: OutputSettings) -> None:
+        plan, resume, note = opening.plan, opening.resume, opening.note
         self._plan, self._layout, self._output, self._note = plan, layout, output, note
+        self._verify = opening.verify
         self.files = ParticleWriter(layout, plan.settings, output)
         settings = journal_settings(plan.settings, output)
         recorded = read_journal(layout.journal)
-        keeps = resume or output.skip_existing
-        if keeps and recorded is not None and recorded.keys:
-            self._require_equal(recorded, settings)
+        keeps, trusts = resume or output.skip_existing, output.skip_existing and not resume
+        if recorded is not None and recorded.problem is not None:
+            if trusts:
+                raise SettingsError(
+                    f"{recorded.problem}. So nobody knows with which settings the particles in {layout.folder} were "
+                    "made: leave out skip_existing=True to make all of them again, choose another output folder "
+                    f"(output_dir), or remove {layout.journal} to trust every whole file",
+                    field=("skip_existing", "output_dir"),
+                )
+            if resume:
+                note(
+                    f"{layout.folder} has no record of how its particles were made that can be read "
+                    f"({recorded.problem}), so all are made again"
+                )
+        if keeps and recorded is not None and recorded.entries:
+            require_equal_settings(layout.folder, len(recorded.entries), recorded.settings, settings)
         self._keys = {
-            entry.series.name: particle_keys(entry, plan.particles, plan.settings.output) for entry in plan.series
+            entry.series.name: particle_keys(entry, plan.particles, plan.settings.output, opening.project)
+            for entry in plan.series
         }
-        trusts = output.skip_existing and not resume
         self.done = self._found(recorded, trusts=trusts) if keeps else self._nothing()
-        if recorded is not None and recorded.keys and not keeps:
+        if recorded is not None and recorded.entries and not keeps:
             note(
-                f"{layout.folder} holds {len(recorded.keys)} finished particle(s) of an earlier run, which are made "
+                f"{layout.folder} holds {len(recorded.entries)} finished particle(s) of an earlier run, which are made "
                 "again; resume=True would keep them"
             )
         elif resume and recorded is None and os.path.exists(layout.particles):
@@ -80,51 +88,68 @@ class Ledger:
         """Count the particles that were finished when the run began."""
         return sum(int(done.sum()) for done in self.done.values())
 
-    def add(self, entry: SeriesPlan, index: int, *, is_synced: bool) -> None:
-        """Take down that the particle at ``index`` of a tomogram's plan is finished."""
+    def add(self, entry: SeriesPlan, index: int, *, checksum: str | None) -> None:
+        """Take down that the particle at ``index`` of a tomogram's plan is finished.
+
+        Args:
+            entry: The tomogram's plan.
+            index: Of the particle in it.
+            checksum: Of its files, if they were forced to the disk elsewhere.
+        """
         name, key = str(self._plan.particles.names[entry.particles[index]]), self._keys[entry.series.name][index]
-        self._finished[name] = key
-        files = () if is_synced else self.files.expected(entry, index, name)
-        self._journal.add(name, key, (path for path, _ in files))
+        if checksum is not None:
+            self._journal.add(name, Entry(key, checksum))
+        else:
+            self._journal.add(name, Entry(key), [path for path, _ in self.files.expected(entry, index, name)])
 
     def close(self) -> None:
         """Write what is left, whatever happened before."""
         self._journal.close()
 
-    def conclude(self) -> None:
-        """Put the finished particles into the order of extraction, so that equal results are equal files."""
+    def conclude(self, plan: ExtractionPlan) -> None:
+        """Put the finished particles of the plan into the order of extraction: equal results are equal files."""
         self.close()
-        names = (str(name) for name in self._plan.particles.names[self._plan.indices])
-        self._journal.write_anew({name: self._finished[name] for name in names if name in self._finished})
+        names = (str(name) for name in plan.particles.names[plan.indices])
+        entries = self._journal.entries
+        self._journal.write_anew({name: entries[name] for name in names if name in entries})
 
     def _nothing(self) -> dict[str, Bool]:
-        self._finished: dict[str, str] = {}
+        self._finished: dict[str, Entry] = {}
         return {entry.series.name: np.zeros(len(entry), bool) for entry in self._plan.series}
 
     def _found(self, recorded: Recorded | None, *, trusts: bool) -> dict[str, Bool]:
         """Look which particles are finished: recorded with the right key, or trusted; and whole."""
-        done, keys = self._nothing(), {} if recorded is None else recorded.keys
-        changed = broken = trusted = foreign_before = 0
+        done, known = self._nothing(), {} if recorded is None else recorded.entries
+        changed = broken = trusted = foreign_before = altered = 0
         for entry in self._plan.series:
             names = self._plan.particles.names[entry.particles].tolist()
             for index, (name, key) in enumerate(zip(names, self._keys[entry.series.name], strict=True)):
-                old = keys.get(name)
-                foreign = trusts and (recorded is None or old == TRUSTED)
+                old = known.get(name)
+                foreign = trusts and (recorded is None or (old is not None and old.key == TRUSTED))
                 if old is None and not foreign:
                     continue
-                if old != key and not foreign:
-                    changed += old != TRUSTED
-                    foreign_before += old == TRUSTED
+                if old is not None and old.key != key and not foreign:
+                    changed += old.key != TRUSTED
+                    foreign_before += old.key == TRUSTED
                 elif not self.files.are_whole(entry, index, name):
                     broken += recorded is not None
+                elif old is not None and self._verify and not self._is_as_written(entry, index, name, old):
+                    altered += 1
                 else:
                     done[entry.series.name][index] = True
-                    self._finished[name] = TRUSTED if foreign else key
+                    self._finished[name] = Entry(TRUSTED) if foreign or old is None else old
                     trusted += foreign
         if foreign_before:
             self._note(f"{foreign_before} particle(s) are made again, for another program made them")
+        if altered:
+            self._note(f"{altered} finished particle(s) are made again, for their files were altered since")
         self._tell(changed, broken, trusted)
         return done
+
+    def _is_as_written(self, entry: SeriesPlan, index: int, name: str, old: Entry) -> bool:
+        """Compare a particle's files with the checksum that was taken when they were written, if one was."""
+        paths = [path for path, _ in self.files.expected(entry, index, name)]
+        return not old.checksum or checksum_of(paths) == old.checksum
 
     def _tell(self, changed: int, broken: int, trusted: int) -> None:
         if trusted:
@@ -137,20 +162,31 @@ class Ledger:
         if broken:
             self._note(f"{broken} finished particle(s) are made again, for files of theirs are missing or cut short")
 
-    def _require_equal(self, recorded: Recorded, settings: Mapping[str, Any]) -> None:
-        """Raise SettingsError that names every setting in which finished particles differ from the wanted ones."""
-        old = {**_defaults(), **recorded.settings}
-        changed = {name: value for name, value in settings.items() if name in old and old[name] != value}
-        if changed:
-            differences = (
-                f"{name} ({name}) was {_shown(old[name])}, now {_shown(new)}" for name, new in changed.items()
-            )
-            raise SettingsError(
-                f"{self._layout.folder} holds {len(recorded.keys)} finished particle(s) that were made with other "
-                f"settings: {'; '.join(differences)}. Choose another output folder (output_dir), or remove "
-                f"{self._layout.folder}, or leave out resume=True and skip_existing=True to make all particles again",
-                field=("output_dir", "resume", "skip_existing", *changed),
-            )
+
+def require_equal_settings(place: str, n_finished: int, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Compare the settings of finished particles with those that are wanted, in the types that JSON has.
+
+    Args:
+        place: Where finished particles are.
+        n_finished: How many.
+        old: Made with these.
+        new: Wanted, as `journal_settings` gives them.
+
+    Raises:
+        SettingsError: They differ; names every setting that does.
+    """
+    old = {**_defaults(), **old}
+    changed = {name: value for name, value in new.items() if name in old and old[name] != value}
+    if changed:
+        differences = (
+            f"{name} ({name}) was {_shown(old[name])}, now {_shown(value)}" for name, value in changed.items()
+        )
+        raise SettingsError(
+            f"{place} holds {n_finished} finished particle(s) that were made with other settings: "
+            f"{'; '.join(differences)}. Choose another output folder (output_dir), or remove {place}, or leave out "
+            "resume=True and skip_existing=True to make all particles again",
+            field=("output_dir", "resume", "skip_existing", *changed),
+        )
 
 
 def journal_settings(settings: ExtractionSettings, output: OutputSettings) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -29,6 +29,10 @@ class Opening:
     plan: ExtractionPlan
     resume: bool = False
     """Keep what an earlier run made with the same settings and inputs."""
+    verify: bool = False
+    """Compare the files of what is kept with their checksums."""
+    project: str = ""
+    """Folder that names of images are seen from; empty for the current one."""
     note: Callable[[str], None] = lambda message: None
     """Hears what is kept and what is not."""
 
@@ -125,6 +129,14 @@ class Sink(ABC, Generic[Receipt]):
 
     def lost(self, number: int) -> None:
         """Hear that a batch failed as a whole."""
+
+    def missing(self, plan: ExtractionPlan) -> Iterator[tuple[SeriesPlan, int, str]]:
+        """Look for the files of all particles of the plan, when all are made, and yield what is not there or not whole.
+
+        Yields:
+            Plan of the tilt series, index of the particle in it, and what is wrong.
+        """
+        return iter(())
 
     def conclude(self, plan: ExtractionPlan) -> tuple[str, ...]:
         """Complete the output, which holds the particles of the plan, and give warnings.

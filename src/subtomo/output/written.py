@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.io.mrc_header import HEADER_BYTES
 from subtomo.io.mrc_write import write_mrc
 from subtomo.model.plan import SeriesPlan
 from subtomo.model.settings import ExtractionSettings, OutputSettings
@@ -24,9 +25,12 @@ class Written:
     bytes: int = 0
     overflows: int = 0
     """Values clipped to half precision."""
+    underflows: int = 0
+    """Values that half precision takes for zero."""
 
     def __add__(self, other: Written) -> Written:
-        return Written(self.files + other.files, self.bytes + other.bytes, self.overflows + other.overflows)
+        mine, others = vars(self), vars(other)
+        return Written(**{name: mine[name] + others[name] for name in mine})
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,9 @@ def write_counted(
     path: str, *parts: NDArray[np.float32], pixel_size: tuple[float, float, float], float16: bool = False
 ) -> Written:
     """Write an MRC file and count it."""
-    overflows = write_mrc(path, *parts, pixel_size_angstrom=pixel_size, float16=float16)
-    return Written(1, os.path.getsize(path), overflows)
+    lost = write_mrc(path, *parts, pixel_size_angstrom=pixel_size, float16=float16)
+    voxels = sum(part.size for part in parts)
+    return Written(1, HEADER_BYTES + voxels * (2 if float16 else 4), *lost)
 
 
 def file_size(path: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -32,7 +32,7 @@ from subtomo.model.subtomogram import Extracted, PseudoSubtomogram
 from subtomo.model.table import text_array
 from subtomo.output.keys import particle_keys
 from subtomo.output.layout import OutputLayout
-from subtomo.output.resume import NUMERICS, Bool
+from subtomo.output.resume import NUMERICS, Bool, journal_settings, require_equal_settings
 from subtomo.output.room import Room, used_by
 from subtomo.output.sink import Opening, Sink
 from subtomo.output.written import Written
@@ -141,6 +141,7 @@ class ZarrGroup(Sink[PseudoSubtomogram]):
         """Make the store, or open that of an earlier run that is to be resumed."""
         plan = opening.plan
         self._crop, self._writer = plan.settings.crop, self._opened(opening)
+        self._names = plan.particles.names[plan.indices].tolist()
         done, size = self._writer.done, self._writer.shard_size
         self._n_found = int(done.sum())
         shard = np.arange(len(done)) // size
@@ -170,10 +171,20 @@ class ZarrGroup(Sink[PseudoSubtomogram]):
             for term in TERMS:
                 self._terms[term][offset] = getattr(receipt, term)
 
-    def conclude(self, plan: ExtractionPlan) -> tuple[str, ...]:
-        """Write the last shard, and say whether all particles are there."""
+    def missing(self, plan: ExtractionPlan) -> Iterator[tuple[SeriesPlan, int, str]]:
+        """Write the last shard, and look for shards that somebody removed, or cut short, while the run went on."""
         self._write_shard()
+        self._shard = -1
         self._wait()
+        lost = self._writer.lost()
+        places = {name: place for place, name in enumerate(self._names)}
+        for entry in plan.series if lost else ():
+            for index, name in enumerate(plan.particles.names[entry.particles].tolist()):
+                if (file := lost.get(places[name] // self._writer.shard_size)) is not None:
+                    yield entry, index, f"{file}: is gone, or cut short, at the end of the run; leave output alone"
+
+    def conclude(self, plan: ExtractionPlan) -> tuple[str, ...]:
+        """Say whether all particles are there."""
         self._writer.conclude()
         return ()
 
@@ -200,28 +211,23 @@ class ZarrGroup(Sink[PseudoSubtomogram]):
         return {term: np.full((n, *shape), np.nan, np.float32) for term, shape in shapes.items()}, np.zeros(n, bool)
 
     def _opened(self, opening: Opening) -> StoreWriter:
-        particles = particle_metadata(opening.plan)
+        particles = particle_metadata(opening.plan, opening.project)
         if os.path.lexists(self._path):
             # refuses to touch what another program made
             open_group(self._path, "r")
             if opening.resume:
-                return self._resumed(opening.plan, particles)
+                return self._resumed(opening, particles)
             opening.note(f"{self._path} of an earlier run is being replaced; resume=True would keep it")
             shutil.rmtree(self._path)
         return StoreWriter.create(self._path, particles)
 
-    def _resumed(self, plan: ExtractionPlan, particles: StoredParticles) -> StoreWriter:
+    def _resumed(self, opening: Opening, particles: StoredParticles) -> StoreWriter:
         """Open the store of an earlier run, and keep what was made from the same input."""
-        writer = StoreWriter(self._path)
+        plan, writer = opening.plan, StoreWriter(self._path)
         names, keys = particles.texts["name"].tolist(), particles.texts["key"].tolist()
-        old, new = writer.attributes["settings"], json.loads(json.dumps(plain_settings(plan.settings)))
-        for name in new:
-            if old.get(name) != new[name]:
-                raise SettingsError(
-                    f"{self._path} was made with {name} {old.get(name)}, but now it is {new[name]}; resume=True needs "
-                    "the same settings: take the old value, another folder, or leave out resume=True",
-                    field="resume",
-                )
+        old = {"numerics": writer.attributes.get("numerics"), **writer.attributes["settings"]}
+        new = journal_settings(plan.settings, OutputSettings())
+        require_equal_settings(self._path, int(writer.done.sum()), old, new)
         if writer.texts("name") != names:
             raise SettingsError(
                 f"{self._path} holds {len(writer.done)} other particles than the {len(names)} of this run, or in "
@@ -229,11 +235,14 @@ class ZarrGroup(Sink[PseudoSubtomogram]):
                 field="resume",
             )
         same = np.array([a == b for a, b in zip(writer.texts("key"), keys, strict=True)], bool)
-        writer.begin(same, text_array(keys))
+        intact = writer.intact()
+        if n_damaged := int((writer.done & ~intact).sum()):
+            opening.note(f"{n_damaged} finished particle(s) are made again: shards of theirs are missing or altered")
+        writer.begin(same & intact, text_array(keys))
         return writer
 
 
-def particle_metadata(plan: ExtractionPlan) -> StoredParticles:
+def particle_metadata(plan: ExtractionPlan, project: str = "") -> StoredParticles:
     """Collect what a store says of its particles besides their voxels."""
     particles, settings, indices = plan.particles, plan.settings, plan.indices
     visible = np.zeros((len(plan), max((entry.series.n_tilts for entry in plan.series), default=0)), bool)
@@ -251,7 +260,7 @@ def particle_metadata(plan: ExtractionPlan) -> StoredParticles:
         "pixel_size_angstrom": settings.binning
         * np.repeat(np.array([entry.series.pixel_size_angstrom for entry in plan.series], np.float64), counts),
     }
-    keys = [key for entry in plan.series for key in particle_keys(entry, particles, settings.output)]
+    keys = [key for entry in plan.series for key in particle_keys(entry, particles, settings.output, project)]
     table, optics, _ = tables_of(particles, (entry.series for entry in plan.series))
     return StoredParticles(
         table=table.take(indices),

@@ -12,8 +12,8 @@ from scipy.spatial.transform import Rotation
 
 from subtomo.alignment.reference import FourierReference
 from subtomo.alignment.voxels import voxels_of
-from subtomo.backends.alignment import CpuAlignment, Grid, Pose, Prior, Terms
-from subtomo.backends.rotation import FineTransform
+from subtomo.backends.alignment import Grid, Pose, Prior, Terms
+from subtomo.backends.registry import alignment_backend, volume_backend
 from subtomo.refinement.poses import Poses
 
 Float = NDArray[np.float64]
@@ -63,8 +63,8 @@ def moved_map(change: Pose, volume: Real) -> Float:
     turn = float(Rotation.from_matrix(change.rotation).magnitude())
     if turn < _NEGLIGIBLE_RAD and float(np.abs(change.shift_px).max()) < _NEGLIGIBLE_PX:
         return np.asarray(volume, np.float64)
-    size = len(volume)
-    spectrum = FineTransform(volume).rotated(change.rotation.T, change.shift_px)
+    size, verbs = len(volume), volume_backend()
+    spectrum = verbs.rotated(verbs.spectrum(volume), change.rotation.T, change.shift_px)
     return np.fft.fftshift(np.fft.irfftn(spectrum, s=(size,) * 3, axes=(0, 1, 2)))
 
 
@@ -107,7 +107,7 @@ def disagreement(first: Real, second: Real, correlation: Float, pixel_size_angst
     start = Pose(np.ascontiguousarray(askew.T), zero)
     grid = Grid(reference.grid, reference.side)
     # unit noise is not what differs here: scaled up so that the search ends at small steps only
-    found = CpuAlignment().align(grid, terms, start, prior, 1e4 * precision, 1.0, 20).pose
+    found = alignment_backend().align(grid, terms, start, prior, 1e4 * precision, 1.0, 20).pose
     return Pose(found.rotation @ askew, found.shift_px)
 
 

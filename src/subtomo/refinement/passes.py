@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from subtomo.alignment.reference import FourierReference
 from subtomo.averaging.average import HALVES
-from subtomo.backends.alignment import AlignmentBackend, CpuAlignment, FoundPose, Grid, Pose, ShellPower, Terms
+from subtomo.backends.alignment import AlignmentBackend, FoundPose, Grid, Pose, ShellPower, Terms
+from subtomo.backends.registry import alignment_backend
 from subtomo.errors import SubtomoError
 from subtomo.extraction.threads import run_in_order
 from subtomo.refinement.poses import Poses, Priors
@@ -92,7 +93,7 @@ def run_pass(
 
     def work(batch: tuple[int, Int]) -> _Part:
         if not hasattr(local, "backend"):
-            local.backend = CpuAlignment()
+            local.backend = alignment_backend()
         return _work(plan, poses, batch, local.backend)
 
     voxels = plan.store.voxels

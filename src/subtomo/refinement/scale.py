@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.alignment.reference import FourierReference
-from subtomo.backends.alignment import CpuAlignment, Grid
+from subtomo.backends.alignment import Grid
+from subtomo.backends.registry import alignment_backend
 from subtomo.errors import InputError, SubtomoError
 from subtomo.refinement.poses import Poses
 from subtomo.refinement.search import PoseSearch
@@ -47,7 +48,7 @@ def grey_scale(
     """
     usable = np.flatnonzero(poses.is_usable)
     chosen = usable[:: max(1, len(usable) // (_SEARCHED if search else _SAMPLED))]
-    last, backend = int(np.flatnonzero(precision)[-1]), CpuAlignment()
+    last, backend = int(np.flatnonzero(precision)[-1]), alignment_backend()
     ours = FourierReference.of(reference, last, 1.0)
     found = {sign: np.zeros(2) for sign in (1, -1)}
     weights = precision[:, None] ** 2

@@ -45,10 +45,17 @@ def draw_residual(series: TiltSeries, source_px: Float, written_px: Float, great
             axes.scatter(*places[tilt].T, s=60, marker=mark, facecolors=face, edgecolors=colour, linewidths=1.0)
         axes.set_xlim(extent[:2])
         axes.set_ylim(extent[2:])
-        write_inside(axes, f"{series.name}: up to {greatest_px.max():.3g} px", top=True, size=12)
+        write_inside(axes, _caption(series.name, tilt, greatest_px), top=True, size=12)
         axes.text(
             0.02, 0.02, "o source   + written", color="white", transform=axes.transAxes, path_effects=OUTLINE, size=10
         )
         scale_bar(axes, width, series.pixel_size_angstrom, size=12)
 
     return photo(1, _SIDE_PX / 100, draw, shape=float(np.clip(height / width, 0.4, 2.0)))
+
+
+def _caption(name: str, tilt: int, greatest_px: Float) -> str:
+    """Say how far models differ in the tilt that is shown, and in the one where they differ most."""
+    worst = int(np.argmax(greatest_px))
+    here, most = (f"up to {greatest_px[one]:.3g} px" for one in (tilt, worst))
+    return f"{name}, tilt {tilt + 1}: {here}" + (f" ({most} in tilt {worst + 1})" if worst != tilt else "")

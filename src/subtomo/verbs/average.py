@@ -8,8 +8,9 @@ from types import NoneType
 from subtomo.averaging.average import AverageSettings
 from subtomo.errors import InputWarning
 from subtomo.io.relion import OptimisationSet
-from subtomo.jobs.average import AverageJob, AverageResult, run_average
+from subtomo.jobs.average import AverageJob, run_average
 from subtomo.jobs.average_page import draw_average
+from subtomo.jobs.average_result import AverageResult
 from subtomo.jobs.cores import available_cores
 from subtomo.jobs.progress import Silent
 from subtomo.model.choices import check_kind, whole_number_of, word_of

@@ -30,6 +30,7 @@ def doctor(
     image_size: tuple[int, int] | None = None,
     headers_only: bool = False,
     hand_test: bool = False,
+    verify: bool = False,
 ) -> Diagnosis:
     """Examine a project before a long job: files, geometry, units, names, visible tilts, disk, time, hand.
 
@@ -44,6 +45,7 @@ def doctor(
         image_size: Width and height, pixels, of images that are not here: only metadata are examined.
         headers_only: Read no pixel.
         hand_test: Average a sample of particles with CTFs of either hand, and tell which the data favour.
+        verify: Read the files of extracted particles, and name those that were altered since.
 
     Raises:
         SettingsError: An argument is of the wrong type.
@@ -67,6 +69,7 @@ def doctor(
         image_size=None if image_size is None else _sides(image_size),
         headers_only=headers_only,
         hand_test=hand_test,
+        verify=verify,
     )
     return examine(request)
 

@@ -32,6 +32,8 @@ def spread_data(
         side: Of the grid.
         grid: Laid out as in `pose_equations`; its plane x = 0 gets what falls on it from one side only.
     """
+    # the grid runs from -side // 2 along z and y, from 0 along x; offsets are unsigned, which spares a test for
+    # negative ones
     reach = phases.shape[1] // 2
     middle, columns = side // 2, side // 2 + 1
     limit = float(middle - 1)
@@ -42,19 +44,23 @@ def spread_data(
         if weight == 0.0:
             continue
         kx, ky, kz = int(indices[i, 0]), int(indices[i, 1]), int(indices[i, 2])
+        # p = Rᵀ k in half frequencies; what lies beyond the reference has no place in it
         px = 2.0 * (rotation[0, 0] * kx + rotation[1, 0] * ky + rotation[2, 0] * kz)
         py = 2.0 * (rotation[0, 1] * kx + rotation[1, 1] * ky + rotation[2, 1] * kz)
         pz = 2.0 * (rotation[0, 2] * kx + rotation[1, 2] * ky + rotation[2, 2] * kz)
         if px * px + py * py + pz * pz > limit * limit * (1.0 + 1e-9):
             continue
+        # the half that is not kept is the complex conjugate at the opposite frequency
         sign = np.float32(-1.0 if px < 0.0 else 1.0)
         px, py, pz = sign * px, sign * py, sign * pz
         # the origin is its own opposite, and would count twice
         if kx == 0 and ky == 0 and kz == 0:
             weight *= np.float32(0.5)
+        # shift back: the conjugate of the phase with which the model was shifted
         cosine, sine = phase_of(phases, reach, kx, ky, kz)
         re = weight * (cosine * data[i, 0] + sine * data[i, 1])
         im = sign * weight * (cosine * data[i, 1] - sine * data[i, 0])
+        # eight neighbours as four rows of two: along x they are four numbers that follow one another
         ix, iy, iz = math.floor(px), math.floor(py), math.floor(pz)
         fx, fy, fz = np.float32(px - ix), np.float32(py - iy), np.float32(pz - iz)
         unit = np.float32(1.0)
@@ -80,6 +86,7 @@ def lay_out_weights(indices: Int16, weights: Float32, factor: float, reach: int,
     middle = reach + 1
     for i in range(len(weights)):
         kx, ky, kz = int(indices[i, 0]), int(indices[i, 1]), int(indices[i, 2])
+        # a plane that holds both halves must have both of a pair, as looking up takes neighbours from either side
         value = factor * weights[i] * weights[i]
         volume[kz + middle, ky + middle, kx] = value
         if kx == 0:
@@ -100,6 +107,7 @@ def add_rotated_weights(indices: Int16, rotation: Float, reach: int, volume: Flo
     middle = reach + 1
     for i in range(len(total)):
         kx, ky, kz = int(indices[i, 0]), int(indices[i, 1]), int(indices[i, 2])
+        # R k in steps of the particle: weights are looked up, while data are spread
         px = rotation[0, 0] * kx + rotation[0, 1] * ky + rotation[0, 2] * kz
         py = rotation[1, 0] * kx + rotation[1, 1] * ky + rotation[1, 2] * kz
         pz = rotation[2, 0] * kx + rotation[2, 1] * ky + rotation[2, 2] * kz
@@ -109,6 +117,7 @@ def add_rotated_weights(indices: Int16, rotation: Float, reach: int, volume: Flo
             px, py, pz = -px, -py, -pz
         ix, iy, iz = math.floor(px), math.floor(py), math.floor(pz)
         fx, fy, fz = np.float32(px - ix), np.float32(py - iy), np.float32(pz - iz)
+        # trilinear, so that no weight becomes negative; along x by one product
         sum_ = np.float32(0.0)
         for corner in range(4):
             along_y, along_z = corner & 1, corner >> 1

@@ -24,12 +24,14 @@ def complete_terms(
     then multiplicity. ``thresholds`` and ``amplitudes`` are per shell (c // 2 + 1,), ``phases`` (256, 2) unit numbers.
     """
     c, half = weights_out.shape[1], weights_out.shape[2]
+    # what is not above a share of the mean of its shell is completed
     nearest = _nearest_shells(c)
     least = _shell_means(weights_out[:c], nearest)
     for shell in range(half):
         least[shell] *= thresholds[shell]
     for z in range(c):
         for y in range(c):
+            # signed frequencies; the mirror image of (z, y, x) in a plane of both halves is (-z, -y, x)
             fz, fy = (z if z < c // 2 else z - c), (y if y < c // 2 else y - c)
             across = fz * fz + fy * fy
             mirror = (((c - z) % c) * c + (c - y) % c) * half
@@ -40,12 +42,14 @@ def complete_terms(
                 own = (z * c + y) * half + x
                 # voxels of these planes are there twice, and must be each other's mirror image
                 other = mirror + x if x == 0 or x == half - 1 else own
+                # the upper bits of the hash are the best mixed ones; a pair draws by the lower of its two numbers
                 choice = np.int64(_split_mix(seed + np.uint64(min(own, other))) >> np.uint64(56))
                 real, imaginary = phases[choice, 0], phases[choice, 1]
                 if own > other:
                     imaginary = -imaginary
                 elif own == other and (x == 0 or x == half - 1):
                     real, imaginary = np.float32(1.0 if choice < len(phases) // 2 else -1.0), np.float32(0.0)
+                # noise of the power that the others have, and no weight: neither costs nor averages take it for data
                 spectrum_out[z, y, 2 * x] = amplitudes[shell] * real
                 spectrum_out[z, y, 2 * x + 1] = amplitudes[shell] * imaginary
                 weights_out[z, y, x] = 0.0

@@ -33,14 +33,16 @@ class ExactVolume:
             self._is_clean = True
 
     def add(self, slices: NDArray[np.complex64], axes: Float, limits: NDArray[np.int32], scales: Float) -> None:
-        """Add slices; see `subtomo.backends.protocol.Backend.backproject`."""
+        """Add slices; see `subtomo.backends.protocol.ExactAccumulator.insert_data`."""
         self._is_clean = False
+        # the grid is finer than the volume's own transform by M / c
         in_nodes = axes * (self.grid_size / self.crop_size)
         spread_slices(slices.view(np.float32), in_nodes, limits, scales, tap_polynomials(), self._grid)
 
     def read(self, scale: float, volume_out: Float32) -> None:
         """Transform to real space, times ``scale`` / √c³, into (c, c, c) with the centre at c // 2, and start anew."""
         c, m = self.crop_size, self.grid_size
+        # z over the whole grid; then only the sections and rows that end up in the volume
         fold_margins(self._grid)
         inner = slice(MARGIN, MARGIN + m)
         spectrum = self._grid.view(np.complex64)[inner, inner, inner.start : inner.start + m // 2 + 1, 0]

@@ -42,6 +42,7 @@ def kernel(distance: Float) -> Float:
 
 def kernel_transform(frequency: Float) -> Float:
     """Give the Fourier transform of the kernel at frequencies in cycles per node."""
+    # the kernel is smooth and ends at TAPS / 2: Gauss-Legendre is exact to rounding
     nodes, weights = np.polynomial.legendre.leggauss(60)
     distance = nodes * TAPS / 2
     return np.cos(2.0 * np.pi * np.multiply.outer(frequency, distance)) @ (weights * kernel(distance)) * (TAPS / 2)
@@ -59,6 +60,7 @@ def tap_polynomials() -> Float32:
 
     Node ``j`` lies ``t + j - TAPS / 2`` from the point, with 0 <= t < 1; the polynomial is one in ``t``.
     """
+    # Chebyshev points, which keep the error even over the interval
     t = 0.5 - 0.5 * np.cos(np.pi * (np.arange(64) + 0.5) / 64)
     fits = [np.polynomial.Polynomial.fit(t, kernel(t + j - TAPS / 2), DEGREE, domain=[0, 1]) for j in range(TAPS)]
     return np.array([fit.convert().coef[::-1] for fit in fits], dtype=np.float32)

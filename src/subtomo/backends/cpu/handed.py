@@ -21,7 +21,7 @@ class Patches(NamedTuple):
     cut: Float32 | None = None
 
 
-class Spectra(NamedTuple):
+class Transforms(NamedTuple):
     """Transforms of patches that are still to be shifted."""
 
     values: Complex64

@@ -36,6 +36,7 @@ def add_slices(slices: Float32, weights: Float32, axes: Float, limits: NDArray[n
     numbers as pairs along the last axis; they change sign from pixel to pixel, which is undone. A volume of two
     channels takes m·(weight, 1) only.
     """
+    # strides and offset of the origin once, as floats: positions become indices by one multiplication per axis
     n, box, half = weights.shape
     shape = volume_out.shape[0], volume_out.shape[2], volume_out.shape[3]
     with_data = shape[2] == 4
@@ -44,16 +45,20 @@ def add_slices(slices: Float32, weights: Float32, axes: Float, limits: NDArray[n
     origin = ((shape[0] - _PADDING) / 2.0 + 1.0) * (stride_y + stride_z)
     steps = float(shape[2]), float(stride_y), float(stride_z), origin
     flat = volume_out.reshape(-1)
+    # places of a row are found in blocks of LANES; the last block may run over its end
     room = (half + LANES - 1) // LANES * LANES
     index, place = np.empty(room, np.int32), np.empty(KINDS * room, np.float32)
     # of real part, imaginary part, weight and one; for pixels of even x, then of odd x
     factors = np.empty(8, np.float32)
     limit = (shape[0] - _PADDING) / 2 + 1.0
     for i in range(n):
+        # |u||v| makes up for slices that are sampled more finely than the volume
         u, v = axes[i, 0], axes[i, 1]
         factors[:] = math.sqrt((u * u).sum()) * math.sqrt((v * v).sum())
+        # most slices cannot leave the volume, and then no pixel is tested
         safe = reach(axes[i], box / 2) < limit - 1e-9
         for row in range(box):
+            # column 0 holds both halves of a slice: of its pixels those with y >= 0 are taken
             y = row if row < box // 2 else row - box
             start, stop = 0 if y >= 0 else 1, limits[i, row]
             values, weight = slices[i, row], weights[i, row]
@@ -61,6 +66,7 @@ def add_slices(slices: Float32, weights: Float32, axes: Float, limits: NDArray[n
                 # pixels with p.x < 0 are mirrored; a row changes sides once at most
                 end = first_of_other_sign(start, stop, u[0], y * v[0])
                 flip = -1.0 if start * u[0] + y * v[0] < 0.0 else 1.0
+                # two passes: places of the whole row in vector instructions, then pixel by pixel the eight additions
                 line = (flip * u[0], flip * u[1], flip * u[2]), (flip * y * v[0], flip * y * v[1], flip * y * v[2])
                 for block in range(0, end - start, LANES):
                     place_pixels(index, place, np.uint64(block), float(start + block), line, steps)
@@ -70,6 +76,7 @@ def add_slices(slices: Float32, weights: Float32, axes: Float, limits: NDArray[n
                         x, at = np.uint64(pixel), np.uint64(pixel - start)
                         first = np.uint64(index[at])
                         parity = x & np.uint64(1)
+                        # two branches that numba compiles apart: None has a type of its own
                         if with_data:
                             add_pixel(flat, first, strides, place, at, values, weight, x, factors, parity)
                         else:
@@ -104,16 +111,20 @@ def unpack_sections(
     flat = volume_out.reshape(-1)
     side, width = volume_out.shape[0], volume_out.shape[2]
     for i in range(spectrum_out.shape[0]):
+        # frequency z of the transform lies at z + c / 2 of the volume, after one row of padding
         z = first + i
         iz = (z + c // 2) % c + 1
         for y in range(c):
             iy = (y + c // 2) % c + 1
             start = (iz * side + iy) * width * 4
             source = flat[start : start + width * 4]
+            # alternating signs move the centre to c // 2
             sign = -data_scale if (y + z) & 1 else data_scale
             _unpack_row(source, sign, spectrum_out[i, y], weights_out[z, y], weights_out[z + c, y])
+            # column 0 comes from the plane that was made symmetric beforehand
             spectrum_out[i, y, 0], spectrum_out[i, y, 1] = sign * plane[z, y, 0], sign * plane[z, y, 1]
             weights_out[z, y, 0], weights_out[z + c, y, 0] = plane[z, y, 2], plane[z, y, 3]
+            # the next particle starts here; the row is in the cache now, and would not be later
             source[:] = 0.0
         volume_out[iz, 0] = 0.0
         volume_out[iz, c + 1 :] = 0.0
@@ -133,6 +144,7 @@ def symmetric_plane(volume: Float32, plane_out: Float32) -> None:
     """
     c, _, channels = plane_out.shape
     for z in range(c):
+        # the frequency -c / 2 is its own mirror image
         iz, mirror_z = (z + c // 2) % c + 1, (c - z + c // 2) % c + 1
         for y in range(c):
             voxel = volume[iz, (y + c // 2) % c + 1, 0]

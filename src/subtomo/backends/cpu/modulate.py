@@ -28,16 +28,19 @@ def ctf_row(terms: tuple[float, ...], y: float, step: float, scale: float, even_
     The phase is reduced to a turn in double precision, its sine is a polynomial in single precision: no branch and no
     call, so that the loop becomes vector instructions. ``even_phase`` is empty if there is none.
     """
+    # the phase xx x² + xy x y + yy y² + offset + quartic k⁴, in turns and by powers of x
     xx, xy, yy, offset, quartic = terms
     linear, constant, y2 = xy * y * step * _TURN, (yy * y * y + offset) * _TURN, y * y
     square, fourth, aberrated = xx * step * step * _TURN, quartic * _TURN, even_phase.size > 0
     step2, negative_scale = step * step, np.float32(-scale)
     for i in range(ctf_out.shape[0]):
+        # 32-bit counters become vectors of doubles; 64-bit ones do not
         x = float(np.int32(i))
         k2 = step2 * (x * x) + y2
         turns = (square * x + linear) * x + constant + fourth * (k2 * k2)
         if aberrated:
             turns += even_phase[i] * _TURN
+        # whole turns go away in double precision: at high defocus there are hundreds
         t = np.float32(turns - np.floor(turns + 0.5))
         # fold the outer quarters inwards: sin(pi - a) = sin(a)
         size = np.float32(0.25) - abs(np.float32(0.25) - abs(t))
@@ -52,6 +55,7 @@ def _weigh_row(decay: Float32, dose_weight: Float32, amplitude_out: Float32, wei
     floor = np.float32(CTF_FLOOR)
     for x in range(amplitude_out.shape[0]):
         value = amplitude_out[x] * decay[x]
+        # RELION keeps the CTF away from zero, before the dose weight
         if abs(value) < floor:
             value = floor if value >= 0 else -floor
         value *= dose_weight[x]
@@ -75,6 +79,7 @@ def _shift_row(
     spectrum: Float32, ramp: Float32, phase: tuple[np.float32, np.float32], amplitude: Float32, row_out: Float32
 ) -> None:
     """Multiply a row, as long as the ramp, by a phase ramp, an amplitude, and -1 at every second pixel."""
+    # exp(2πi(t_x x + t_y y)) is a product: one ramp per slice and one number per row
     phase_re, phase_im = phase
     n = ramp.shape[1]
     for x in range(n):
@@ -84,6 +89,7 @@ def _shift_row(
         re, im = spectrum[2 * x], spectrum[2 * x + 1]
         row_out[2 * x] = factor * (re * ramp_re - im * ramp_im)
         row_out[2 * x + 1] = factor * (re * ramp_im + im * ramp_re)
+    # with odd patches the last column is missing (quirk 7)
     row_out[2 * n :] = 0.0
 
 
@@ -128,6 +134,7 @@ def modulate_slices(
         slices_out: (n, b, 2 (b // 2 + 1)), in the same way.
         weights_out: (n, b, b // 2 + 1).
     """
+    # what is the same for all slices
     n_rows, n_columns, step, sign = shape
     dose_weights, whitening, even_phase, odd_factor = filters
     n, box, half = weights_out.shape
@@ -135,10 +142,12 @@ def modulate_slices(
     ramp_x, ramp_y = np.empty((2, n_columns), np.float32), np.empty((2, n_rows), np.float32)
     amplitude, decay, no_phase = np.ones(half, np.float32), np.ones(half, np.float32), np.empty(0, np.float64)
     for i in range(n):
+        # the particle goes from its place in the patch to the centre of the box
         _ramp(shifts[i, 0] - width // 2, width, 0, ramp_x)
         _ramp(shifts[i, 1] - n_rows // 2, n_rows, n_rows - n_rows // 2, ramp_y)
         if apply_ctf:
             for x in range(half):
+                # the B factor is a product of a part by x and a part by y, which goes into the scale
                 decay[x] = math.exp(-ctf.b_factor[i] * (x * step) ** 2 / 4.0)
         else:
             weights_out[i] = 1.0
@@ -149,10 +158,12 @@ def modulate_slices(
                 scale = ctf.scale[i] * math.exp(-ctf.b_factor[i] * y * y / 4.0)
                 ctf_row(terms, y, step, scale, even_phase[row] if len(even_phase) else no_phase, amplitude)
                 _weigh_row(decay, dose_weights[tilts[i], row], amplitude, weights_out[i, row])
+            # binning: rows beyond the kept frequencies lie in the middle of the raw transform
             source = row if row < n_rows // 2 else row - n_rows + spectra.shape[1]
             signed = np.float32(sign * (1 - 2 * (row & 1)))
             phase = (signed * ramp_y[0, row], signed * ramp_y[1, row])
             _shift_row(spectra[i, source], ramp_x, phase, amplitude, slices_out[i, row])
+            # aberrations and whitening are rare: passes of their own cost nothing when they are absent
             if len(odd_factor):
                 _rotate_row(odd_factor[row], slices_out[i, row])
             if len(whitening):

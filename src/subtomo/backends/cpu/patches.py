@@ -30,9 +30,11 @@ def crop_rows(image: NDArray[Any], corner_x: int, corner_y: int, first: int, row
     half = size // 2
     inside = corner_x >= 0 and corner_x + size <= width
     for j in range(rows_out.shape[0]):
+        # beyond the image its edge pixels are repeated
         line = image[min(max(corner_y + first + j, 0), height - 1)]
         row = rows_out[j]
         if inside:
+            # the usual case, two straight copies: the right half comes first
             _copy(line, corner_x, half, row, size - half)
             _copy(line, corner_x + half, size - half, row, 0)
         else:
@@ -54,6 +56,7 @@ def circle_crop_whole(images_out: Float32, mask: Float32, background: NDArray[np
     """Subtract the mean of the background from images and multiply them by the mask: ``t (v - m)``."""
     n, height, width = images_out.shape
     for i in range(n):
+        # mean of what lies outside the circle; zero where the circle fills the patch
         total, count = 0.0, 0
         for y in range(height):
             for x in range(width):
@@ -83,11 +86,13 @@ def circle_crop_rows(
     for i in range(n):
         inner = np.float64(0.0)
         for y in range(height):
+            # the sum inside the circle, by rows in single precision, so that it becomes vector instructions
             line = rows_out[i, y, spans[y, 0] : spans[y, 1]]
             partial = np.float32(0.0)
             for x in range(line.shape[0]):
                 partial += line[x]
             inner += partial
+        # the background is the whole image without the circle: rows that were never computed count, too
         mean = np.float32((totals[i] - inner) / n_background) if n_background else np.float32(0.0)
         for y in range(height):
             row, weight = rows_out[i, y], mask[y]

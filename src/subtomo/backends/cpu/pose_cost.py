@@ -21,6 +21,7 @@ def tabulate_phases(shift: Float, size: float, phases: Float32) -> None:
     """Tabulate exp(-2πi k t / c) along each axis, (3, 2 reach + 1, 2), from k = -reach on."""
     reach = phases.shape[1] // 2
     for axis in range(3):
+        # phases are products of one per axis: 3 (2 reach + 1) sines instead of one per voxel
         step = -2.0 * math.pi * shift[axis] / size
         for k in range(-reach, reach + 1):
             phases[axis, k + reach, 0] = math.cos(step * k)
@@ -67,6 +68,7 @@ def pose_equations(
     xx, xy, xz = 2.0 * rotation[0, 0], 2.0 * rotation[1, 0], 2.0 * rotation[2, 0]
     yx, yy, yz = 2.0 * rotation[0, 1], 2.0 * rotation[1, 1], 2.0 * rotation[2, 1]
     zx, zy, zz = 2.0 * rotation[0, 2], 2.0 * rotation[1, 2], 2.0 * rotation[2, 2]
+    # sums live in registers: arrays here would be read and written for every voxel
     cost = 0.0
     g0 = g1 = g2 = g3 = g4 = g5 = 0.0
     h00 = h01 = h02 = h11 = h12 = h22 = 0.0
@@ -120,6 +122,7 @@ def pose_equations(
         c0, s0 = pz * ry - py * rz, sign * (pz * jy - py * jz)
         c1, s1 = px * rz - pz * rx, sign * (px * jz - pz * jx)
         c2, s2 = py * rx - px * ry, sign * (py * jx - px * jy)
+        # the shift and the weight act on derivatives as on the model
         d0, e0 = cosine * c0 - sine * s0, cosine * s0 + sine * c0
         d1, e1 = cosine * c1 - sine * s1, cosine * s1 + sine * c1
         d2, e2 = cosine * c2 - sine * s2, cosine * s2 + sine * c2
@@ -138,6 +141,7 @@ def pose_equations(
         g3 += qx * slope
         g4 += qy * slope
         g5 += qz * slope
+        # Re of (∂m/∂ω)* times -i m, without the factor 2πk / c
         t0, t1, t2 = d0 * mi - e0 * mr, d1 * mi - e1 * mr, d2 * mi - e2 * mr
         h03 += qx * t0
         h04 += qy * t0
@@ -155,6 +159,7 @@ def pose_equations(
         h44 += qy * qy * power
         h45 += qy * qz * power
         h55 += qz * qz * power
+    # out of the registers; the normal matrix is symmetric
     gradient[0], gradient[1], gradient[2], gradient[3], gradient[4], gradient[5] = g0, g1, g2, g3, g4, g5
     normal[0, 0], normal[0, 1], normal[0, 2], normal[0, 3], normal[0, 4], normal[0, 5] = h00, h01, h02, h03, h04, h05
     normal[1, 1], normal[1, 2], normal[1, 3], normal[1, 4], normal[1, 5] = h11, h12, h13, h14, h15
@@ -174,6 +179,7 @@ def model_values(
     """Compute the model (n, 2) alone, zero beyond the grid; arguments as in `pose_equations`."""
     reach = phases.shape[1] // 2
     middle, columns = side // 2, side // 2 + 1
+    # beyond the grid there is no reference; a little room, as rotated lengths are rounded
     limit = float(middle - 1)
     step_y, step_z = uintp(2 * columns), uintp(2 * columns * side)
     one, two, three = uintp(1), uintp(2), uintp(3)
@@ -191,6 +197,7 @@ def model_values(
         fx, fy, fz = np.float32(px - ix), np.float32(py - iy), np.float32(pz - iz)
         a = uintp(2 * (((iz + middle) * side + iy + middle) * columns + ix))
         b, c, d = a + step_y, a + step_z, a + step_y + step_z
+        # along x, then y, then z
         re_a = grid[a] + fx * (grid[a + two] - grid[a])
         re_b = grid[b] + fx * (grid[b + two] - grid[b])
         re_c = grid[c] + fx * (grid[c + two] - grid[c])

@@ -17,6 +17,7 @@ _LEAST_SINE = 0.05
 @njit(nogil=True, cache=True)
 def rotate_by(rotation: Float, vector: Float, rotated: Float) -> None:
     """Compute R exp([ω]×) for a rotation vector ω, radians; orthonormal up to rounding."""
+    # sin(a) / a and (1 - cos a) / a², by their series where they would be 0 / 0
     angle = math.sqrt(vector[0] ** 2 + vector[1] ** 2 + vector[2] ** 2)
     a = 1.0 - angle * angle / 6.0 if angle < 1e-4 else math.sin(angle) / angle
     b = 0.5 - angle * angle / 24.0 if angle < 1e-4 else (1.0 - math.cos(angle)) / (angle * angle)
@@ -34,6 +35,7 @@ def rotate_by(rotation: Float, vector: Float, rotated: Float) -> None:
 @njit(nogil=True, cache=True)
 def rotation_vector(first: Float, second: Float, vector: Float) -> float:
     """Find ω with second = first exp([ω]×), and give its length, radians."""
+    # firstᵀ second, whose antisymmetric part is sin(angle) times the axis
     m = np.zeros((3, 3))
     for i in range(3):
         for j in range(3):
@@ -78,6 +80,7 @@ def add_prior(
     """
     value = 0.0
     for i in range(3):
+        # quadratic in the shift, whose precision is the same in all directions
         off = shift[i] - place[i]
         value += place_precision * off * off
         gradient[3 + i] -= place_precision * off
@@ -91,6 +94,7 @@ def add_prior(
             gradient[i] -= turn_precision * vector[i]
             normal[i, i] += turn_precision
     if angle_precisions[0] > 0.0 or angle_precisions[1] > 0.0 or angle_precisions[2] > 0.0:
+        # Euler angles, each with a width of its own; linearised about the pose
         off, rates = np.empty(3), np.empty((3, 3))
         _euler_rates(rotation, angles, off, rates)
         for a in range(3):
@@ -116,6 +120,7 @@ def _euler_rates(rotation: Float, angles: Float, off: Float, rates: Float) -> No
     psi = math.atan2(rotation[1, 2], -rotation[0, 2])
     off[0], off[1], off[2] = rot - angles[0], tilt - angles[1], psi - angles[2]
     for a in range(3):
+        # the shorter way round
         off[a] -= 2.0 * math.pi * math.floor(off[a] / (2.0 * math.pi) + 0.5)
     # -ω = z d(rot) + Rz(rot) y d(tilt) + Rz(rot) Ry(tilt) z d(psi), solved for the three
     c, s = math.cos(rot), math.sin(rot)
@@ -128,6 +133,7 @@ def _euler_rates(rotation: Float, angles: Float, off: Float, rates: Float) -> No
 def solve(matrix: Float, right: Float, damping: float, solution: Float) -> bool:
     """Solve (M + damping diag M) x = b by Cholesky's factorisation; False if the matrix is not positive definite."""
     n = len(right)
+    # M + damping diag M = L Lᵀ
     factor = np.zeros((n, n))
     for i in range(n):
         for j in range(i + 1):
@@ -141,10 +147,12 @@ def solve(matrix: Float, right: Float, damping: float, solution: Float) -> bool:
             else:
                 factor[i, j] = total / factor[j, j]
     for i in range(n):
+        # L y = b
         total = right[i]
         for k in range(i):
             total -= factor[i, k] * solution[k]
         solution[i] = total / factor[i, i]
+    # Lᵀ x = y
     for i in range(n - 1, -1, -1):
         total = solution[i]
         for k in range(i + 1, n):

@@ -44,6 +44,7 @@ def gather_terms(
     """
     count = 0
     for i in range(len(shells)):
+        # divided by the noise once here, not at every evaluation; what does not count is left out of all loops
         scale = precision[shells[i]]
         if scale == 0.0 or weights[i] == 0.0:
             continue
@@ -86,6 +87,7 @@ def align_pose(
         phases: (3, 2 reach + 1, 2) scratch.
         covariance: (6, 6) result: inverse of the normal matrix at the minimum; zero where there is none.
     """
+    # equations of the best pose so far, and of the one that is tried
     gradient, normal = np.empty(6), np.empty((6, 6))
     trial_gradient, trial_normal = np.empty(6), np.empty((6, 6))
     step, trial_rotation, trial_shift = np.zeros(6), np.empty((3, 3)), np.empty(3)
@@ -93,6 +95,7 @@ def align_pose(
     damping, best = _FIRST_DAMPING, 0.0
     trial_rotation[:], trial_shift[:] = rotation, shift
     for evaluation in range(evaluations):
+        # cost, gradient and normal matrix of the trial: one pass over the particle, for all three
         for i in range(3):
             for j in range(3):
                 scaled[i, j] = stretch * trial_rotation[i, j]
@@ -100,6 +103,7 @@ def align_pose(
         value = 2.0 * pose_equations(
             grid, side, indices, data, weights, scaled, phases, turn, trial_gradient, trial_normal
         )
+        # voxels stand for two each, as half of the transform is compared; the prior does not
         for i in range(6):
             trial_gradient[i] *= 2.0
             for j in range(6):
@@ -113,16 +117,19 @@ def align_pose(
             best = value
             rotation[:], shift[:] = trial_rotation, trial_shift
             gradient[:], normal[:] = trial_gradient, trial_normal
+            # better: from here on, with a bolder step
             damping *= 0.2
             # a gain so small is beyond what noise lets one know
             if evaluation > 0 and (gained < 1e-3 or _is_small(step)):
                 break
         else:
+            # worse: a shorter step from the same place
             damping *= 8.0
             if damping > _LARGEST_DAMPING or _is_small(step):
                 break
         if evaluation == evaluations - 1 or not solve(normal, gradient, damping, step):
             break
+        # shorten a step that turns too far as a whole, which keeps its direction
         length = math.sqrt(step[0] ** 2 + step[1] ** 2 + step[2] ** 2)
         if length > _LARGEST_TURN:
             for i in range(6):
@@ -130,6 +137,7 @@ def align_pose(
         rotate_by(rotation, step, trial_rotation)
         for i in range(3):
             trial_shift[i] = shift[i] + step[3 + i]
+    # covariance: the inverse, column by column
     unit, column = np.zeros(6), np.zeros(6)
     for j in range(6):
         unit[:] = 0.0
@@ -158,6 +166,7 @@ def add_residual_power(
         if weights[i] <= least_weight:
             continue
         shell = shells[i]
+        # D' and m are divided by √W: times W, residuals count as in the plain cost
         re, im = data[i, 0] - model[i, 0], data[i, 1] - model[i, 1]
         weight = weights[i] * weights[i]
         power[shell] += weight * (re * re + im * im)
@@ -191,6 +200,7 @@ def score_orientations(
     n = len(weights)
     model, real, imaginary = np.empty((n, 2), np.float32), np.empty(n, np.float32), np.empty(n, np.float32)
     for index in range(len(rotations)):
+        # model without shift, and its product with the data: a shift only multiplies that by a phase
         model_values(grid, side, indices, weights, stretch * rotations[index], no_shift, model)
         power = np.float32(0.0)
         for i in range(n):
@@ -198,6 +208,7 @@ def score_orientations(
             power += a * a + b * b
             real[i] = a * data[i, 0] + b * data[i, 1]
             imaginary[i] = a * data[i, 1] - b * data[i, 0]
+        # |m|² is the same at every shift, so the best shift has the largest product
         largest, at = np.float32(-np.inf), 0
         for shift in range(len(cosines)):
             # Re conj(m exp(-iφ)) D' = Re m* D' exp(iφ)

@@ -1,4 +1,4 @@
-"""Look up a half transform at rotated frequencies."""
+"""Look up a half transform at any frequencies, or at all of another half transform, rotated."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ def _spline(t: float) -> tuple[float, float, float, float]:
     )
 
 
+@njit(nogil=True, cache=True, inline="always")
+def _spline_slope(t: float) -> tuple[float, float, float, float]:
+    """Give the derivatives of the four weights by t."""
+    s = 1.0 - t
+    return -s * s / 2.0, (3.0 * t - 4.0) * t / 2.0, (4.0 - 3.0 * s) * s / 2.0, t * t / 2.0
+
+
 @njit(nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"})
 def _row_sum(row: Float32, first: int, wx: Float) -> tuple[float, float]:
     """Weigh four neighbours along x."""
@@ -46,6 +53,7 @@ def _mirrored_sum(spectrum: Float32, z: int, y: int, first: int, wx: Float) -> t
             real += wx[i] * spectrum[z, y, 2 * x]
             imaginary += wx[i] * spectrum[z, y, 2 * x + 1]
         else:
+            # beyond either end of the stored half: the mirror image, conjugated
             x = -x if x < 0 else size - x
             row = spectrum[(size - z) % size, (size - y) % size]
             real += wx[i] * row[2 * x]
@@ -56,16 +64,23 @@ def _mirrored_sum(spectrum: Float32, z: int, y: int, first: int, wx: Float) -> t
 @njit(nogil=True, cache=True)
 def _interpolate(spectrum: Float32, px: float, py: float, pz: float, work: Float) -> tuple[float, float]:
     """Interpolate at a frequency with px >= 0, in grid steps; |p| must be below half the size."""
-    size = spectrum.shape[0]
     wx, wy, wz = work[0], work[1], work[2]
     ix, iy, iz = math.floor(px), math.floor(py), math.floor(pz)
     wx[0], wx[1], wx[2], wx[3] = _spline(px - ix)
     wy[0], wy[1], wy[2], wy[3] = _spline(py - iy)
     wz[0], wz[1], wz[2], wz[3] = _spline(pz - iz)
+    return _weighted_sum(spectrum, ix, iy, iz, wx, wy, wz)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _weighted_sum(spectrum: Float32, ix: int, iy: int, iz: int, wx: Float, wy: Float, wz: Float) -> tuple[float, float]:
+    """Weigh 64 values, from one step before (ix, iy, iz) to two behind it, by products of weights, (4,) each."""
+    size = spectrum.shape[0]
     first = ix - 1
     inside = first >= 0 and first + 3 <= size // 2
     real = imaginary = 0.0
     for k in range(4):
+        # frequencies wrap around, as the transform is periodic
         z = (iz - 1 + k + size) % size
         for j in range(4):
             y = (iy - 1 + j + size) % size
@@ -95,22 +110,66 @@ def rotate_spectrum(spectrum: Float32, matrix: Float, offset: Float, padding: in
         for row_y in range(c):
             y = row_y if row_y < c // 2 else row_y - c
             for x in range(c // 2 + 1):
+                # by whole numbers, so that rounding decides nothing
                 if 4 * (x * x + y * y + z * z) >= c * c:
                     spectrum_out[row_z, row_y, 2 * x] = spectrum_out[row_z, row_y, 2 * x + 1] = 0.0
                     continue
                 px = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z
                 py = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z
                 pz = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z
+                # in steps of the finer transform, on the side that is stored
                 side = -padding if px < 0.0 else padding
                 real, imaginary = _interpolate(spectrum, side * px, side * py, side * pz, work)
                 if px < 0.0:
                     imaginary = -imaginary
                 if moved:
+                    # a shift by the offset
                     phase = -2.0 * math.pi * (px * offset[0] + py * offset[1] + pz * offset[2]) / c
                     cosine, sine = math.cos(phase), math.sin(phase)
                     real, imaginary = real * cosine - imaginary * sine, real * sine + imaginary * cosine
                 spectrum_out[row_z, row_y, 2 * x] = real
                 spectrum_out[row_z, row_y, 2 * x + 1] = imaginary
+
+
+@njit(nogil=True, cache=True)
+def sample_spectrum(spectrum: Float32, points: Float, padding: int, values_out: Float, slopes_out: Float) -> None:
+    """Interpolate at points p, and give the derivatives of what is interpolated; zero from |p| = c / 2 on.
+
+    Args:
+        spectrum: As in `rotate_spectrum`.
+        points: (n, 3) x, y, z in steps of the frequency 1 / c.
+        padding: Steps of ``spectrum`` in one of these.
+        values_out: (2 n,) real and imaginary parts.
+        slopes_out: (n, 6) real and imaginary part of the derivative by x, y and z, per step 1 / c; (0, 6) for none.
+    """
+    limit = spectrum.shape[0] / (2.0 * padding)
+    work, slope, with_slopes = np.empty((3, 4)), np.empty((3, 4)), len(slopes_out) > 0
+    for i in range(len(points)):
+        px, py, pz = points[i, 0], points[i, 1], points[i, 2]
+        values_out[2 * i] = values_out[2 * i + 1] = 0.0
+        if with_slopes:
+            slopes_out[i] = 0.0
+        if px * px + py * py + pz * pz >= limit * limit:
+            continue
+        # the half that is stored has x >= 0; the other is its complex conjugate, with slopes of the other sign
+        side = -padding if px < 0.0 else padding
+        conjugate = -1.0 if px < 0.0 else 1.0
+        px, py, pz = side * px, side * py, side * pz
+        values_out[2 * i], imaginary = _interpolate(spectrum, px, py, pz, work)
+        values_out[2 * i + 1] = conjugate * imaginary
+        if not with_slopes:
+            continue
+        ix, iy, iz = math.floor(px), math.floor(py), math.floor(pz)
+        slope[0, 0], slope[0, 1], slope[0, 2], slope[0, 3] = _spline_slope(px - ix)
+        slope[1, 0], slope[1, 1], slope[1, 2], slope[1, 3] = _spline_slope(py - iy)
+        slope[2, 0], slope[2, 1], slope[2, 2], slope[2, 3] = _spline_slope(pz - iz)
+        for axis in range(3):
+            # the same sum, with the derivative's weights along one axis
+            wx = slope[0] if axis == 0 else work[0]
+            wy = slope[1] if axis == 1 else work[1]
+            wz = slope[2] if axis == 2 else work[2]
+            real, imaginary = _weighted_sum(spectrum, ix, iy, iz, wx, wy, wz)
+            slopes_out[i, 2 * axis], slopes_out[i, 2 * axis + 1] = side * real, side * conjugate * imaginary
 
 
 @njit(nogil=True, cache=True)
@@ -130,6 +189,7 @@ def rotate_weights(weights: Float32, matrix: Float, weights_out: Float32) -> Non
                     px = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z
                     py = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z
                     pz = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z
+                    # weights are even, so that the mirror image has the same value
                     if px < 0.0:
                         px, py, pz = -px, -py, -pz
                     ix, iy, iz = math.floor(px), math.floor(py), math.floor(pz)

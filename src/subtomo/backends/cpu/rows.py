@@ -14,9 +14,11 @@ Float = NDArray[np.float64]
 @njit(nogil=True, cache=True)
 def first_of_other_sign(start: int, stop: int, ux: float, vx: float) -> int:
     """Find where x ux + vx changes its sign between start and stop; stop if it does not."""
+    # most rows stay on one side
     negative = start * ux + vx < 0.0
     if start >= stop or ((stop - 1) * ux + vx < 0.0) == negative:
         return stop
+    # solved, then corrected by what the loop itself will compute: rounding must not decide differently there
     x = min(max(int(-vx / ux), start + 1), stop - 1)
     while x > start + 1 and ((x - 1) * ux + vx < 0.0) != negative:
         x -= 1

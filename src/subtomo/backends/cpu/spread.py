@@ -40,6 +40,7 @@ def _place_row(
     middle = shape[0] / 2.0
     origin = middle * (step_y + step_z) + 2.0 * MARGIN
     for i in range(count):
+        # the first node of a block is the next whole number above p - TAPS / 2
         x = float(np.int32(first) + np.int32(i))
         gx, gy, gz = x * line[0] + line[3], x * line[1] + line[4], x * line[2] + line[5]
         gx, gy, gz = gx - _HALF_TAPS, gy - _HALF_TAPS, gz - _HALF_TAPS
@@ -54,6 +55,7 @@ def _place_row(
 def _evaluate_taps(count: int, offset: Float32, polynomials: Float32, taps_out: Float32) -> None:
     """Evaluate the kernel at the nodes of every point: axis by axis, tap by tap, point by point."""
     for axis in range(3):
+        # one polynomial per tap (Horner), along all points of the row: long vectors, no tables
         t = offset[axis * count : (axis + 1) * count]
         for tap in range(TAPS):
             start = (axis * TAPS + tap) * count
@@ -76,6 +78,7 @@ def spread_slices(
     n, side = limits.shape
     shape = grid_out.shape[0], grid_out.shape[2]
     strides = np.uint64(shape[1] * 2), np.uint64(shape[0] * shape[1] * 2)
+    # places and kernel values of a row at a time, so that they stay in the cache
     flat = grid_out.reshape(-1)
     half = side // 2 + 1
     index, offset, taps = (
@@ -87,12 +90,15 @@ def spread_slices(
     limit = (shape[0] - 2 * MARGIN) / 2 + 1e-6
     for i in range(n):
         u, v = axes[i, 0], axes[i, 1]
+        # most slices lie inside as a whole, and then no pixel is tested
         safe = reach(axes[i], side / 2) < limit
         for row in range(side):
+            # column 0 holds both halves of a slice: of its pixels those with y >= 0 are taken
             y = row if row < side // 2 else row - side
             start, stop = 0 if y >= 0 else 1, limits[i, row]
             values = slices[i, row]
             while start < stop:
+                # pixels with x < 0 are mirrored; a row changes sides once at most
                 end = first_of_other_sign(start, stop, u[0], y * v[0])
                 flip = -1.0 if start * u[0] + y * v[0] < 0.0 else 1.0
                 for axis in range(3):
@@ -103,6 +109,7 @@ def spread_slices(
                 for x in range(start, end):
                     if safe or is_near(x, y, axes[i], limit):
                         at = np.uint64(x - start)
+                        # signs that alternate are undone; a mirror image is the complex conjugate
                         factor = np.float32((1 - 2 * ((x + row) & 1)) * scales[i])
                         value = factor * values[2 * x], np.float32(flip) * factor * values[2 * x + 1]
                         add_to_block(flat, np.uint64(index[at]), strides, taps, at, np.uint64(count), value)
@@ -118,6 +125,7 @@ def fold_margins(grid_out: Float32) -> None:
     """
     side, width = grid_out.shape[0], grid_out.shape[2]
     size = side - 2 * MARGIN
+    # z first, over all of y with its margins; then y, which takes along what z has brought there
     for axis in range(2):
         for margin in range(2 * MARGIN):
             source = margin if margin < MARGIN else size + margin
@@ -129,6 +137,7 @@ def fold_margins(grid_out: Float32) -> None:
                             grid_out[target, other, x, part] += grid_out[source, other, x, part]
                         else:
                             grid_out[other, target, x, part] += grid_out[other, source, x, part]
+    # x: nodes of the margins belong to the mirror image
     last = width - 1 - MARGIN
     for z in range(MARGIN, MARGIN + size):
         mirror_z = MARGIN + (2 * size - (z - MARGIN)) % size
@@ -155,6 +164,7 @@ def undo_kernel(
     half = c // 2
     for z in range(c):
         for y in range(c):
+            # the kernel is divided out along all three axes; the halves of a line change places
             factor = scale * factors_yz[z] * factors_yz[y]
             line, result = periodic[z, y], volume_out[z, y]
             for x in range(half):

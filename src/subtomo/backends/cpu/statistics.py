@@ -15,6 +15,7 @@ _BLOCK = 2048
 def _block_sums(values: Float32, start: np.uint64, count: np.uint64, origin: float) -> tuple[float, float]:
     total = squares = 0.0
     for i in range(count):
+        # sums may be reordered here, so they become vector instructions; blocks are added in order
         deviation = float(values[start + i]) - origin
         total += deviation
         squares += deviation * deviation
@@ -35,6 +36,7 @@ def _block_range(values: Float32, start: np.uint64, count: np.uint64) -> tuple[n
 def range_and_sums(values: Float32, origin: float) -> tuple[float, float, float, float]:
     """Measure a flat float32 array: minimum, maximum, Σ (v - origin), Σ (v - origin)², sums in double precision."""
     low, high, total, squares = values[0], values[0], 0.0, 0.0
+    # both loops over a block while it is in the cache
     for start in range(0, values.shape[0], _BLOCK):
         count = np.uint64(min(_BLOCK, values.shape[0] - start))
         block_low, block_high = _block_range(values, np.uint64(start), count)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.backends.protocol import BoxGeometry
-from subtomo.physics.completion import phase_table
+from subtomo.physics.random_phases import phase_table
 from subtomo.physics.window import circle_crop_window, insertion_envelope, particle_sphere
 
 Float32 = NDArray[np.float32]

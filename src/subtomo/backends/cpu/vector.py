@@ -52,6 +52,7 @@ def _emit_place(context: Any, builder: ir.IRBuilder, signature: Any, arguments: 
     index_pointer = context.make_array(signature.args[0])(context, builder, indices).data
     place_pointer = context.make_array(signature.args[1])(context, builder, places).data
     doubles, floats, whole = (ir.VectorType(kind, LANES) for kind in (_DOUBLE, _FLOAT, _INDEX))
+    # p = x u + y v, axis by axis: floor, fraction, and the index that floors add up to
     x = builder.fadd(_spread(builder, first, doubles), ir.Constant(doubles, [float(i) for i in range(LANES)]))
     direction, start = (_members(builder, part) for part in _members(builder, line))
     *strides, origin = _members(builder, steps)
@@ -67,6 +68,7 @@ def _emit_place(context: Any, builder: ir.IRBuilder, signature: Any, arguments: 
         step = builder.fmul(base, _spread(builder, stride, doubles), flags=("contract",))
         index = builder.fadd(step, index, flags=("contract",))
     _store(builder, index_pointer, at, builder.fptosi(index, whole))
+    # the four shares of pairs along x: (1 - fy)(1 - fz), fy (1 - fz), (1 - fy) fz, fy fz
     fx, fy, fz = fractions
     one, at = ir.Constant(floats, [1.0] * LANES), builder.mul(at, ir.Constant(at.type, KINDS))
     gy, gz = builder.fsub(one, fy), builder.fsub(one, fz)
@@ -114,6 +116,7 @@ def _emit_pixel(context: Any, builder: ir.IRBuilder, signature: Any, arguments: 
 
     _, index, strides, _, at, _, _, x, _, parity = arguments
     pointer, shares, with_data = pointer_of(0), pointer_of(3), signature.args[5] is not types.none
+    # one voxel as a vector: real, imaginary, weight, one; each with the factor of its kind
     parts = [builder.load(builder.gep(pointer_of(6), [x])), ir.Constant(_FLOAT, 1.0)]
     first_factor = ir.Constant(parity.type, 2)
     if with_data:
@@ -125,12 +128,15 @@ def _emit_pixel(context: Any, builder: ir.IRBuilder, signature: Any, arguments: 
         voxel = builder.insert_element(voxel, part, ir.Constant(_INDEX, i))
     factors = builder.bitcast(builder.gep(pointer_of(8), [first_factor]), voxel.type.as_pointer())
     voxel = builder.fmul(voxel, builder.load(factors, align=4))
+    # shares lie block by block and kind by kind, as `place_pixels` has stored them
     lane = builder.and_(at, ir.Constant(at.type, LANES - 1))
     block = builder.mul(builder.sub(at, lane), ir.Constant(at.type, KINDS))
     first = builder.gep(shares, [builder.add(block, lane)])
     share = [builder.load(builder.gep(first, [ir.Constant(_INDEX, kind * LANES)])) for kind in range(KINDS)]
+    # along x by a product and a difference, which add up to the whole
     right = builder.fmul(voxel, _spread(builder, share[0], voxel.type))
     left = builder.fsub(voxel, right)
+    # four rows of two voxels: load, add, store
     stride_y, stride_z = _members(builder, strides)
     section = builder.add(index, stride_z)
     places = index, builder.add(index, stride_y), section, builder.add(section, stride_y)
@@ -183,11 +189,13 @@ def _emit_block(context: Any, builder: ir.IRBuilder, signature: Any, arguments: 
     array, index, strides, taps, at, count, value = arguments
     pointer = context.make_array(signature.args[0])(context, builder, array).data
     source = context.make_array(signature.args[3])(context, builder, taps).data
+    # eighteen kernel values, which stay in registers
     factors = []
     for _ in range(3 * TAPS):
         factors.append(builder.load(builder.gep(source, [at])))
         at = builder.add(at, count)
     along_x, along_y, along_z = factors[:TAPS], factors[TAPS : 2 * TAPS], factors[2 * TAPS :]
+    # value · kernel along x once, then 36 rows of it, each with its share along y and z
     lines = _lines(builder, along_x, _members(builder, value))
     stride_y, stride_z = _members(builder, strides)
     for factor_z in along_z:

@@ -19,12 +19,14 @@ def whiten_terms(spectrum_out: Float32, weights_out: Float32) -> None:
     then multiplicity.
     """
     c, half = weights_out.shape[1], weights_out.shape[2]
+    # a real volume has one number for both, so that whitening must not treat them differently
     _make_even(spectrum_out, weights_out)
     floor = np.float32(WHITENING_FLOOR) * weights_out[:c].max()
     for z in range(c):
         for y in range(c):
             data, ctf2 = spectrum_out[z, y], weights_out[z, y]
             for x in range(half):
+                # what is that small is rounding, not data
                 weight = ctf2[x] if ctf2[x] > floor else np.float32(0.0)
                 factor = np.float32(1.0) / np.sqrt(weight) if weight > 0 else np.float32(0.0)
                 ctf2[x] = weight
@@ -40,8 +42,10 @@ def _make_even(spectrum_out: Float32, weights_out: Float32) -> None:
         mirror_z = (c - z) % c
         for y in range(c):
             mirror_y = (c - y) % c
+            # each pair once
             if mirror_z * c + mirror_y < z * c + y:
                 continue
+            # weights become their mean, data the Hermitian part
             for slab in (0, c):
                 mean = (weights_out[slab + z, y, last] + weights_out[slab + mirror_z, mirror_y, last]) / np.float32(2.0)
                 weights_out[slab + z, y, last] = weights_out[slab + mirror_z, mirror_y, last] = mean

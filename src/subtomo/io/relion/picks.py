@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from subtomo.errors import InputError
-from subtomo.io.picks_source import PicksSource
 from subtomo.io.relion.particles import ANGLES, CENTRED, CLASS_NUMBER, DECENTRED, HALF_SET, ORIGIN, SUBTOMOGRAM_ANGLES
 from subtomo.io.star import find_table, read_tables
 from subtomo.model.foreign_picks import Float, ForeignPicks, Unit
@@ -26,49 +25,49 @@ _VOXEL_SIZES = ("rlnDetectorPixelSize", "rlnPixelSize")
 _IN_NAME = re.compile(r"_(\d+\.\d+)Apx", re.IGNORECASE)
 
 
-class StarPicks(PicksSource):
-    """A STAR file with one row per particle."""
+def are_star_picks(path: Path, beginning: bytes) -> bool:
+    """Tell by labels among the first bytes, or by the name."""
+    return b"_rln" in beginning or b"_wrp" in beginning or path.suffix.lower() == ".star"
 
-    def recognises(self, path: Path, beginning: bytes) -> bool:
-        """Tell by labels among the first bytes, or by the name."""
-        return b"_rln" in beginning or b"_wrp" in beginning or path.suffix.lower() == ".star"
 
-    def read(self, path: Path) -> ForeignPicks:
-        """Read the picks; see `PicksSource.read`."""
-        tables = read_tables(path)
-        table = find_table(tables, "particles") or next((one for one in tables if len(one) and not one.is_list), None)
-        if table is None or not len(table):
-            raise InputError(f"{path}: has no table with rows, expected one row per particle")
-        pytom = next((label for label in table.labels if label.endswith(_PYTOM)), None)
-        is_pytom = pytom is not None
-        positions, unit, centred = _positions(table)
-        voxel_size = _voxel_size(table, find_table(tables, "optics"), path)
-        rotations = _rotations(table)
-        positions = positions - _origins(table, unit, voxel_size, path)
-        notes = []
-        if is_pytom and centred:
-            notes.append(
-                f"{path}: pytom-match-pick counts from n/2 - 1; one unbinned pixel is taken away along each axis"
-            )
-        if SUBTOMOGRAM_ANGLES[0] in table:
-            notes.append(f"{path}: frames of subtomograms are taken together with the angles in them")
-        score = _SCORE if _SCORE in table else pytom
-        name = next((label for label in _NAMES if label in table), None)
-        return ForeignPicks(
-            source=str(path),
-            format_name="STAR file of pytom-match-pick" if is_pytom else "STAR file",
-            series_names=table.text(name) if name is not None else text_array([""] * len(table)),
-            positions=positions,
-            unit=unit,
-            centred=centred,
-            rotations=rotations,
-            voxel_size_angstrom=voxel_size,
-            shift_unbinned_px=_PYTOM_SHIFT_PX if is_pytom and centred else 0.0,
-            score=table.floats(score) if score is not None else None,
-            half_set=table.ints(HALF_SET) if HALF_SET in table else None,
-            class_number=table.ints(CLASS_NUMBER) if CLASS_NUMBER in table else None,
-            notes=tuple(notes),
-        )
+def read_star_picks(path: Path) -> ForeignPicks:
+    """Read a STAR file with one row per particle.
+
+    Raises:
+        InputError: The file cannot be read, or a value makes no sense.
+    """
+    tables = read_tables(path)
+    table = find_table(tables, "particles") or next((one for one in tables if len(one) and not one.is_list), None)
+    if table is None or not len(table):
+        raise InputError(f"{path}: has no table with rows, expected one row per particle")
+    pytom = next((label for label in table.labels if label.endswith(_PYTOM)), None)
+    is_pytom = pytom is not None
+    positions, unit, centred = _positions(table)
+    voxel_size = _voxel_size(table, find_table(tables, "optics"), path)
+    rotations = _rotations(table)
+    positions = positions - _origins(table, unit, voxel_size, path)
+    notes = []
+    if is_pytom and centred:
+        notes.append(f"{path}: pytom-match-pick counts from n/2 - 1; one unbinned pixel is taken away along each axis")
+    if SUBTOMOGRAM_ANGLES[0] in table:
+        notes.append(f"{path}: frames of subtomograms are taken together with the angles in them")
+    score = _SCORE if _SCORE in table else pytom
+    name = next((label for label in _NAMES if label in table), None)
+    return ForeignPicks(
+        source=str(path),
+        format_name="STAR file of pytom-match-pick" if is_pytom else "STAR file",
+        series_names=table.text(name) if name is not None else text_array([""] * len(table)),
+        positions=positions,
+        unit=unit,
+        centred=centred,
+        rotations=rotations,
+        voxel_size_angstrom=voxel_size,
+        shift_unbinned_px=_PYTOM_SHIFT_PX if is_pytom and centred else 0.0,
+        score=table.floats(score) if score is not None else None,
+        half_set=table.ints(HALF_SET) if HALF_SET in table else None,
+        class_number=table.ints(CLASS_NUMBER) if CLASS_NUMBER in table else None,
+        notes=tuple(notes),
+    )
 
 
 def _positions(table: Table) -> tuple[Float, Unit, bool]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from subtomo.errors import InputError
 from subtomo.io.image_header import read_image_header, refuse_movie
-from subtomo.io.image_names import ImageAddress, without_format
+from subtomo.io.image_names import ImageAddress, is_remote, without_format
 from subtomo.io.mrc import TiltImages
 from subtomo.io.oddities import ImageHeader
 from subtomo.io.project import Project, in_project, seen_from
@@ -187,7 +187,7 @@ class _Reader:
                 headers[path] = header
             except InputError as problem:
                 failures[path] = str(problem)
-        absent = [path for path in failures if not Path(path).exists()]
+        absent = [path for path in failures if not is_remote(path) and not Path(path).exists()]
         if absent:
             text = (
                 f"{len(absent)} of {len(headers) + len(failures)} image files do not exist seen from "

@@ -1,0 +1,1 @@
+"""Files of other programs: their alignments and picks, and what stands beside them."""
