@@ -49,7 +49,7 @@ def test_they_hold_what_is_needed_and_nothing_else(built: tuple[Path, Path]) -> 
     for needed in (
         "__init__.pyi",
         "py.typed",
-        "pipeliner",
+        "cli/pipeliner/jobs.py",
         "torch.py",
         "report/templates",
         "report/static/three.LICENSE",
@@ -93,7 +93,7 @@ def project_table(repository: Path) -> dict[str, Any]:
 def test_the_conda_recipe_names_the_same_dependencies(repository: Path) -> None:
     recipe = yaml.safe_load((repository / "packaging/conda/recipe.yaml").read_text(encoding="utf-8"))
     assert recipe["context"]["version"] == __version__
-    other_names = {"python-finufft": "finufft", "matplotlib-base": "matplotlib"}
+    other_names = {"python-finufft": "finufft", "matplotlib-base": "matplotlib", "python-xxhash": "xxhash"}
     needed = dict(line.split() for line in recipe["requirements"]["run"])
     assert needed.pop("python") == project_table(repository)["requires-python"]
     wanted = dict(re.split(r"(?=>=)", line) for line in project_table(repository)["dependencies"])

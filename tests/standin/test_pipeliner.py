@@ -46,9 +46,9 @@ def test_the_jobs_are_found_by_their_entry_points() -> None:
         entry.name: entry.value for entry in entry_points(group="ccpem_pipeliner.jobs") if "subtomo." in entry.name
     }
     assert names == {
-        "subtomo.extract": "subtomo.pipeliner:ExtractJob",
-        "subtomo.refine": "subtomo.pipeliner:RefineJob",
-        "subtomo.import": "subtomo.pipeliner:ImportJob",
+        "subtomo.extract": "subtomo.cli.pipeliner:ExtractJob",
+        "subtomo.refine": "subtomo.cli.pipeliner:RefineJob",
+        "subtomo.import": "subtomo.cli.pipeliner:ImportJob",
     }
 
 

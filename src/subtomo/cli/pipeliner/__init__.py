@@ -4,6 +4,6 @@ Also for Doppio, the graphical interface of that package. The commands are those
 them holds; here stand the questions of the interface, the results, and how these are shown.
 """
 
-from subtomo.pipeliner.jobs import ExtractJob as ExtractJob
-from subtomo.pipeliner.jobs import ImportJob as ImportJob
-from subtomo.pipeliner.jobs import RefineJob as RefineJob
+from subtomo.cli.pipeliner.jobs import ExtractJob as ExtractJob
+from subtomo.cli.pipeliner.jobs import ImportJob as ImportJob
+from subtomo.cli.pipeliner.jobs import RefineJob as RefineJob

@@ -29,7 +29,7 @@ from pipeliner.nodes import (
 )
 from pipeliner.pipeliner_job import PipelinerCommand
 
-from subtomo.pipeliner.base import KEYWORDS, SubtomoJob
+from subtomo.cli.pipeliner.base import KEYWORDS, SubtomoJob
 
 
 class ExtractJob(SubtomoJob):
