@@ -30,11 +30,13 @@ $(STAMP): $(PROGRAM)
 	"$(VENV)/bin/python" -m pip install --quiet --editable ".[ducc,dev]"
 	@touch "$@"
 
-demo: $(PROGRAM) ## extract 400 ribosomes of EMPIAR-10499 and average them, with report and FSC (into demo-output)
+demo: $(PROGRAM) ## extract, average and refine 400 ribosomes of EMPIAR-10499, with pages to look at (into demo-output)
 	cd "$(DEMO)" && "$(VENV)/bin/subtomo" extract --t tomograms.star --p particles.star \
 	    --b 96 --crop 48 --bin 1 --j $(JOBS) --o "../../demo-output/"
 	cd "$(DEMO)" && "$(VENV)/bin/subtomo" average --p ../../demo-output/particles.star --particle_diameter 320 \
 	    --j $(JOBS) --o "../../demo-output/average/"
+	cd "$(DEMO)" && "$(VENV)/bin/subtomo" refine --t tomograms.star --p particles.star --b 96 --crop 48 --bin 1 \
+	    --particle_diameter 320 --j $(JOBS) --o "../../demo-output/refine/"
 
 test: $(STAMP) ## run all tests
 	"$(VENV)/bin/python" -m pytest -n $(JOBS)

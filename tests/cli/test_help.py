@@ -205,4 +205,5 @@ def test_silent_listeners_stay_silent(capsys: Capture) -> None:
 
 def test_help_of_a_family_of_commands_lists_them(capsys: Capture) -> None:
     shown = said_by(("help", "import"), capsys)
+    assert said_by(("import", "warp", "--help-all"), capsys) == said_by(("import", "warp", "--help"), capsys)
     assert all(word in shown for word in ("aretomo", "eman2", "imod", "picks", "portal", "warp"))

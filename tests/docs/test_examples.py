@@ -10,10 +10,15 @@ from types import ModuleType
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from scipy.spatial.transform import Rotation
 
 from subtomo.cli import main as subtomo
 from subtomo.io.mrc_read import read_volume
+from subtomo.io.mrc_write import write_mrc
+from subtomo.io.star import write_tables
+from subtomo.model.table import Table, text_array
 from subtomo.physics.fsc import shell_correlation
+from subtomo.simulation.particle import GaussianParticle, random_particle
 from tests.docs import check_site
 
 TESTED_ELSEWHERE = {"vesicle", "refine_with_relion"}
@@ -94,6 +99,44 @@ def test_ribosomes_that_were_extracted_are_averaged_and_drawn(
     assert shell_correlation(*halves)[1:4].min() > 0.6
     assert_shows_something(tmp_path / "average.png")
     assert_shows_something(tmp_path / "surface.png")
+
+
+def test_maps_before_and_after_refinement_are_compared_with_another_one(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example, size, voxel = load(repository, "refined_ribosomes", monkeypatch), 32, 10.0
+    monkeypatch.setattr(example, "N_ORIENTATIONS", 2000)
+    random = np.random.default_rng(1)
+    particle = random_particle(60, 8.0, 1.5, random)
+
+    def write(name: str, values: np.ndarray, voxel: float = voxel) -> None:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        write_mrc(path, np.fft.fftshift(values).astype(np.float32), pixel_size_angstrom=voxel)
+
+    def volume(one: GaussianParticle, side: int) -> np.ndarray:
+        return np.fft.irfftn(one.volume_values(side), s=(side,) * 3, axes=(0, 1, 2))
+
+    true = volume(particle, size)
+    for name in ("average/filtered", "average/half1", "average/half2", "refine/run_class001"):
+        write(f"{name}.mrc", true + 0.02 * true.std() * random.normal(size=true.shape))
+    for half in (1, 2):
+        write(f"refine/run_half{half}_class001_unfil.mrc", true)
+    write("refine/mask.mrc", np.ones_like(true))
+    curve = {"rlnResolution": np.arange(17) / (size * voxel), "rlnFourierShellCorrelationCorrected": np.ones(17)}
+    for folder in ("average", "refine"):
+        table = Table(
+            "fsc", {label: text_array([f"{value:.4f}" for value in values]) for label, values in curve.items()}
+        )
+        write_tables(tmp_path / folder / "fsc.star", [table])
+    turned = particle.moved(Rotation.from_rotvec([0.9, -0.4, 1.2]).as_matrix(), np.array([0.7, -0.5, 0.3]))
+    write("other.mrc", volume(turned, 40))
+    monkeypatch.setattr(sys, "argv", ["refined_ribosomes", str(tmp_path), "--map", str(tmp_path / "other.mrc")])
+    example.main()
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("other, refined"))
+    assert float(line.split()[2]) > 0.95
+    assert_shows_something(tmp_path / "refined-surface.png")
+    assert_shows_something(tmp_path / "refined-fsc.png")
 
 
 def test_a_pose_search_gets_nearer_to_the_truth(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:

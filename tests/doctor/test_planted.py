@@ -99,8 +99,8 @@ def test_doses_that_are_all_equal_are_found(scene: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "check", "message"),
     [
-        (("rlnMicrographPreExposure",), "dose", "is 0 for all 7 tilts, so the dose is not known"),
-        (("rlnDefocusU", "rlnDefocusV"), "defocus", "is 0 for all 7 tilts, so the defocus is not known"),
+        (("rlnMicrographPreExposure",), "dose", "all 7 tilts have 0 for rlnMicrographPreExposure, so the dose is"),
+        (("rlnDefocusU", "rlnDefocusV"), "defocus", "all 7 tilts have 0 for rlnDefocusU and V, so the defocus is"),
     ],
 )
 def test_doses_and_defocus_that_nobody_knew_are_errors_unless_nothing_uses_them(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -36,7 +37,22 @@ class Files(SimpleHTTPRequestHandler):
     fails_on: ClassVar[str] = ""
     """End of the names that the server is too busy for."""
 
+    wait_s: ClassVar[float] = 0.0
+    """Before an answer."""
+    most_at_once: ClassVar[int] = 0
+    _at_once: ClassVar[int] = 0
+
     def do_GET(self) -> None:
+        cls = type(self)
+        cls._at_once += 1
+        cls.most_at_once = max(cls.most_at_once, cls._at_once)
+        time.sleep(self.wait_s)
+        try:
+            self._answer()
+        finally:
+            cls._at_once -= 1
+
+    def _answer(self) -> None:
         self.asked.append(self.path)
         if self.fails_on and self.path.endswith(self.fails_on):
             self.send_error(503)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 import zarr
 
-from subtomo.errors import InputError
+from subtomo.errors import InputError, InputWarning
 from subtomo.io import zarr_images
 from subtomo.io.image_names import parse_image_name
 from subtomo.io.mrc import TiltImages
@@ -69,6 +71,18 @@ def test_an_image_on_the_disk_has_the_pixels_and_their_size(tmp_path: Path, zarr
     assert same(open_images(f"{path}/1"), IMAGES[:, ::2, ::2])
 
 
+def test_a_scale_of_the_whole_image_counts_too(tmp_path: Path) -> None:
+    more = {"coordinateTransformations": [{"type": "scale", "scale": [1.0, 2.0, 2.0]}]}
+    assert open_zarr_images(str(write_zarr(tmp_path / "TS.zarr", IMAGES, **more))).pixel_size_angstrom == 2.7
+
+
+def test_large_blocks_are_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_zarr(tmp_path / "TS.zarr", IMAGES, chunks=(5, 70, 90))
+    monkeypatch.setattr(zarr_images, "_LARGE_BLOCK_BYTES", 100_000)
+    with pytest.warns(InputWarning, match=r"TS.zarr: is stored in blocks of 5 x 70 x 90 pixels"):
+        open_images(path)
+
+
 @pytest.mark.parametrize(
     ("stored", "given"), [("uint8", "int16"), ("float16", "float32"), ("float64", "float32"), ("<i2", "int16")]
 )
@@ -102,6 +116,20 @@ def test_images_in_s3_are_those_of_the_disk(tmp_path: Path, s3: Any) -> None:
 def test_a_server_that_is_not_there_is_one_clear_error() -> None:
     with pytest.raises(InputError, match="check address and network"):
         open_images("http://127.0.0.1:9/TS.zarr")
+
+
+@pytest.mark.parametrize("fails_on", ["TS.zarr", ".zgroup", "0/0.0.0"])
+def test_a_server_that_fails_does_not_end_the_process_with_a_signal(
+    tmp_path: Path, web: str, monkeypatch: pytest.MonkeyPatch, fails_on: str
+) -> None:
+    write_zarr(tmp_path / "TS.zarr", IMAGES)
+    monkeypatch.setattr(Files, "fails_on", fails_on)
+    address = f"{web}/none.zarr" if fails_on == "TS.zarr" else f"{web}/TS.zarr"
+    program = f"from subtomo.io.zarr_images import open_zarr_images\nopen_zarr_images({address!r}).image(0)"
+    for _ in range(3):
+        ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert ended.returncode == 1
+        assert "cannot be read as an OME-Zarr image" in ended.stderr.splitlines()[-1]
 
 
 def test_the_cache_keeps_to_its_limit_and_reads_a_block_once() -> None:
@@ -171,8 +199,6 @@ def test_damaged_and_strange_images_are_named_with_what_is_wrong(tmp_path: Path)
 
 
 def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     monkeypatch.setitem(sys.modules, "obstore.store", None)
     with pytest.raises(InputError, match=r"pip install 'subtomo\[remote\]'"):
         open_zarr_images("https://example.org/a.zarr")

@@ -17,7 +17,7 @@ from subtomo.io import zarr_images
 from subtomo.io.mrc import map_sections, read_header
 from subtomo.jobs.extract import RunContext, extract
 from subtomo.model.settings import Output
-from tests.helpers.builders import SETTINGS
+from tests.helpers.builders import SETTINGS, tilt_images
 from tests.helpers.project import NAMES, read_project
 from tests.helpers.zarr_images import Files, served, write_zarr
 
@@ -81,6 +81,10 @@ def test_whitening_and_the_account_work_as_with_stacks(project: Path) -> None:
     assert subtomo(command.split()) == 0
     assert before
     assert {path: path.stat().st_mtime_ns for path in before} == before
+    write_zarr(project / "TS_2.zarr", tilt_images(5, seed=9))
+    assert subtomo(command.split()) == 0
+    again = {path.parent.name for path in before if path.stat().st_mtime_ns != before[path]}
+    assert again == {"TS_2"}
 
 
 def test_doctor_reads_headers_and_pixels(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,6 +99,16 @@ def test_doctor_reads_headers_and_pixels(project: Path, capsys: pytest.CaptureFi
     to_zarr_path.rename(project / "gone")
     assert subtomo(command.split()) == 1
     assert "1 of 1 image files do not exist" in capsys.readouterr().out
+
+
+def test_a_server_is_asked_for_several_parts_at_a_time(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(project) as address:
+        to_zarr(project, f"{address}/", chunks=(1, 90, 110))
+        monkeypatch.setattr(Files, "wait_s", 0.05)
+        monkeypatch.setattr(Files, "most_at_once", 0)
+        tomograms, particles = read_project(project)
+        extract(tomograms, particles, SETTINGS, "out", context=RunContext(threads=1))
+    assert Files.most_at_once >= 4
 
 
 def test_parts_are_read_and_not_whole_images(project: Path) -> None:

@@ -32,7 +32,7 @@ from subtomo.cli.arguments import (
 )
 from subtomo.cli.field_names import explained, option_names, options_by_field
 from subtomo.cli.floor import shortage
-from subtomo.cli.general import GENERAL, PAGES, TELLS_RESULTS, add_general_commands
+from subtomo.cli.general import FAMILIES, GENERAL, PAGES, TELLS_RESULTS, add_general_commands
 from subtomo.cli.help import FULL, SHORT, help_text
 from subtomo.cli.messages import error, explain, trace, warn, within_relion
 from subtomo.cli.relion_programs import PROGRAMS, run_program
@@ -180,6 +180,9 @@ def _dispatch(words: list[str]) -> int:
         if asked.intersection((*SHORT, FULL)):
             print(help_text(words[0], PAGES[words[0]], full=FULL in asked))
             return 0
+    if words and words[0] in FAMILIES:
+        # whose help is the parser's, and shows all
+        words = [SHORT[0] if word == FULL else word for word in words]
     if words and words[0] in _OPTIONS and (lack := shortage()) is not None:
         raise SettingsError(lack)
     code = app(words, exit_on_error=False, print_error=False, console=Console(), result_action="return_value")

@@ -84,14 +84,14 @@ def _unknown(case: Case, tomogram: TiltSeries) -> Iterator[Finding]:
         yield error(
             "dose",
             where,
-            f"{labels.DOSE} is 0 for all {len(tilts)} tilts, so the dose is not known",
+            f"all {len(tilts)} tilts have 0 for {labels.DOSE}, so the dose is not known",
             "give the dose accumulated before each image, or late tilts count as much as early ones",
         )
     if not (tilts.defocus_u_angstrom.any() or tilts.defocus_v_angstrom.any()):
         yield error(
             "defocus",
             where,
-            f"{labels.DEFOCUS} is 0 for all {len(tilts)} tilts, so the defocus is not known",
+            f"all {len(tilts)} tilts have 0 for {labels.DEFOCUS}, so the defocus is not known",
             "give defocus in Å, or extract without CTF (apply_ctf=False)",
             field="apply_ctf",
         )

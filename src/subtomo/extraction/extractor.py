@@ -185,9 +185,10 @@ class TomogramExtractor:
         corner = patch_corners(position, settings.patch_size)
         shift = (position - corner) / settings.binning
         ctf = self._ctf(index, visible) if settings.apply_ctf else None
+        images, corner = sources_of(self._images, visible, corner, settings.patch_size)
         for start in range(0, len(visible), backend.tilts_at_once):
             batch = slice(start, start + backend.tilts_at_once)
-            patches = backend.crop(*sources_of(self._images, visible[batch], corner[batch], settings.patch_size))
+            patches = backend.crop(images[batch], corner[batch])
             if CircleCrop.PATCH in settings.circle_crop:
                 patches = backend.circle_crop_patches(patches)
             slices = backend.transform(patches, shift[batch])

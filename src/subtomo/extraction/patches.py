@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from subtomo.model.tilt_series import TiltImageSequence
 from subtomo.physics.projection import patch_corners
 
 Ints = NDArray[np.int64]
+_AT_ONCE = 16
+"""Windows that are asked for at a time for one particle."""
 
 
 def opened_anew(images: TiltImageSequence) -> TiltImageSequence:
@@ -69,11 +72,18 @@ def sources_of(images: TiltImageSequence, tilts: Ints, corners: Ints, size: int)
     height, width = images.shape[1:]
     sides = np.array([width, height])
     first, last = corners.clip(0, sides - 1), (corners + size).clip(1, sides)
-    parts = [
-        images.window(tilt, (top, bottom), (left, right))  # type: ignore[attr-defined]
-        for tilt, (left, top), (right, bottom) in zip(tilts.tolist(), first.tolist(), last.tolist(), strict=True)
-    ]
-    return parts, corners - first
+
+    def part(place: tuple[int, list[int], list[int]]) -> NDArray[Any]:
+        tilt, (left, top), (right, bottom) = place
+        window: NDArray[Any] = images.window(tilt, (top, bottom), (left, right))  # type: ignore[attr-defined]
+        return window
+
+    places = list(zip(tilts.tolist(), first.tolist(), last.tolist(), strict=True))
+    if not getattr(images, "is_remote", False):
+        return list(map(part, places)), corners - first
+    # servers take long to answer, and can answer side by side
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(part, places)), corners - first
 
 
 def whole_image(images: TiltImageSequence, tilt: int) -> NDArray[Any]:

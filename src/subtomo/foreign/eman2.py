@@ -118,6 +118,10 @@ def _microscope(content: dict[str, Any], path: Path) -> Microscope | None:
 
 
 def _notes(content: dict[str, Any]) -> Iterator[str]:
+    yield (
+        "directions of EMAN2's axes are those of its manual, and were not compared with files of another program; once "
+        "there are picks, subtomo doctor tells by the density there"
+    )
     if content.get("phase"):
         yield (
             "EMAN2's phase stands for amplitude contrast and phase plate together and is not taken over; an amplitude "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from subtomo.errors import InputError
-from subtomo.io.image_names import ImageAddress
+from subtomo.io.image_names import ImageAddress, is_remote
 from subtomo.io.mrc_header import MrcHeader, read_header
 from subtomo.io.tiff import TiffHeader, read_tiff_header
 from subtomo.io.zarr_images import ZarrImages, open_zarr_images
@@ -22,6 +22,8 @@ def read_image_header(address: ImageAddress) -> MrcHeader | TiffHeader | ZarrIma
             f"{address.path}: is an EER movie; tilt images are made of movies by motion correction: correct the motion "
             "first, and name the sums"
         )
+    if is_remote(address.path) and not address.is_zarr:
+        raise InputError(f"{address.path}: on a server only OME-Zarr images (.zarr) are read; copy other files here")
     if address.is_zarr:
         return open_zarr_images(address.path)
     return read_tiff_header(address.path) if address.is_tiff else read_header(address.path)

@@ -145,6 +145,11 @@ class TiltImages:
         """Whether a window of an image is had for less than the image."""
         return any(address.is_zarr for address in self._addresses)
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether an image is on a server."""
+        return any(is_remote(address.path) for address in self._addresses)
+
     def reopened(self) -> TiltImages:
         """Give an equal object that has no file open yet."""
         return copy(self)
@@ -160,9 +165,11 @@ class TiltImages:
         if not hasattr(os, "posix_fadvise"):
             return
         address = self._addresses[tilt]
+        if address.is_zarr:
+            return
         with self._lock:
             file = self._file(address)
-        if not isinstance(file, tuple):
+        if isinstance(file, TiffHeader | ZarrImages):
             return
         header, sections = file
         row, image = sections.strides[1], sections.strides[0]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,11 +24,14 @@ from subtomo.io.oddities import Oddity
 
 CACHE_BYTES = 512 * 2**20
 """Of decoded blocks, of all tilt series together."""
+_LARGE_BLOCK_BYTES = CACHE_BYTES // 8
 _ANGSTROM_PER = {"angstrom": 1.0, "nanometer": 10.0, "micrometer": 1e4}
 _KEPT = {"int8": np.int8, "int16": np.int16, "uint16": np.uint16, "float32": np.float32}
 _WIDENED = {"uint8": np.int16, "float16": np.float32, "float64": np.float32}
 """Type of the stored pixels to the one that loops use."""
 _RETRIES, _SECONDS = 3, 30
+_FEW, _AT_ONCE = 4, 16
+"""More blocks of a server than these few are asked for so many at a time."""
 
 Block = NDArray[Any]
 
@@ -107,22 +111,37 @@ class ZarrImages:
         part = np.empty((bottom - top, right - left), _pixel_type(self.array))
         depth, height, width = self.array.chunks[-3:]
         z = index // depth
-        for y in range(top // height, -(-bottom // height)):
-            for x in range(left // width, -(-right // width)):
-                block = _CACHE.get((self._token, z, y, x), partial(self._block, z, y, x))
-                first_row, first_column = max(top, y * height), max(left, x * width)
-                last_row, last_column = min(bottom, (y + 1) * height), min(right, (x + 1) * width)
-                part[first_row - top : last_row - top, first_column - left : last_column - left] = block[
-                    index - z * depth,
-                    first_row - y * height : last_row - y * height,
-                    first_column - x * width : last_column - x * width,
-                ]
+        places = [
+            (z, y, x)
+            for y in range(top // height, -(-bottom // height))
+            for x in range(left // width, -(-right // width))
+        ]
+        for (_, y, x), block in zip(places, self._blocks(places), strict=True):
+            first_row, first_column = max(top, y * height), max(left, x * width)
+            last_row, last_column = min(bottom, (y + 1) * height), min(right, (x + 1) * width)
+            part[first_row - top : last_row - top, first_column - left : last_column - left] = block[
+                index - z * depth,
+                first_row - y * height : last_row - y * height,
+                first_column - x * width : last_column - x * width,
+            ]
         part.flags.writeable = False
         return part
 
     def image(self, index: int) -> Block:
         """Read a whole section; see `window`."""
         return self.window(index, (0, self.ny), (0, self.nx))
+
+    def _blocks(self, places: list[tuple[int, int, int]]) -> Iterator[Block]:
+        """Give blocks one after the other; many of a server are asked for side by side."""
+
+        def get(place: tuple[int, int, int]) -> Block:
+            return _CACHE.get((self._token, *place), partial(self._block, *place))
+
+        if len(places) <= _FEW or not is_remote(self.path):
+            yield from map(get, places)
+            return
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            yield from pool.map(get, places)
 
     def _block(self, z: int, y: int, x: int) -> Block:
         depth, height, width = self.array.chunks[-3:]
@@ -161,7 +180,22 @@ def open_zarr_images(path: str) -> ZarrImages:
     nz, ny, nx = array.shape[-3:]
     if 0 in array.shape:
         raise InputError(f"{path}: holds no pixel; write it again")
-    return ZarrImages(nx, ny, nz, path, pixel_size, array)
+    return ZarrImages(nx, ny, nz, path, pixel_size, array, tuple(_oddities(array)))
+
+
+def _oddities(array: Any) -> Iterator[Oddity]:
+    size = math.prod(array.chunks) * np.dtype(_pixel_type(array)).itemsize
+    if size > _LARGE_BLOCK_BYTES:
+        sides = " x ".join(map(str, array.chunks[-3:]))
+        yield Oddity(
+            "large blocks",
+            f"is stored in blocks of {sides} pixels ({size / 2**20:.0f} MB), each of which is read whole for any patch",
+            "write it in blocks of one tilt and some 256 x 256 pixels if that takes long",
+        )
+
+
+_METADATA = {"zarr.json": 3, ".zarray": 2, ".zgroup": 2}
+"""File that a server has to the version of Zarr that it is of."""
 
 
 def _opened(path: str) -> Any:
@@ -178,7 +212,29 @@ def _opened(path: str) -> Any:
     }
     if path.startswith("s3://") and not any(name in os.environ for name in _CREDENTIALS):
         options["skip_signature"] = True  # a public bucket needs none
-    return zarr.open(zarr.storage.ObjectStore(store.from_url(path, **options), read_only=True), mode="r")
+    opened = store.from_url(path, **options)
+    version = _version(opened, path)
+    return zarr.open(zarr.storage.ObjectStore(opened, read_only=True), mode="r", zarr_format=version)
+
+
+def _version(store: Any, path: str) -> int:
+    """Find the version of Zarr on a server.
+
+    zarr would ask for all that may be there at once; requests that still wait when one has failed can end the process
+    with a signal when it exits.
+    """
+    get, denied = _module("obstore", "remote").get, _module("obstore.exceptions", "remote").PermissionDeniedError
+    problem: Exception = FileNotFoundError(f"there is no {', '.join(_METADATA)}")
+    for name, version in _METADATA.items():
+        try:
+            get(store, name)
+        except FileNotFoundError:
+            continue
+        except denied as error:  # what a public bucket answers for what is not there
+            problem = error
+        else:
+            return version
+    raise problem
 
 
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SKIP_SIGNATURE", "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -189,14 +245,20 @@ def _full_resolution(group: Any, path: str) -> tuple[Any, float]:
     """Find the array of the first scale, and the size of its pixels."""
     attributes = group.attrs.asdict()
     # since version 0.5 there is a level more
-    scales = (attributes.get("ome") or attributes).get("multiscales")
+    images = (attributes.get("ome") or attributes).get("multiscales")
     try:
-        image = scales[0]
+        image = images[0]
         dataset = image["datasets"][0]
         name = str(dataset["path"])
         axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in image.get("axes", ())]
-        scale = next((one["scale"] for one in dataset.get("coordinateTransformations", ()) if "scale" in one), None)
-    except (TypeError, KeyError, IndexError, AttributeError):
+        # those of an image apply to all its scales
+        scales = [
+            float(one["scale"][-1])
+            for owner in (dataset, image)
+            for one in owner.get("coordinateTransformations", ())
+            if "scale" in one
+        ]
+    except (TypeError, KeyError, IndexError, AttributeError, ValueError):
         raise InputError(
             f"{path}: is a Zarr group without a list of scales (multiscales), so it is no OME-Zarr image; name the "
             "group of the tilt series, or an array in it"
@@ -207,8 +269,7 @@ def _full_resolution(group: Any, path: str) -> tuple[Any, float]:
     with _told(path):
         array = group[name]
     unit = _ANGSTROM_PER.get(str(axes[-1].get("unit")).lower()) if axes else None
-    is_known = unit is not None and isinstance(scale, list) and isinstance(scale[-1], int | float)
-    return array, float(unit * scale[-1]) if is_known and unit is not None and scale is not None else 0.0
+    return array, unit * math.prod(scales) if unit is not None and scales else 0.0
 
 
 def _pixel_type(array: Any) -> Any:
