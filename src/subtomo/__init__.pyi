@@ -30,6 +30,7 @@ from .verbs.classify import select as select
 from .verbs.compare import compare as compare
 from .verbs.doctor import doctor as doctor
 from .verbs.export import export as export
+from .verbs.export_stacks import export_stacks as export_stacks
 from .verbs.extract import extract as extract
 from .verbs.fidelity import fidelity as fidelity
 from .verbs.optimisation_set import optimisation_set as optimisation_set

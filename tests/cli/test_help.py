@@ -105,7 +105,7 @@ def completed(script: Path, line: str) -> list[str]:
 def test_bash_completes_commands_options_and_choices(tmp_path: Path, capsys: Capture) -> None:
     script = tmp_path / "completion.bash"
     script.write_text(said_by(("completion", "bash"), capsys), encoding="utf-8")
-    assert sorted(completed(script, "subtomo ex")) == ["export", "extract"]
+    assert sorted(completed(script, "subtomo ex")) == ["export", "export-stacks", "extract"]
     assert completed(script, "subtomo extract --for") == ["--for-refine3d"]
     assert completed(script, "subtomo extract --weighting ") == ["relion", "whitened"]
     # nothing of its own after an option with a file: bash then offers files

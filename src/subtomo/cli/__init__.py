@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+_EXTERNAL = {"subtomo_refine": "refine"}
+"""Links to the command for RELION's External jobs, and what they mean."""
+_STANDS_IN_FOR = "relion_tomo_"
+"""Beginning of the names of links to the command that mean a program of RELION."""
 
 TYPE_CHECKING = False  # the module typing takes longer than all else here
 if TYPE_CHECKING:
@@ -18,10 +24,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from subtomo.cli.guard import guarded
 
-        return guarded(_run, sys.argv[1:] if argv is None else list(argv), is_process=argv is None)
+        return guarded(_run, _own_words() if argv is None else list(argv), is_process=argv is None)
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
         return 130
+
+
+def _own_words() -> list[str]:
+    """Give the words of the process's command line, and before them what the name of the link means, if it is one."""
+    name = os.path.basename(sys.argv[0])
+    name = _EXTERNAL.get(name, name)
+    return [name, *sys.argv[1:]] if name.startswith(_STANDS_IN_FOR) or name in _EXTERNAL.values() else sys.argv[1:]
 
 
 def _run(words: list[str]) -> int:

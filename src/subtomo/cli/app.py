@@ -11,6 +11,7 @@ from subtomo.cli import (
     compare,
     doctor,
     export,
+    export_stacks,
     extract,
     fidelity,
     import_picks,
@@ -21,12 +22,22 @@ from subtomo.cli import (
     sample_manifold,
     select,
 )
-from subtomo.cli.arguments import command_line, find_option, known_options, last_of_each, pieces, value_of
+from subtomo.cli.arguments import (
+    command_line,
+    control_prefix,
+    find_control_prefix,
+    find_option,
+    known_options,
+    last_of_each,
+    pieces,
+    value_of,
+)
 from subtomo.cli.field_names import explained, option_names, options_by_field
 from subtomo.cli.floor import shortage
 from subtomo.cli.general import FAMILIES, GENERAL, PAGES, TELLS_RESULTS, add_general_commands
 from subtomo.cli.help import FULL, SHORT, help_text
-from subtomo.cli.messages import error, explain, trace, warn
+from subtomo.cli.messages import error, explain, trace, warn, within_relion
+from subtomo.cli.relion_programs import PROGRAMS, run_program
 from subtomo.cli.unexpected import TRACEBACK, told
 from subtomo.cli.verbosity import Verbosity, as_quiet_as_wanted, without_verbosity
 from subtomo.errors import AbortedError, SettingsError, SubtomoError
@@ -57,6 +68,7 @@ app.command(fidelity.fidelity, name="fidelity")
 app.command(report.report, name="report")
 app.command(compare.compare, name="compare")
 app.command(export.export, name="export")
+app.command(export_stacks.export_stacks, name="export-stacks")
 app.command(optimisation_set.optimisation_set, name="optimisation-set")
 app.command(sample_manifold.sample_manifold, name="sample-manifold")
 imports = App(name="import", help="Import alignments and picks of other programs, as a project of RELION 5.")
@@ -72,6 +84,7 @@ GROUPS: dict[str, tuple[type, ...]] = {
     "compare": compare.GROUPS,
     "doctor": doctor.GROUPS,
     "export": export.GROUPS,
+    "export-stacks": export_stacks.GROUPS,
     "extract": extract.GROUPS,
     "fidelity": fidelity.GROUPS,
     "import": (*import_series.GROUPS, *import_picks.GROUPS),
@@ -82,17 +95,26 @@ GROUPS: dict[str, tuple[type, ...]] = {
     "select": select.GROUPS,
 }
 """Options of every command."""
-_CHECKS_FOLDER = ("average", "extract", "sample-manifold")
+_CHECKS_FOLDER = ("average", "export-stacks", "extract", "sample-manifold")
 """Commands that look at the name of their output folder more closely, for it stands in STAR files."""
 _MAIN_FILES = ("--particles", "--tomograms", "--optimisation-set", "--manifolds", "--model")
 _OPTIONS = {command: known_options(*groups) for command, groups in GROUPS.items()}
 
 
-def run(words: list[str]) -> int:
-    """Run a command line; see `subtomo.cli.main`, which takes care of interrupts."""
-    command_line.set(tuple(words))
+def run(words: list[str], command: tuple[str, ...] | None = None) -> int:
+    """Run a command line; see `subtomo.cli.main`, which takes care of interrupts.
+
+    Args:
+        words: The command and its words; or one of RELION's programs and its words.
+        command: What is noted beside the results; by default this command line.
+    """
+    if words and words[0] in PROGRAMS:
+        return run_program(words[0], words[1:], run)
+    command_line.set(command or ("subtomo", *words))
     wants_traceback = TRACEBACK in words
     words = [word for word in words if word != TRACEBACK]
+    if words[:2] == ["export", "stacks"]:
+        words[:2] = ["export-stacks"]
     if len(words) == 1 and words[0] in _OPTIONS:
         words.append("--help")
     prefix, folder, chosen = None, None, Verbosity.USUAL
@@ -100,14 +122,17 @@ def run(words: list[str]) -> int:
         option_names.set(options_by_field(*GROUPS[words[0]]))
         words, chosen = without_verbosity(words, _OPTIONS[words[0]])
         words, repeated = last_of_each(words, _OPTIONS[words[0]])
-        prefix, folder = (value_of(name, words, _OPTIONS[words[0]]) for name in ("--pipeline_control", "--output"))
+        prefix, folder = find_control_prefix(words, _OPTIONS[words[0]]), value_of("--output", words, _OPTIONS[words[0]])
         for name in repeated:
             warn(f"{name} is given more than once; the last value counts")
+    control_prefix.set(prefix)
+    token = within_relion.set(within_relion.get() or prefix is not None)
     try:
         # RELION's pipeline waits for a file that tells the end, however early it comes
         tells_results = not words or words[0] in TELLS_RESULTS
         quiet = as_quiet_as_wanted(chosen, tells_results=tells_results)
-        with termination_as_error(), PipelineControl(prefix), collected_warnings(warn), quiet:
+        control = PipelineControl(prefix)
+        with termination_as_error(control.fail), control, collected_warnings(warn), quiet:
             return _dispatch(words)
     except (Exception, TerminatedError) as problem:
         if wants_traceback:
@@ -115,6 +140,8 @@ def run(words: list[str]) -> int:
         message, code = _ending(problem, words, folder)
         error(message)
         return code
+    finally:
+        within_relion.reset(token)
 
 
 def _ending(problem: BaseException, words: list[str], folder: str | None) -> tuple[str, int]:

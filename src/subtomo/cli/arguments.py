@@ -15,7 +15,13 @@ Options = Mapping[str, tuple[str, bool]]
 """Every name of every option of a command, with the option's first name and whether it takes a value."""
 
 command_line: ContextVar[tuple[str, ...]] = ContextVar("command_line", default=())
-"""The words of the command that is running, for the note it leaves behind."""
+"""Program and words of the command that is running, for the note it leaves behind."""
+
+control_prefix: ContextVar[str | None] = ContextVar("control_prefix", default=None)
+"""Where RELION's pipeline follows the command that is running; None if no pipeline is there."""
+
+EXTERNAL = "--in_parts"
+"""The option by which RELION's External jobs name particles; whoever gives it expects files that tell the end."""
 
 
 _UNSET = {
@@ -124,6 +130,15 @@ def value_of(name: str, words: Sequence[str], options: Options) -> str | None:
         if found is not None and found == find_option(name, options)[0]:
             return (piece[1] if len(piece) == 2 else piece[0].partition("=")[2]) or None
     return None
+
+
+def find_control_prefix(words: Sequence[str], options: Options) -> str | None:
+    """Find where RELION's pipeline follows a command: where it says, or the output folder of an External job."""
+    prefix = value_of("--pipeline_control", words, options)
+    if prefix is None and EXTERNAL in words:
+        folder = value_of("--output", words, options)
+        return folder and folder.rstrip("/") + "/"
+    return prefix
 
 
 def last_of_each(words: Sequence[str], options: Options) -> tuple[list[str], list[str]]:

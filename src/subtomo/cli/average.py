@@ -75,7 +75,7 @@ def average(
         from_tilts=from_tilts,
         data_term=data_term,
         threads=(computing or AverageComputingOptions()).threads,
-        command=("subtomo", *command_line.get()),
+        command=command_line.get(),
     )
     result = run_average(job, listener("averaging"))
     if not job.half_maps_only:

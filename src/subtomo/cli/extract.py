@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ from subtomo.cli.arguments import command_line, given_or_none
 from subtomo.cli.extract_options import InputOptions, ProcessingOptions, SelectionOptions, SizeOptions, TermOptions
 from subtomo.cli.extract_output_options import GROUPS, ComputingOptions, DeadOptions, OutputOptions
 from subtomo.cli.field_names import in_words_of_options
-from subtomo.cli.messages import note, warn
+from subtomo.cli.messages import note, warn, within_relion
 from subtomo.cli.report import report_after_extraction, reports_are_off
 from subtomo.errors import InputError, SettingsError
 from subtomo.jobs.signals import TerminatedError
@@ -29,9 +30,13 @@ from subtomo.model.settings import (
 
 if TYPE_CHECKING:
     from subtomo.jobs.batches import BatchExecutor
+    from subtomo.jobs.rank_job import Leader
     from subtomo.model.account import ExtractionSummary
 
 __all__ = ["GROUPS", "extract"]
+
+leader_of_ranks: ContextVar[Leader | None] = ContextVar("leader_of_ranks", default=None)
+"""What is known of the other ranks, if a launcher started several."""
 
 
 def extract(
@@ -68,7 +73,8 @@ def extract(
         print(slurm_script(dask_options), end="")
         return 0
     for name, value in vars(dead).items():
-        if value is not None and value is not False:
+        # RELION's job system always gives one of them
+        if value is not None and value is not False and not within_relion.get():
             note(f"--{name} has no effect, as in RELION")
     # RELION's own default for names is an empty one
     named = OptimisationSet(files.particles or None, files.tomograms or None, files.trajectories or None)
@@ -82,7 +88,7 @@ def extract(
         trajectories_file=sources.files.trajectories,
         optimisation_set_file=sources.optimisation_set_file,
         threads=computing.threads,
-        command=("subtomo", *command_line.get()),
+        command=command_line.get(),
         resume=output.resume,
         verify=output.verify,
         overwrite=output.overwrite,
@@ -93,6 +99,10 @@ def extract(
     progress = listener()
     try:
         with _executor(computing.dask or None, dask_options, output, progress.warn) as executor:
+            leader = leader_of_ranks.get()
+            if leader is not None and executor is None:
+                threads, executor = leader.workers(computing.threads, progress.warn)
+                job = replace(job, threads=threads)
             summary = run_job(replace(job, executor=executor), progress)
     except (KeyboardInterrupt, TerminatedError):
         if progress.n_done:

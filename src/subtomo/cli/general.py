@@ -1,4 +1,4 @@
-"""Commands about the command itself: ``version``, ``help``, ``completion``; and the page of help of every other one."""
+"""Commands about the command itself, such as ``version`` and ``help``; and the page of help of every other one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from subtomo.cli import (
     compare,
     doctor,
     export,
+    export_stacks,
     extract,
     fidelity,
     optimisation_set,
@@ -23,6 +24,7 @@ from subtomo.cli import (
     select,
 )
 from subtomo.cli.help import Page, help_text
+from subtomo.cli.stand_in import stand_in
 from subtomo.errors import SettingsError
 from subtomo.version import __version__
 
@@ -51,6 +53,12 @@ PAGES: dict[str, Page] = {
     ),
     "export": Page(
         export.export, export.GROUPS, "subtomo export --p Extract/particles.star --o Extract/relion31.star", ("style",)
+    ),
+    "export-stacks": Page(
+        export_stacks.export_stacks,
+        export_stacks.GROUPS,
+        "subtomo export-stacks --p Refine/run_data.star --t tomograms.star --b 128 --crop 96 --bin 2 --o Stacks/",
+        ("particles", "tomograms", "optimisation_set", "crop_size", "binning", "style", "threads"),
     ),
     "extract": Page(
         extract.extract,
@@ -93,7 +101,7 @@ PAGES: dict[str, Page] = {
     ),
 }  # fmt: skip
 """Every command by its name."""
-GENERAL = ("completion", "help", "version")
+GENERAL = ("completion", "help", "stand-in", "version")
 FAMILIES = ("import",)
 """Commands that have commands of their own."""
 TELLS_RESULTS = ("compare", "doctor", *GENERAL)
@@ -102,6 +110,7 @@ TELLS_RESULTS = ("compare", "doctor", *GENERAL)
 
 def add_general_commands(app: App) -> None:
     """Add the commands about the command."""
+    app.command(stand_in, name="stand-in")
 
     @app.command
     def version() -> None:

@@ -97,7 +97,7 @@ def import_picks(picks: Picks, /, *, files: PicksFileOptions, places: PicksPlace
             placing=placing,
             format_name=files.format_name,
             tomogram=files.tomogram,
-            command=("subtomo", *command_line.get()),
+            command=command_line.get(),
         )
     )
     for message in summary.notes:

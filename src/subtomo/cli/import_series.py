@@ -147,7 +147,7 @@ def _run(
             exclude_views=view_list(choices.exclude_views or "", f"--exclude {choices.exclude_views}"),
             approximate=choices.approximate,
             draw=not choices.no_pictures,
-            command=("subtomo", *command_line.get()),
+            command=command_line.get(),
         )
     )
     return _report(summary)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
+from typing import TextIO
 
 from cyclopts import CycloptsError, MissingArgumentError, UnknownCommandError, UnusedCliTokensError
 
@@ -13,11 +15,19 @@ from subtomo.cli.unexpected import traceback_of
 from subtomo.cli.verbosity import Verbosity, verbosity
 from subtomo.words import printable
 
+within_relion: ContextVar[bool] = ContextVar("within_relion", default=False)
+"""Whether RELION's job system reads along: what goes well belongs on stdout then, for stderr is shown as trouble."""
+
+
+def progress_stream() -> TextIO:
+    """Give the stream on which a run tells how far it is."""
+    return sys.stdout if within_relion.get() else sys.stderr
+
 
 def note(message: str) -> None:
     """Say something worth knowing, unless only what is wrong is wanted."""
     if verbosity.get() is not Verbosity.QUIET:
-        _say(f"note: {message}")
+        print(printable(f"note: {message}"), file=progress_stream(), flush=True)
 
 
 def warn(message: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from subtomo.cli.messages import tell
+from subtomo.cli.messages import tell, within_relion
 from subtomo.model.account import ExtractionSummary
 from subtomo.model.settings import Output
 from subtomo.output.layout import output_folder
@@ -14,7 +14,9 @@ OPEN = "…"
 
 
 def tell_next(*words: str) -> None:
-    """Name the next command, as a shell takes it."""
+    """Name the next command, as a shell takes it; RELION's job system has next steps of its own."""
+    if within_relion.get():
+        return
     tell(f"next: {' '.join(word if word.startswith(OPEN) else shlex.quote(word) for word in words)}")
 
 

@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar on a terminal, plain lines elsewhere; and the final account on stdout."""
+"""Progress: a bar on a terminal, plain lines elsewhere; and the final account on stdout."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def listener(verb: str = "extracting") -> CountingListener:
         return Quiet()
     if verbosity.get() is Verbosity.VERBOSE:
         return EveryParticle(verb)
-    return Bar(verb) if sys.stderr.isatty() else Lines(verb)
+    # launchers of MPI jobs show programs a terminal where a file is behind it
+    is_watched = sys.stderr.isatty() and not messages.within_relion.get()
+    return Bar(verb) if is_watched else Lines(verb)
 
 
 class Bar:
@@ -102,25 +104,26 @@ class Lines:
 
     def __init__(self, verb: str = "extracting") -> None:
         self._verb = verb
-        self._total, self.n_done, self._next = 0, 0, 0
+        self._total, self.n_done, self._next, self._before = 0, 0, 0, 0
         self._start = self._last = time.monotonic()
 
     def start(self, total: int) -> None:
         """Say how much there is to do."""
-        self._total, self._next = total, max(1, total // 10)
+        # jobs that go over their particles several times start as often
+        self._total, self._next, self._before = total, max(1, total // 10), self.n_done
         self._start = self._last = time.monotonic()
-        print(f"{self._verb} {total} particles", file=sys.stderr)
+        _say(f"{self._verb} {total} particles")
 
     def advance(self, name: str) -> None:
         """Count a particle, and print a line if it is time for one."""
         self.n_done += 1
-        now = time.monotonic()
-        if self.n_done < self._next and now - self._last < _SECONDS_BETWEEN_LINES and self.n_done < self._total:
+        done, now = self.n_done - self._before, time.monotonic()
+        if done < self._next and now - self._last < _SECONDS_BETWEEN_LINES and done < self._total:
             return
-        self._last, self._next = now, self.n_done + max(1, self._total // 10)
-        rate = self.n_done / max(now - self._start, 1e-9)
-        left = (self._total - self.n_done) / rate
-        print(f"{self.n_done}/{self._total} particles, {rate:.1f}/s, {left:.0f} s left", file=sys.stderr, flush=True)
+        self._last, self._next = now, done + max(1, self._total // 10)
+        rate = done / max(now - self._start, 1e-9)
+        left = (self._total - done) / rate
+        _say(f"{done}/{self._total} particles, {rate:.1f}/s, {left:.0f} s left")
 
     def note(self, message: str) -> None:
         """Print a note."""
@@ -141,7 +144,11 @@ class EveryParticle(Lines):
         """Print which particle is done."""
         self.n_done += 1
         seconds = time.monotonic() - self._start
-        print(f"{self.n_done}/{self._total} {printable(name)}, {seconds:.1f} s", file=sys.stderr, flush=True)
+        _say(f"{self.n_done - self._before}/{self._total} {printable(name)}, {seconds:.1f} s")
+
+
+def _say(line: str) -> None:
+    print(line, file=messages.progress_stream(), flush=True)
 
 
 def print_account(summary: ExtractionSummary) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from subtomo.cli.arguments import command_line
+from subtomo.cli.arguments import command_line, control_prefix
 from subtomo.cli.messages import tell, warn
 from subtomo.cli.refine_options import (
     GROUPS,
@@ -48,7 +48,9 @@ def refine(
     """
     from subtomo.cli.progress import listener
     from subtomo.io.relion import OptimisationSet
+    from subtomo.jobs.control import PipelineControl
     from subtomo.jobs.refine import RefinementJob, run_refinement
+    from subtomo.jobs.refine_files import list_results
     from subtomo.jobs.refine_page import draw_refinement
     from subtomo.refinement.settings import RefinementSettings, Search
 
@@ -84,11 +86,20 @@ def refine(
         memory_gb=computing.memory_gb,
         threads=computing.threads,
         resume=output.resume,
-        command=("subtomo", *command_line.get()),
+        command=command_line.get(),
     )
-    result = run_refinement(job, listener("refining"), _print_round)
+    prefix = control_prefix.get()
+    control = PipelineControl(prefix)
+
+    def after_round(found: Round) -> None:
+        _print_round(found)
+        control.check_before(f"round {found.number + 1}")
+
+    result = run_refinement(job, listener("refining"), after_round)
     draw_refinement(result, job.command, warn)
     _print_account(result)
+    if prefix is not None:
+        list_results(result.folder)
     return 0
 
 

@@ -20,16 +20,25 @@ class RefineInputOptions:
         str | None,
         option("--i --optimisation-set", "Optimisation set that names the files below, which override its entries."),
     ] = None
-    particles: Annotated[str | None, option("--p --particles", "Particle set (STAR).")] = None
+    particles: Annotated[
+        str | None,
+        option("--p --particles --in_parts", "Particle set (STAR); --in_parts is the name that External jobs give it."),
+    ] = None
     tomograms: Annotated[str | None, option("--t --tomograms", "Tomogram set (STAR).")] = None
     trajectories: Annotated[str | None, option("--mot --trajectories", "Particle trajectories (STAR).")] = None
     reference: Annotated[
         str | None,
-        option("--ref --reference", "Map (MRC) to begin with; by default the particles' own average in their poses."),
+        option(
+            "--ref --reference --in_3dref",
+            "Map (MRC) to begin with; by default the particles' own average in their poses.",
+        ),
     ] = None
     solvent_mask: Annotated[
         str | None,
-        option("--solvent_mask --solvent-mask", "A mask (MRC, 0 to 1, of the maps' size) to use instead of a sphere."),
+        option(
+            "--solvent_mask --solvent-mask --in_mask",
+            "A mask (MRC, 0 to 1, of the maps' size) to use instead of a sphere.",
+        ),
     ] = None
 
 
@@ -146,6 +155,13 @@ class RefineComputingOptions:
         float,
         option("--memory", "Memory for the terms of particles, GB; particles beyond it are made again each round."),
     ] = 4.0
+    pipeline_control: Annotated[
+        str | None,
+        option(
+            "--pipeline_control --pipeline-control",
+            "Folder for the files by which RELION's pipeline follows a job; with --in_parts the output folder.",
+        ),
+    ] = None
 
 
 GROUPS: tuple[type, ...] = (

@@ -97,7 +97,7 @@ def sample_manifold(
             tomograms_file=sources.files.tomograms,
             manifolds_file=sources.files.manifolds,
             optimisation_set_file=sources.optimisation_set_file,
-            command=("subtomo", *command_line.get()),
+            command=command_line.get(),
             **vars(sampling),
             **vars(form),
         )

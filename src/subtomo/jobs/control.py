@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
 from subtomo.errors import AbortedError
 
@@ -20,9 +21,13 @@ class PipelineControl:
 
     def check(self, name: str) -> None:
         """Raise AbortedError if the pipeline wants the job to stop before tomogram ``name``."""
+        self.check_before(f"tomogram {name}")
+
+    def check_before(self, what: str) -> None:
+        """Raise AbortedError if the pipeline wants the job to stop here."""
         request = Path(f"{self._prefix}RELION_JOB_ABORT_NOW")
         if self._prefix is not None and request.exists():
-            raise AbortedError(f"{request} asks this job to stop; it stops before tomogram {name}")
+            raise AbortedError(f"{request} asks this job to stop; it stops before {what}")
 
     def __enter__(self) -> PipelineControl:
         return self
@@ -32,11 +37,23 @@ class PipelineControl:
     ) -> None:
         if self._prefix is None:
             return
-        ending = "SUCCESS" if error is None else "ABORTED" if isinstance(error, AbortedError) else "FAILURE"
-        path = Path(f"{self._prefix}RELION_JOB_EXIT_{ending}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+            self.leave("SUCCESS" if error is None else "ABORTED" if isinstance(error, AbortedError) else "FAILURE")
         except OSError:
             if error is None:
                 raise  # otherwise what went wrong before is what counts
+
+    def fail(self) -> None:
+        """Leave the file of a job that failed, if a pipeline is there."""
+        if self._prefix is not None:
+            self.leave("FAILURE")
+
+    def leave(self, ending: Literal["SUCCESS", "FAILURE", "ABORTED"]) -> None:
+        """Leave the file that tells how the job ended.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        path = Path(f"{self._prefix}RELION_JOB_EXIT_{ending}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()

@@ -19,6 +19,7 @@ from subtomo.backends.alignment import Pose
 from subtomo.errors import InputError
 from subtomo.io.atomic import atomic_write
 from subtomo.io.mrc_write import write_mrc
+from subtomo.io.relion import output_nodes
 from subtomo.io.relion.refined import ModelFacts, RefinedParticles, write_model, write_refined_particles
 from subtomo.jobs.refine_sources import RefinementSource
 from subtomo.model.particles import ParticleSet
@@ -139,6 +140,19 @@ def _packed(found: Round, key: str) -> bytes:
     buffer = BytesIO()
     np.savez(buffer, **arrays)
     return buffer.getvalue()
+
+
+def list_results(folder: str) -> None:
+    """List what a refinement leaves for RELION's pipeline, so that other jobs can take it."""
+    halves = {f"run_half{half}_class001_unfil.mrc": output_nodes.HALF_MAP for half in HALVES}
+    kinds = {
+        "run_data.star": output_nodes.PARTICLES,
+        "optimisation_set.star": output_nodes.OPTIMISATION_SET,
+        "run_class001.mrc": output_nodes.MAP,
+        **halves,
+        "mask.mrc": output_nodes.MASK,
+    }
+    output_nodes.write_output_nodes(folder, kinds)
 
 
 def _unpacked(path: Path, key: str, voxel_angstrom: float, seed: int) -> Round:

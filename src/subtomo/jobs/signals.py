@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 
@@ -18,11 +18,14 @@ class TerminatedError(BaseException):
 
 
 @contextmanager
-def termination_as_error() -> Iterator[None]:
+def termination_as_error(told: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Raise `TerminatedError` on SIGTERM and SIGHUP, once: cleaning up is not to be interrupted again.
 
     Signals that are ignored, as under nohup, stay ignored. Only the main thread can take signals; in others nothing
     changes.
+
+    Args:
+        told: Called first, for some launchers leave no time to clean up. Its failure to write is ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -32,6 +35,8 @@ def termination_as_error() -> Iterator[None]:
     def end(number: int, frame: FrameType | None) -> None:
         for other in previous:
             signal.signal(other, signal.SIG_IGN)
+        with suppress(OSError):
+            told()
         raise TerminatedError(number)
 
     for number, handler in previous.items():
