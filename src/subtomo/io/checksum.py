@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from xxhash import xxh3_64
 
-_BLOCK = 2**20
+_BLOCK = 2**17
 
 
 def checksum_of(paths: Iterable[str | os.PathLike[str]]) -> str:
