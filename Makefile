@@ -53,7 +53,7 @@ conformance: $(STAMP) ## compare with RELION, one line per case
 
 .PHONY: bench
 bench: $(STAMP) ## measure speed and memory (into benchmarks/RESULTS.md, some ten minutes)
-	cd "$(CURDIR)" && "$(VENV)/bin/python" -m benchmarks --peer
+	cd "$(CURDIR)" && "$(VENV)/bin/python" -m benchmarks --peer && "$(VENV)/bin/python" -m benchmarks.chart
 
 lint: $(STAMP) ## check style, types and the layers of the house
 	"$(VENV)/bin/ruff" check .

@@ -1,7 +1,7 @@
 """Read a project, look at one particle, average a hundred and write files: a notebook as a script.
 
-Editors that know py:percent (Jupytext, VS Code, Spyder, PyCharm) open it as cells, from the root of the repository;
-``python examples/notebook.py OUT`` runs it.
+Editors that know py:percent (Jupytext, VS Code, Spyder, PyCharm) open it as cells; ``python examples/notebook.py OUT``
+runs it; ``notebook.ipynb`` beside it is the same, with what its cells give (``python tools/notebook.py`` makes it).
 """
 
 # %%
@@ -11,8 +11,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 import subtomo
 from subtomo import (
@@ -36,7 +36,8 @@ out.mkdir(parents=True, exist_ok=True)
 
 # %%
 # --8<-- [start:read]
-project = (Path(__file__).parent if "__file__" in globals() else Path("examples")) / "empiar-10499"
+here = Path(__file__).parent if "__file__" in globals() else Path("examples" if Path("examples").is_dir() else ".")
+project = here / "empiar-10499"
 tomograms = read_tomograms(project / "tomograms.star", project=project)
 particles = read_particles(project / "particles.star", tomograms)
 
@@ -45,6 +46,7 @@ print(
     f"{len(particles)} particles, {series.n_tilts} tilts of {series.image_size} pixels, {series.pixel_size_angstrom} Å"
 )
 # --8<-- [end:read]
+particles
 
 # %% [markdown]
 # ## Ask before computing
@@ -69,6 +71,7 @@ print(f"its defocus is that of the tomogram's centre plus {offset.min():.0f} to 
 one = subtomograms[0]  # computed now
 print(one.name, one.data.shape, one.ctf2.shape, one.multiplicity.shape)
 # --8<-- [end:one]
+one
 
 # %% [markdown]
 # ## An average by hand
@@ -88,7 +91,7 @@ average = np.fft.fftshift(np.fft.irfftn(spectrum, s=data.shape, axes=(0, 1, 2)))
 
 # %%
 # --8<-- [start:draw]
-figure = Figure(figsize=(7.5, 2.8), layout="constrained", dpi=110)
+figure = plt.figure(figsize=(7.5, 2.8), layout="constrained", dpi=110)
 pictures = {
     "data of one particle": one.data[24],
     "its CTF², z against x": np.fft.fftshift(one.ctf2[:, 0], axes=0) ** 0.25,
@@ -126,6 +129,7 @@ page = subtomo.report(summary, project)
 print(f"half sets of {averaged.counts}, plots {list(averaged.plots)}; nothing wrong: {found.is_clean}")
 print(f"{len(page.plots)} pictures on {page.page.name}")
 # --8<-- [end:verbs]
+averaged
 
 # %% [markdown]
 # ## Particles from arrays
