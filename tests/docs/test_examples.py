@@ -21,7 +21,7 @@ from subtomo.physics.fsc import shell_correlation
 from subtomo.simulation.particle import GaussianParticle, random_particle
 from tests.docs import check_site
 
-TESTED_ELSEWHERE = {"vesicle", "refine_with_relion"}
+TESTED_ELSEWHERE = {"vesicle", "studded_vesicle", "refine_with_relion"}
 """By tests/examples and tests/acceptance."""
 
 

@@ -21,7 +21,7 @@ pytest.importorskip("mkdocs")
 N_PARTICLES = 24
 IN_SMALL = {
     *("known_answer", "vesicle", "pose_search", "refine_with_relion", "theory_pictures", "notebook"),
-    "refined_ribosomes",
+    *("refined_ribosomes", "studded_vesicle"),
 }
 """Examples that take long, and run in a small size in their own tests."""
 
