@@ -27,6 +27,21 @@ class Grid(NamedTuple):
     side: int
     """2 M + 3"""
 
+    def known(self, precision: Float, stretch: float) -> Float:
+        """Give the precision (n_shells,) of a particle, zero where its voxels would lie beyond this reference.
+
+        Args:
+            precision: One over the standard deviation of the noise, per shell of the particle.
+            stretch: Side of the reference's box against that of the particle, both in Å.
+        """
+        most = (self.side - 1) / 2
+        last = int((most / stretch - 1.0) / 2.0 + 1e-9)
+        if last + 1 >= len(precision):
+            return precision
+        known = precision.copy()
+        known[last + 1 :] = 0.0
+        return known
+
 
 class Terms(NamedTuple):
     """A particle at the voxels of a transform."""

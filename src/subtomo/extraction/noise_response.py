@@ -50,6 +50,8 @@ def noise_response(
     seen = project(projection, centre[None])[:, :2]
     projection[:, :2, 3] += side / 2 - seen
     images = np.random.default_rng(seed).standard_normal((PARTICLES, len(projection), side, side), dtype=np.float32)
+    members = particles.in_tomogram(series.name)
+    optics = particles.optics_groups[particles.optics_group[members[0]] if len(members) else 0]
     sums = np.zeros((2, voxels.reach + 1))
     plain = replace(settings, whiten=False, apply_orientations=False, min_tilts=0, complete_noise=False)
     for number in range(PARTICLES):
@@ -59,7 +61,7 @@ def noise_response(
         one = ParticleSet.at(
             series.name, np.zeros((1, 3)), pixel_size_angstrom=series.pixel_size_angstrom, centred=True
         )
-        one = replace(one, optics_groups=particles.optics_groups[:1])
+        one = replace(one, optics_groups=(optics,))
         plan = plan_extraction(TomogramSet((small,), series.source), one, plain).series[0]
         item = TomogramExtractor(plan, one, plain).extract(0, new_backend(plain))
         assert isinstance(item, PseudoSubtomogram)

@@ -42,6 +42,8 @@ Float32 = NDArray[np.float32]
 
 MEMORY_GB = 4.0
 _CONTRAST_SIGNIFICANT = 5.0
+_SYMMETRIC = 0.5
+"""Of `Round.agreement_about_axes`: one for a perfect symmetry, near zero for none."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,7 @@ def _refined(
             assert isinstance(begin, Poses)
             first = next(refinement.rounds(begin))
             _require_particles(first, refinement)
+            _warn_of_axes(first, job.settings.symmetry, progress)
             written.write_round(first, job.settings.fits_scale)
             on_round(first)
         found.append(first)
@@ -253,6 +256,17 @@ def _require_particles(first: Round, refinement: Refinement) -> None:
         if count < FEWEST_PER_HALF:
             reason = next(iter(first.problems.values()), "")
             raise InputError(f"half set {half} has {count} particles that can be made, but needs more: {reason}")
+
+
+def _warn_of_axes(first: Round, symmetry: str, progress: ProgressListener) -> None:
+    """Say if the particles do not look as if they had the symmetry that they are given."""
+    agreement = first.agreement_about_axes
+    if agreement is not None and agreement < _SYMMETRIC:
+        progress.warn(
+            f"the half maps resemble each other rotated by {symmetry.upper()} only {max(agreement, 0.0):.0%} as much "
+            "as they do as they are: is this the symmetry of the particles, and do its axes lie as RELION wants them "
+            "(the main one along z, through the centre)? Refine without symmetry (symmetry=C1) to see"
+        )
 
 
 def _radius(mask: Float) -> float:

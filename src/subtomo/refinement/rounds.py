@@ -14,6 +14,8 @@ from subtomo.alignment.reference import FourierReference
 from subtomo.averaging.average import HALVES, AverageSettings, AverageSums, spherical_mask
 from subtomo.averaging.extent import particle_diameter_angstrom
 from subtomo.backends.alignment import Pose
+from subtomo.backends.registry import volume_backend
+from subtomo.physics.fsc import shells
 from subtomo.physics.symmetry import rotation_group
 from subtomo.refinement.gauge import composed, disagreement, halves, mean_change, without
 from subtomo.refinement.noise import noise_variance, precision
@@ -30,6 +32,7 @@ _SETTLED_DEG = 0.05
 """Mean change of the orientations below which, and `_SETTLED_ANGSTROM`, nothing more is to be expected."""
 _SETTLED_ANGSTROM = 0.05
 _PATIENCE = 2
+_SHAPELESS = 3
 """Rounds without a better resolution after which a refinement ends."""
 
 
@@ -57,6 +60,9 @@ class Round:
     """Rounds since it got better."""
     problems: dict[int, str] = field(default_factory=dict)
     """Particles that could not be made, by index, and why."""
+    agreement_about_axes: float | None = None
+    """How far one half map resembles the other one rotated by the symmetry, in parts of how far it resembles the other
+    one as it is; before anything was symmetrised, so only known of the first round, and where there is a symmetry."""
 
     @property
     def resolution_angstrom(self) -> float:
@@ -123,8 +129,9 @@ class Refinement:
     def _first(self, poses: Poses) -> Round:
         """Average the particles as they are, and see how far the halves agree."""
         start = time.monotonic()
-        result, sums = self.averaged(poses)
-        compared, mask = self.compared(sums, None)
+        result = run_pass(self._pass(), poses, self.threads, self.advance)
+        plain = {half: part.finished() for half, part in result.sums.items()}
+        compared, mask = self.compared(self._symmetrised(plain), None)
         last_shell = compared.last_shell
         if self.reference is not None:
             last_shell = self._shell_of(self.settings.ini_high_angstrom or 40.0)
@@ -133,8 +140,28 @@ class Refinement:
         variance = noise_variance(result.power, result.weight, self.response)
         return Round(
             0, result.poses, compared, mask, variance, max(last_shell, 3), 0.0, 0.0, time.monotonic() - start,
-            compared.resolution_angstrom, 0, result.problems,
+            compared.resolution_angstrom, 0, result.problems, self._agreement(plain, mask, max(last_shell, 3)),
         )  # fmt: skip
+
+    def _agreement(self, sums: Mapping[int, AverageSums], mask: Float, last_shell: int) -> float | None:
+        """Compare the half maps about the axes of the symmetry, see `Round.agreement_about_axes`."""
+        group = rotation_group(self.settings.symmetry)
+        if len(group) == 1:
+            return None
+        verbs, size = volume_backend(), self.store.voxels.size
+        spectra = [verbs.spectrum(sums[half].map(None) * mask) for half in HALVES]
+        one = verbs.rotated(spectra[0], np.eye(3))
+        # the lowest shells know the particle's extent only, which every rotation resembles
+        shell = shells(size)
+        inside = (shell >= min(_SHAPELESS, last_shell)) & (shell <= last_shell)
+
+        def resembles(rotation: Float) -> float:
+            other = verbs.rotated(spectra[1], rotation)[inside]
+            return float((one[inside] * other.conj()).real.sum() / np.sqrt((abs(other) ** 2).sum()))
+
+        is_turn = [not np.allclose(rotation, np.eye(3)) for rotation in group]
+        turned = np.mean([resembles(rotation) for rotation in group[is_turn]])
+        return float(turned / max(resembles(np.eye(3)), 1e-12))
 
     def _next(self, last: Round) -> Round:
         """Refine all poses against the references that follow from the last round, and average again."""

@@ -29,7 +29,7 @@ class CpuAlignment(AlignmentBackend):
         self, grid: Grid, terms: Terms, start: Pose, prior: Prior, precision: Float, stretch: float, evaluations: int
     ) -> FoundPose:
         """See `AlignmentBackend`."""
-        indices, data, weights = self._gathered(terms, precision)
+        indices, data, weights = self._gathered(terms, grid.known(precision, stretch))
         rotation, shift, covariance = start.rotation.copy(), start.shift_px.copy(), np.empty((6, 6))
         value = align_pose(
             grid.values, grid.side, indices, data, weights, float(terms.size), stretch, rotation, shift, prior.centre,
@@ -54,7 +54,7 @@ class CpuAlignment(AlignmentBackend):
         self, grid: Grid, terms: Terms, rotations: Float, shifts_px: Float, precision: Float, stretch: float
     ) -> tuple[Float32, Float32, Int]:
         """See `AlignmentBackend`."""
-        indices, data, weights = self._gathered(terms, precision)
+        indices, data, weights = self._gathered(terms, grid.known(precision, stretch))
         angle = 2.0 * np.pi / terms.size * (shifts_px @ indices.T.astype(np.float64))
         quadratic, cross = np.empty((2, len(rotations)), np.float32)
         shifts = np.empty(len(rotations), np.int64)

@@ -21,7 +21,7 @@ class ReferenceAlignment(AlignmentBackend):
         self, grid: Grid, terms: Terms, start: Pose, prior: Prior, precision: Float, stretch: float, evaluations: int
     ) -> FoundPose:
         """Levenberg-Marquardt with the derivatives of `pose_equations`."""
-        pose, damping = start, 1e-3
+        pose, damping, precision = start, 1e-3, grid.known(precision, stretch)
         value, gradient, normal = _objective(grid, terms, pose, prior, precision, stretch)
         for _ in range(evaluations - 1):
             step = np.linalg.solve(normal + damping * np.diag(np.diag(normal)), gradient)
@@ -50,7 +50,7 @@ class ReferenceAlignment(AlignmentBackend):
         self, grid: Grid, terms: Terms, rotations: Float, shifts_px: Float, precision: Float, stretch: float
     ) -> tuple[Float32, Float32, Int]:
         """See `AlignmentBackend`."""
-        scale = precision[terms.shells] ** 2
+        scale = grid.known(precision, stretch)[terms.shells] ** 2
         quadratic, cross, best = [], [], []
         for rotation in rotations:
             models = [model_of(grid, terms, Pose(rotation, shift), stretch)[0] for shift in shifts_px]
