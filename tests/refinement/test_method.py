@@ -99,15 +99,13 @@ def test_axes_that_lie_elsewhere_are_said(twofold: SimulatedPicks) -> None:
 
 
 def test_poses_do_not_drift_as_a_whole(picks: SimulatedPicks) -> None:
-    job, poses = refinement(picks, rounds=12)
-    last, errors = None, []
-    for _ in range(12):
-        endless = replace(job, settings=replace(job.settings, rounds=100))
-        last = next(one for one in endless.rounds(last or poses) if one.number)
-        assert last is not None
+    job, poses = refinement(picks, rounds=20)
+    errors = []
+    for last in job.rounds(poses):
         apart = Rotation.from_matrix(last.poses.rotation @ picks.rotation.transpose(0, 2, 1)).as_rotvec()
         means = [apart[last.poses.half == half].mean(axis=0) for half in (1, 2)]
         errors.append(np.degrees(np.linalg.norm(means, axis=1)))
+    assert len(errors) >= 4
     assert np.max(errors[2:]) < np.max(errors[:2]) + 0.2
 
 
