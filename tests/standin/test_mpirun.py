@@ -29,7 +29,7 @@ TWO_HOSTS = """#!/bin/bash
 export OMPI_COMM_WORLD_LOCAL_SIZE=$(( (OMPI_COMM_WORLD_SIZE + 1 - OMPI_COMM_WORLD_RANK % 2) / 2 ))
 exec "$@"
 """
-TOMOGRAMS, PARTICLES_EACH = 30, 12
+TOMOGRAMS, PARTICLES_EACH = 120, 12
 
 
 def job(name: str, more: str = "", *, ranks: int, hosts: str = "") -> str:
@@ -160,7 +160,7 @@ def test_a_rank_that_is_killed_ends_the_job_as_a_failure_that_can_be_finished(
     out = large.folder / "out"
     with start(large, job("out", ranks=3, hosts=hosts)) as process:
         victim = process_of(out, rank)
-        wait_for_volumes(out, process, 20)
+        wait_for_volumes(out, process, 8)
         os.kill(victim, signal.SIGKILL)
         # mpirun ends the others
         assert process.wait(60) != 0
