@@ -29,7 +29,7 @@ TWO_HOSTS = """#!/bin/bash
 export OMPI_COMM_WORLD_LOCAL_SIZE=$(( (OMPI_COMM_WORLD_SIZE + 1 - OMPI_COMM_WORLD_RANK % 2) / 2 ))
 exec "$@"
 """
-TOMOGRAMS, PARTICLES_EACH = 120, 12
+TOMOGRAMS, PARTICLES_EACH = 30, 12
 
 
 def job(name: str, more: str = "", *, ranks: int, hosts: str = "") -> str:
@@ -152,6 +152,8 @@ def test_the_request_to_stop_ends_a_job_of_several_hosts(large: Project) -> None
     finish(large)
 
 
+# mpirun leaves the others a second to end, which a busy machine does not always grant them
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1])
 @pytest.mark.parametrize("hosts", ["", "./two_hosts.sh"], ids=["one host", "two hosts"])
 def test_a_rank_that_is_killed_ends_the_job_as_a_failure_that_can_be_finished(
@@ -160,7 +162,7 @@ def test_a_rank_that_is_killed_ends_the_job_as_a_failure_that_can_be_finished(
     out = large.folder / "out"
     with start(large, job("out", ranks=3, hosts=hosts)) as process:
         victim = process_of(out, rank)
-        wait_for_volumes(out, process, 8)
+        wait_for_volumes(out, process, 20)
         os.kill(victim, signal.SIGKILL)
         # mpirun ends the others
         assert process.wait(60) != 0
