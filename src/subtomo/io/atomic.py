@@ -131,8 +131,8 @@ def sync_files(paths: Iterable[str | os.PathLike[str]]) -> None:
 def remove_leftovers(folder: str | os.PathLike[str], *, older_than_seconds: float = 0.0) -> int:
     """Remove temporary files that killed programs left in a folder, and count them.
 
-    No program may be writing there at the same time, unless its failure does no harm, or it writes to files as old as
-    these never.
+    No program may be writing there at the same time, unless its failure does no harm, or none leaves a file that it is
+    writing alone for so long.
     """
     count, newest = 0, time.time() - older_than_seconds
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:

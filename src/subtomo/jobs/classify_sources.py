@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from subtomo.averaging.average import assigned_halves
 from subtomo.errors import InputError
 from subtomo.extraction.sequence import PseudoSubtomograms
-from subtomo.io.mrc_read import read_volume
 from subtomo.io.relion import labels, read_particles, read_tomograms
 from subtomo.io.relion.volumes import read_half_sets
 from subtomo.jobs.inputs import needed_file
 from subtomo.jobs.progress import ProgressListener
+from subtomo.jobs.refine_inputs import read_map
 from subtomo.jobs.refine_sources import RefinementSource, from_extraction, from_tilts
 from subtomo.jobs.sources import Sources, project_of
 from subtomo.model.particles import ParticleSet
@@ -98,42 +98,6 @@ def require_enough(n: int, classes: int, where: str) -> None:
             "give more particles, or ask for fewer classes (classes)",
             field="classes",
         )
-
-
-def read_map(path: str, size: int, voxel_angstrom: float, what: str, *, check_pixels: bool) -> Float:
-    """Read a mask or a reference, (c, c, c).
-
-    Raises:
-        InputError: Its size or pixel size is not the particles', or voxels are not finite.
-    """
-    values, pixel = read_volume(path)
-    if values.shape != (size,) * 3:
-        raise InputError(
-            f"{path}: is {' x '.join(map(str, values.shape))} voxels (z, y, x), but the particles have {size} on each "
-            f"side; make a {what} of that size"
-        )
-    if check_pixels and pixel > 0 and abs(pixel / voxel_angstrom - 1.0) > 0.02:
-        raise InputError(
-            f"{path}: has {pixel:g} Å per voxel, but the particles have {voxel_angstrom:g} Å; resample the {what}, or "
-            "correct its header"
-        )
-    if not np.isfinite(values).all():
-        raise InputError(f"{path}: has voxels that are not finite; mend the {what}")
-    return values.astype(np.float64)
-
-
-def read_mask(path: str, size: int, voxel_angstrom: float) -> Float:
-    """Read a mask.
-
-    Raises:
-        InputError: It is no mask.
-    """
-    mask = read_map(path, size, voxel_angstrom, "mask", check_pixels=False)
-    if not (mask.min() >= -1e-3 and 0.5 < mask.max() <= 1.001):
-        raise InputError(
-            f"{path}: values run from {mask.min():g} to {mask.max():g}, but a mask is 0 outside and 1 inside"
-        )
-    return mask
 
 
 def read_references(paths: Sequence[str], size: int, voxel_angstrom: float) -> list[Float]:

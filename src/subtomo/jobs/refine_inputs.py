@@ -84,19 +84,14 @@ def given_maps(job: RefinementJob, size: int, voxel: float) -> tuple[Float | Non
     mask = reference = None
     settings = job.settings
     if job.mask_file is not None:
-        mask = _volume(job.mask_file, size, voxel, "mask", check_pixels=False)
-        if not (mask.min() >= -1e-3 and 0.5 < mask.max() <= 1.001):
-            raise InputError(
-                f"{job.mask_file}: values run from {mask.min():g} to {mask.max():g}, but a mask is 0 outside and 1 "
-                "inside"
-            )
+        mask = read_mask(job.mask_file, size, voxel)
     elif settings.particle_diameter_angstrom is not None:
         sphere = AverageSettings(
             mask_diameter_angstrom=settings.particle_diameter_angstrom, mask_edge_px=settings.mask_edge_px
         )
         mask = spherical_mask(size, voxel, sphere)
     if job.reference_file is not None:
-        reference = _volume(job.reference_file, size, voxel, "reference", check_pixels=True)
+        reference = read_map(job.reference_file, size, voxel, "reference", check_pixels=True)
         if not reference.std() > 0:
             raise InputError(f"{job.reference_file}: all its voxels are {reference.flat[0]:g}; give another reference")
         if mask is not None and not np.abs(reference[mask > 0.5]).max(initial=0.0) > 0:
@@ -107,18 +102,37 @@ def given_maps(job: RefinementJob, size: int, voxel: float) -> tuple[Float | Non
     return mask, reference
 
 
-def _volume(path: str, size: int, voxel: float, what: str, *, check_pixels: bool) -> Float:
+def read_map(path: str, size: int, voxel_angstrom: float, what: str, *, check_pixels: bool) -> Float:
+    """Read a mask or a reference, (c, c, c).
+
+    Raises:
+        InputError: Its size or pixel size is not the particles', or voxels are not finite.
+    """
     values, pixel = read_volume(path)
     if values.shape != (size,) * 3:
         raise InputError(
             f"{path}: is {' x '.join(map(str, values.shape))} voxels (z, y, x), but the particles have {size} on each "
             f"side; make a {what} of that size"
         )
-    if check_pixels and pixel > 0 and abs(pixel / voxel - 1.0) > 0.02:
+    if check_pixels and pixel > 0 and abs(pixel / voxel_angstrom - 1.0) > 0.02:
         raise InputError(
-            f"{path}: has {pixel:g} Å per voxel, but the particles have {voxel:g} Å; resample the {what}, or "
+            f"{path}: has {pixel:g} Å per voxel, but the particles have {voxel_angstrom:g} Å; resample the {what}, or "
             "correct its header"
         )
     if not np.isfinite(values).all():
         raise InputError(f"{path}: has voxels that are not finite; mend the {what}")
     return values.astype(np.float64)
+
+
+def read_mask(path: str, size: int, voxel_angstrom: float) -> Float:
+    """Read a mask.
+
+    Raises:
+        InputError: It is no mask.
+    """
+    mask = read_map(path, size, voxel_angstrom, "mask", check_pixels=False)
+    if not (mask.min() >= -1e-3 and 0.5 < mask.max() <= 1.001):
+        raise InputError(
+            f"{path}: values run from {mask.min():g} to {mask.max():g}, but a mask is 0 outside and 1 inside"
+        )
+    return mask
