@@ -25,7 +25,8 @@ COUNTS = ("seconds", "command", "n_found", "n_written_files", "bytes_written")
 """What the account tells of the run and not of its result."""
 
 _PROGRAM = """
-import sys
+import faulthandler, sys
+faulthandler.dump_traceback_later(50)  # whoever hangs tells where
 from subtomo.output import journal
 journal.GROUP_SECONDS = 0.05  # otherwise no run of this size would be in the journal before its end
 from subtomo.cli import main
@@ -72,7 +73,11 @@ def stop_after(process: subprocess.Popen[str], out: Path, files: int, number: si
     while process.poll() is None and n_volumes(out) < files:
         time.sleep(0.004)
     process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    try:
+        _, said = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise AssertionError(f"hangs after {number.name}: {process.communicate()[1]}") from None
     return process.returncode, said
 
 

@@ -75,7 +75,7 @@ def test_signals_end_a_run_in_order_and_only_once(number: signal.Signals, code: 
     # the tests may run under nohup, which ignores SIGHUP
     before = signal.signal(number, signal.SIG_DFL)
     try:
-        with pytest.raises(TerminatedError) as caught, termination_as_error():
+        with pytest.raises(TerminatedError) as caught, termination_as_error(asked_twice.__code__):
             asked_twice()
         assert cleaned == [number]
         assert caught.value.exit_code == code
@@ -87,7 +87,7 @@ def test_signals_end_a_run_in_order_and_only_once(number: signal.Signals, code: 
 def test_signals_that_are_ignored_stay_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with termination_as_error():
+        with termination_as_error(read_journal.__code__):
             signal.raise_signal(signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)

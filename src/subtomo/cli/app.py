@@ -132,7 +132,7 @@ def run(words: list[str], command: tuple[str, ...] | None = None) -> int:
         tells_results = not words or words[0] in TELLS_RESULTS
         quiet = as_quiet_as_wanted(chosen, tells_results=tells_results)
         control = PipelineControl(prefix)
-        with termination_as_error(control.fail), control, collected_warnings(warn), quiet:
+        with termination_as_error(run.__code__, control.fail), control, collected_warnings(warn), quiet:
             return _dispatch(words)
     except (Exception, TerminatedError) as problem:
         if wants_traceback:

@@ -10,14 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
 
+from subtomo.interruption import Interruption
+
 EXIT_CODE = 130
 MESSAGE = "error: interrupted"
 _REPEATED_SECONDS = 0.5
 """Within this time a second interrupt is the same one: `timeout` and terminals send some twice."""
-_RETRY_SECONDS = 0.02
-_DELICATE = frozenset(("__del__", "weakref_cb", "_raw_object_cache_notify"))
-"""Functions called from where no exception can get out: the interpreter would print it and go on."""
-_IMPORTING = "<frozen importlib._bootstrap>"
 _SHOW_CURSOR = "\x1b[?25h"
 
 
@@ -25,12 +23,12 @@ class _Interrupts:
     """Handles SIGINT: raises KeyboardInterrupt where that is safe, and ends the process when asked again.
 
     Args:
-        outermost: The function whose callers may do what they like.
+        interruption: Raises.
         is_process: Whether the process is the command's own.
     """
 
-    def __init__(self, outermost: CodeType, *, is_process: bool) -> None:
-        self._outermost, self._is_process = outermost, is_process
+    def __init__(self, interruption: Interruption, *, is_process: bool) -> None:
+        self._interruption, self._is_process = interruption, is_process
         self._asked = 0.0
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
@@ -41,23 +39,7 @@ class _Interrupts:
                 self._end()
             return
         self._asked = now
-        self._raise(number, frame)
-
-    def _raise(self, number: int, frame: FrameType | None) -> None:
-        """Raise KeyboardInterrupt, or look again a little later."""
-        if self._is_delicate(frame):
-            signal.signal(signal.SIGALRM, self._raise)
-            signal.setitimer(signal.ITIMER_REAL, _RETRY_SECONDS)
-            return
-        raise KeyboardInterrupt
-
-    def _is_delicate(self, frame: FrameType | None) -> bool:
-        """Tell whether a module is being imported, or a callback runs."""
-        while frame is not None and frame.f_code is not self._outermost:
-            if frame.f_code.co_filename == _IMPORTING or frame.f_code.co_name in _DELICATE:
-                return True
-            frame = frame.f_back
-        return False
+        self._interruption.ask(KeyboardInterrupt(), frame)
 
     def _end(self) -> None:
         """End at once; what is half-written has a name that shows it."""
@@ -72,8 +54,7 @@ class _Interrupts:
 def interrupts(outermost: CodeType, *, is_process: bool) -> Iterator[None]:
     """Turn SIGINT into KeyboardInterrupt where that can be caught, as long as the block lasts.
 
-    Modules of C++ and such that look for their libraries take an exception for a failure of their own, or end the
-    process; therefore an interrupt waits until no module is being imported. Asked a second time, the process ends at
+    An interrupt waits for a place that can stand it (`subtomo.interruption`). Asked a second time, the process ends at
     once. An interrupt that is ignored, as in the background of a script, stays so.
 
     Args:
@@ -87,12 +68,10 @@ def interrupts(outermost: CodeType, *, is_process: bool) -> Iterator[None]:
     if before in (signal.SIG_IGN, None):
         yield
         return
-    alarm = signal.getsignal(signal.SIGALRM)
-    signal.signal(signal.SIGINT, _Interrupts(outermost, is_process=is_process))
+    interruption = Interruption(outermost)
+    signal.signal(signal.SIGINT, _Interrupts(interruption, is_process=is_process))
     try:
         yield
     finally:
-        if signal.getsignal(signal.SIGALRM) != alarm:
-            signal.setitimer(signal.ITIMER_REAL, 0.0)
-            signal.signal(signal.SIGALRM, alarm or signal.SIG_DFL)
+        interruption.forget()
         signal.signal(signal.SIGINT, signal.SIG_DFL if is_process else before)

@@ -86,7 +86,7 @@ def follow(output_dir: str, ranks: Ranks, threads: int, control_prefix: str | No
         return meeting.is_signed(0) and not meeting.lives(0)
 
     try:
-        with suppress(InputError), termination_as_error(), ExitStack() as stack:
+        with suppress(InputError), termination_as_error(follow.__code__), ExitStack() as stack:
             stack.enter_context(meeting.signed())
             if not meeting.wait_for(lambda: meeting.lives(0), PATIENCE_SECONDS):
                 return

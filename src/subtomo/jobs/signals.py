@@ -6,7 +6,9 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
+from types import CodeType, FrameType
+
+from subtomo.interruption import Interruption
 
 
 class TerminatedError(BaseException):
@@ -18,18 +20,20 @@ class TerminatedError(BaseException):
 
 
 @contextmanager
-def termination_as_error(told: Callable[[], None] = lambda: None) -> Iterator[None]:
+def termination_as_error(outermost: CodeType, told: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Raise `TerminatedError` on SIGTERM and SIGHUP, once: cleaning up is not to be interrupted again.
 
     Signals that are ignored, as under nohup, stay ignored. Only the main thread can take signals; in others nothing
     changes.
 
     Args:
+        outermost: The function whose callers' imports and callbacks do not count (`subtomo.interruption`).
         told: Called first, for some launchers leave no time to clean up. Its failure to write is ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    interruption = Interruption(outermost)
     previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -37,7 +41,7 @@ def termination_as_error(told: Callable[[], None] = lambda: None) -> Iterator[No
             signal.signal(other, signal.SIG_IGN)
         with suppress(OSError):
             told()
-        raise TerminatedError(number)
+        interruption.ask(TerminatedError(number), frame)
 
     for number, handler in previous.items():
         if handler is not signal.SIG_IGN:
@@ -45,5 +49,6 @@ def termination_as_error(told: Callable[[], None] = lambda: None) -> Iterator[No
     try:
         yield
     finally:
+        interruption.forget()
         for number, handler in previous.items():
             signal.signal(number, handler)
