@@ -101,9 +101,8 @@ def wait_for_volumes(folder: Path, process: subprocess.Popen[bytes], files: int)
     assert process.poll() is None, "the job was over too soon"
 
 
-def finish(project: Project) -> None:
-    """Finish the job with the usual option, and compare it with a run that nobody disturbed."""
-    project.shell(job("out", "--only_do_unfinished", ranks=2))
+def require_undisturbed(project: Project) -> None:
+    """Compare the job with a run that nobody disturbed."""
     assert main(["extract", *SIZES.split(), "--o", "alone/", "--j", "2"]) == 0
     assert project.differing("out", "alone") == []
 
@@ -149,11 +148,10 @@ def test_the_request_to_stop_ends_a_job_of_several_hosts(large: Project) -> None
     assert not (out / "particles.star").exists()
     assert hidden(out) == ["journal.jsonl"]
     (out / "RELION_JOB_ABORT_NOW").unlink()
-    finish(large)
+    large.shell(job("out", "--only_do_unfinished", ranks=2))
+    require_undisturbed(large)
 
 
-# mpirun leaves the others a second to end, which a busy machine does not always grant them
-@pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1])
 @pytest.mark.parametrize("hosts", ["", "./two_hosts.sh"], ids=["one host", "two hosts"])
 def test_a_rank_that_is_killed_ends_the_job_as_a_failure_that_can_be_finished(
@@ -166,9 +164,13 @@ def test_a_rank_that_is_killed_ends_the_job_as_a_failure_that_can_be_finished(
         os.kill(victim, signal.SIGKILL)
         # mpirun ends the others
         assert process.wait(60) != 0
-    assert large.endings("out") == ["RELION_JOB_EXIT_FAILURE"]
-    assert not (out / "particles.star").exists()
-    finish(large)
+    said = (large.folder / "run.out").read_text() + (large.folder / "run.err").read_text()
+    endings = large.endings("out")
+    # the others may have made all before mpirun comes to end them
+    assert endings == ["RELION_JOB_EXIT_FAILURE"] or (rank and endings == ["RELION_JOB_EXIT_SUCCESS"]), said
+    if endings == ["RELION_JOB_EXIT_FAILURE"]:
+        large.shell(job("out", "--only_do_unfinished", ranks=2))
+    require_undisturbed(large)
 
 
 @contextmanager

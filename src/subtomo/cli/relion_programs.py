@@ -86,8 +86,9 @@ def run_program(program: str, given: Sequence[str], run: Run) -> int:
 
 def _lead(words: list[str], command: tuple[str, ...], run: Run, leader: Leader, options: Options) -> int:
     """Run a command as the first of several ranks."""
+    control = PipelineControl(value_of(_CONTROL, words, options))
     try:
-        with leader:
+        with control.watched(), leader:
             token = leader_of_ranks.set(leader)
             try:
                 return run(words, command)
@@ -95,7 +96,7 @@ def _lead(words: list[str], command: tuple[str, ...], run: Run, leader: Leader, 
                 leader_of_ranks.reset(token)
     except InputError as problem:
         error(str(problem))
-        PipelineControl(value_of(_CONTROL, words, options)).fail()
+        control.fail()
         return 1
 
 
