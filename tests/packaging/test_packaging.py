@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -23,8 +24,8 @@ pytest.importorskip("build", reason="the package build is not installed (subtomo
 pytest.importorskip("twine", reason="twine is not installed (subtomo[release])")
 
 
-def run(*words: str, cwd: Path | None = None) -> str:
-    process = subprocess.run(words, cwd=cwd, capture_output=True, text=True, timeout=300)
+def run(*words: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
+    process = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
     assert process.returncode == 0, process.stdout + process.stderr
     return process.stdout
 
@@ -64,7 +65,7 @@ def test_they_hold_what_is_needed_and_nothing_else(built: tuple[Path, Path]) -> 
 
 
 def test_the_wheel_works_in_an_environment_of_its_own(built: tuple[Path, Path], tmp_path: Path) -> None:
-    """As `pipx run` does; dependencies are lent, for fetching them would take minutes."""
+    """Its dependencies are lent."""
     fresh = tmp_path / "fresh"
     venv.create(fresh, with_pip=True)
     python = str(fresh / "bin" / "python")
@@ -84,6 +85,16 @@ def test_the_wheel_works_in_an_environment_of_its_own(built: tuple[Path, Path], 
     assert "relion_tomo_subtomo_mpi -> " in run(*isolated, "stand-in", "install", str(tmp_path / "bin"))
     version = run("env", "-u", "PYTHONPATH", str(tmp_path / "bin" / "relion_tomo_subtomo"), "--version")
     assert version.startswith(f"subtomo {__version__}, in place of")
+
+
+def test_pipx_runs_the_wheel_with_the_dependencies_that_it_declares(built: tuple[Path, Path], tmp_path: Path) -> None:
+    pytest.importorskip("pipx", reason="pipx is not installed (subtomo[release])")
+    places = {f"PIPX_{name}": str(tmp_path / name.lower()) for name in ("HOME", "BIN_DIR", "MAN_DIR")}
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | places
+    words = ("extract", "--t", "tomograms.star", "--p", "particles.star", "--b", "32", "--crop", "24", "--o", "out/")
+    write_project(tmp_path)
+    pipx = (sys.executable, "-m", "pipx", "run", "--spec", str(built[0]), "--", "subtomo")
+    assert "4 of 4 particles extracted" in run(*pipx, *words, cwd=tmp_path, env=environment)
 
 
 def project_table(repository: Path) -> dict[str, Any]:
