@@ -74,11 +74,11 @@ class AverageSums:
         self.ctf2 = np.zeros((size, size, size // 2 + 1))
         self.count = 0
 
-    def add(self, spectrum: NDArray[np.complexfloating], ctf2: Real) -> None:
-        """Add a particle that is in the average's frame already."""
+    def add(self, spectrum: NDArray[np.complexfloating], ctf2: Real, count: int = 1) -> None:
+        """Add so many particles that are in the average's frame already."""
         self.spectrum += spectrum
         self.ctf2 += ctf2
-        self.count += 1
+        self.count += count
 
     def __add__(self, other: AverageSums) -> AverageSums:
         total = AverageSums(len(self.ctf2))
@@ -109,23 +109,6 @@ class AverageSums:
         """Divide data by weights, (c, c, c)."""
         # weights count in units of squared transforms divided by √(number of voxels), as data do: no factor between
         return divide(self.data(), self.ctf2, snr).astype(np.float32)
-
-
-def rotated_particle(
-    data: Real, ctf2: Real, orientation: Float, offset_px: Float, damping: Real | None
-) -> tuple[NDArray[np.complex64], NDArray[np.float32]]:
-    """Turn a particle's terms into the frame of the average.
-
-    Args:
-        data: (c, c, c) real space, centre at ``c // 2``.
-        ctf2: (c, c, c // 2 + 1).
-        orientation: (3, 3) from the frame of the average to that of the volume.
-        offset_px: (3,) x, y, z: minus the place of the particle's centre in the volume (as refined offsets count).
-        damping: (c, c, c) by which insertion multiplied the density; None for nothing to be undone.
-    """
-    verbs = volume_backend()
-    spectrum = verbs.rotated(verbs.spectrum(data, damping), orientation, offset_px)
-    return spectrum, verbs.rotated_weights(ctf2, orientation)
 
 
 def assigned_halves(given: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

@@ -45,6 +45,38 @@ class Spectrum(Protocol):
         """Side of the volume, voxels."""
 
 
+class RotatedSum(Protocol):
+    """Adds up rotated volumes and their weights; not to be shared between threads.
+
+    The volumes are periodic, band-limited functions: nothing is lost between voxels within |r| = c / 2, whatever the
+    rotation.
+    """
+
+    @abstractmethod
+    def add(self, data: Float32, factor: Float32 | None, weights: Float32, matrix: Float, offset_px: Float) -> None:
+        """Add r → v(matrix · r - offset), of the frequencies below c / 2, and k → weights(matrix · k).
+
+        Args:
+            data: (c, c, c) v in real space, centre at ``c // 2``.
+            factor: (c, c, c // 2 + 1) by which the transform of v is multiplied; None for one.
+            weights: (c, c, c // 2 + 1) half transform; between its values it is trilinear, from c / 2 on zero.
+            matrix: (3, 3) rotation.
+            offset_px: (3,) x, y, z in voxels.
+        """
+
+    @abstractmethod
+    def read(self) -> tuple[Float32, Float32]:
+        """Give the sums, and begin anew.
+
+        Returns:
+            (c, c, c) in real space with its centre at ``c // 2``; (c, c, c // 2 + 1).
+        """
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Begin anew after an error."""
+
+
 AnySpectrum = TypeVar("AnySpectrum", bound=Spectrum)
 
 
@@ -100,6 +132,12 @@ class VolumeBackend(Protocol[AnySpectrum]):
     @abstractmethod
     def rotated_weights(self, weights: Real, matrix: Float) -> Float32:
         """Compute k → weights(matrix · k), trilinear, zero from c / 2 on; half transforms (c, c, c // 2 + 1)."""
+
+    def rotated_sum(self, size: int) -> RotatedSum:
+        """Make a sum of volumes of side ``size``, even; by default a slow one, in double precision."""
+        from subtomo.backends.direct_sum import DirectSum
+
+        return DirectSum(size, self)
 
     @abstractmethod
     def range_and_sums(self, values: Float32, origin: float) -> RangeAndSums:

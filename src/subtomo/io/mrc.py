@@ -277,11 +277,11 @@ def map_sections(header: MrcHeader) -> NDArray[Any]:
 
 
 def native_section(section: NDArray[Any], header: MrcHeader) -> NDArray[Any]:
-    """Return the section itself if loops can use it as it is, else a converted copy of it."""
+    """Return a section, or several one below the other, as it is if loops can use that, else a converted copy."""
     if header.mode == MODE_4_BIT:
         # The first pixel of each pair is in the low half of the byte.
         pairs = np.stack((section & 0x0F, section >> 4), axis=-1)
-        return np.ascontiguousarray(pairs.reshape(header.ny, -1)[:, : header.nx], dtype=np.int8)
+        return np.ascontiguousarray(pairs.reshape(len(section), -1)[:, : header.nx], dtype=np.int8)
     if section.dtype.kind == "f" and section.dtype.itemsize == 2:
         return section.astype(np.float32)
     if not section.dtype.isnative or not section.flags.aligned:

@@ -16,6 +16,8 @@ from subtomo.io.mrc import map_sections, native_section
 from subtomo.io.mrc_header import read_header
 from subtomo.io.oddities import warn_of
 
+_BYTES_AT_ONCE = 1 << 22
+
 
 @dataclass(frozen=True)
 class SummedVolume:
@@ -54,9 +56,11 @@ def read_volume(path: str | Path) -> tuple[NDArray[np.float32], float]:
     try:
         sections = map_sections(header)
         values = np.empty((header.nz, header.ny, header.nx), np.float32)
-        for z, section in enumerate(sections):
-            stored = copied(section, header.path, header.data_offset + z * header.section_bytes)
-            values[z] = native_section(stored, header)
+        step = max(1, _BYTES_AT_ONCE // max(1, header.section_bytes))
+        for z in range(0, header.nz, step):
+            rows = sections[z : z + step].reshape(-1, sections.shape[2])
+            stored = copied(rows, header.path, header.data_offset + z * header.section_bytes)
+            values[z : z + step] = native_section(stored, header).reshape(-1, header.ny, header.nx)
     except MemoryError as error:
         raise InputError(
             f"{path}: {header.nx} x {header.ny} x {header.nz} voxels do not fit into memory; bin the volume"

@@ -208,9 +208,10 @@ def _summed(
 ) -> tuple[AverageSums, AverageSums]:
     sums = {half: AverageSums(source.size) for half in HALVES}
     progress.start(len(halves))
-    for contribution in source.contributions(threads):
-        sums[halves[contribution.particle]].add(contribution.spectrum, contribution.ctf2)
-        progress.advance(contribution.name)
+    for half, names, spectrum, ctf2 in source.contributions(halves, threads):
+        sums[half].add(spectrum, ctf2, len(names))
+        for name in names:
+            progress.advance(name)
     return sums[1], sums[2]
 
 

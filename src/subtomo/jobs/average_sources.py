@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from subtomo.averaging.average import rotated_particle
+from subtomo.averaging.average import HALVES
+from subtomo.backends.registry import volume_backend
+from subtomo.backends.volumes import RotatedSum
 from subtomo.errors import InputError
 from subtomo.extraction.plan import plan_extraction
 from subtomo.extraction.stream import ParticleStream
@@ -30,13 +33,16 @@ from subtomo.physics.window import insertion_envelope
 
 Float32 = NDArray[np.float32]
 
+BATCH = 16
+"""Particles of one half set that are added up before they are transformed: the same ones, however many threads work."""
+
 
 class Contribution(NamedTuple):
-    """What a particle adds to the average, in the average's frame."""
+    """What some particles of a half set add to the average, in the average's frame."""
 
-    particle: int
-    """Index into the particle set."""
-    name: str
+    half: int
+    names: tuple[str, ...]
+    """Of the particles."""
     spectrum: NDArray[np.complexfloating]
     """(c, c, c // 2 + 1) without normalisation, of a volume with its centre at [0, 0, 0]."""
     ctf2: Float32
@@ -56,8 +62,13 @@ class ParticleSource(Protocol):
     plan: ExtractionPlan | None
     """If the particles are built from tilt images."""
 
-    def contributions(self, threads: int) -> Iterator[Contribution]:
-        """Make the particles' contributions in their order, so many at a time."""
+    def contributions(self, halves: Mapping[int, int], threads: int) -> Iterator[Contribution]:
+        """Make the particles' contributions in their order, so many at a time.
+
+        Args:
+            halves: Half sets of the particles by their indices in the particle set.
+            threads: How many work.
+        """
 
 
 class ExtractedParticles:
@@ -79,22 +90,56 @@ class ExtractedParticles:
         self.indices = np.arange(len(particles))
         self.left_out: tuple[str, ...] = ()
         self.plan: ExtractionPlan | None = None
-        self._damping = insertion_envelope(self.size) if data_term is DataTerm.RELION else None
+        self._undamping = None
+        if data_term is DataTerm.RELION:
+            self._undamping = (1.0 / insertion_envelope(self.size)).astype(np.float32)
         self._matrices = euler_to_matrix(particles.angles_deg)
         self._check_files()
 
-    def contributions(self, threads: int) -> Iterator[Contribution]:
-        """Read the particles in the order of the file, and rotate them."""
-        return run_in_order(self._contribution, range(len(self._particles)), threads)
+    def contributions(self, halves: Mapping[int, int], threads: int) -> Iterator[Contribution]:
+        """Read the particles, and rotate and add them up in batches, in the order of the file."""
+        members = ([index for index in self.indices.tolist() if halves[index] == half] for half in HALVES)
+        batches = [some[start : start + BATCH] for some in members for start in range(0, len(some), BATCH)]
+        # in the order of the file, as far as batches have one
+        tasks = ((halves[batch[0]], batch) for batch in sorted(batches))
+        local = threading.local()
 
-    def _contribution(self, index: int) -> Contribution:
-        data, ctf2 = self.terms(index)
-        offset = self._particles.origin_angstrom[index] / self.pixel_size_angstrom
-        spectrum, weights = rotated_particle(data, ctf2, self._matrices[index], offset, self._damping)
-        return Contribution(index, str(self._particles.names[index]), spectrum, weights)
+        def contribution(task: tuple[int, list[int]]) -> Contribution:
+            if not hasattr(local, "total"):
+                local.total = volume_backend().rotated_sum(self.size)
+            return self._contribution(*task, local.total)
+
+        return run_in_order(contribution, tasks, threads)
+
+    def _contribution(self, half: int, batch: Sequence[int], total: RotatedSum) -> Contribution:
+        total.clear()
+        for index in batch:
+            data, factor, ctf2 = self._factors(index)
+            offset = self._particles.origin_angstrom[index] / self.pixel_size_angstrom
+            total.add(data, factor, ctf2, self._matrices[index], offset)
+        volume, weights = total.read()
+        names = tuple(str(self._particles.names[index]) for index in batch)
+        return Contribution(half, names, np.fft.rfftn(np.fft.ifftshift(volume)), weights)
+
+    def _factors(self, index: int) -> tuple[Float32, Float32 | None, Float32]:
+        """Give real-space data, what their transform is to be multiplied by, and CTF²."""
+        if self._undamping is not None:
+            data, ctf2 = self.terms(index)
+            return data * self._undamping, None, ctf2
+        data, weights = self._read(index)
+        return (data, None, weights) if self._files.is_premultiplied[index] else (data, weights, weights**2)
 
     def terms(self, index: int) -> tuple[Float32, Float32]:
         """Read data and CTF² of a particle, (c, c, c) and (c, c, c // 2 + 1), without whitening."""
+        data, weights = self._read(index)
+        if self._files.is_premultiplied[index]:
+            return data, weights
+        # whitened: data / √CTF² and √CTF²
+        spectrum = np.fft.rfftn(data) * weights
+        return np.fft.irfftn(spectrum, s=data.shape, axes=(0, 1, 2)).astype(np.float32), weights**2
+
+    def _read(self, index: int) -> tuple[Float32, Float32]:
+        """Read the two files of a particle."""
         size, path = self.size, self._sources.path_of(str(self._files.data[index]))
         data, _ = read_volume(path)
         self._check_shape(path, data, ((size, size, size),))
@@ -105,11 +150,7 @@ class ExtractedParticles:
         weights = weights[:size]
         if not (np.isfinite(data).all() and np.isfinite(weights).all()):
             raise InputError(f"{path}: this particle has values that are not finite; extract it again")
-        if self._files.is_premultiplied[index]:
-            return data, weights
-        # whitened: data / √CTF² and √CTF²
-        spectrum = np.fft.rfftn(data) * weights
-        return np.fft.irfftn(spectrum, s=data.shape, axes=(0, 1, 2)).astype(np.float32), weights**2
+        return data, weights
 
     def _check_shape(self, path: str, volume: Float32, expected: tuple[tuple[int, ...], ...]) -> None:
         if volume.shape not in expected:
@@ -159,16 +200,16 @@ class TiltParticles:
             if isinstance(tomogram.images, TiltImages):
                 tomogram.images.check()
 
-    def contributions(self, threads: int) -> Iterator[Contribution]:
+    def contributions(self, halves: Mapping[int, int], threads: int) -> Iterator[Contribution]:
         """Build the particles from the tilt images, one tilt series after the other."""
         assert self.plan is not None
-        stream = ParticleStream(self.plan, _centred_at_origin)
+
+        def contribution(particle: Extracted, entry: SeriesPlan) -> Contribution:
+            """Transform a volume that is in the average's frame already."""
+            if not isinstance(particle, PseudoSubtomogram):
+                raise TypeError("only volumes can be averaged")
+            spectrum = np.fft.rfftn(np.fft.ifftshift(particle.data))
+            return Contribution(halves[particle.particle], (particle.name,), spectrum, particle.ctf2)
+
+        stream = ParticleStream(self.plan, contribution)
         return (outcome.value for outcome in stream.outcomes(threads))
-
-
-def _centred_at_origin(particle: Extracted, entry: SeriesPlan) -> Contribution:
-    """Transform a volume that is in the average's frame already."""
-    if not isinstance(particle, PseudoSubtomogram):
-        raise TypeError("only volumes can be averaged")
-    spectrum = np.fft.rfftn(np.fft.ifftshift(particle.data))
-    return Contribution(particle.particle, particle.name, spectrum, particle.ctf2)

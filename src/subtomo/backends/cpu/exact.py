@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.backends.cpu.gridding import deconvolution, grid_size, tap_polynomials
-from subtomo.backends.cpu.spread import MARGIN, fold_margins, grid_shape, spread_slices, undo_kernel
+from subtomo.backends.cpu.spread import MARGIN, fold_margins, grid_shape, spread_slices, spread_volume, undo_kernel
 from subtomo.backends.fft import complex_to_complex, half_to_real
 
 Float = NDArray[np.float64]
@@ -38,6 +38,12 @@ class ExactVolume:
         # the grid is finer than the volume's own transform by M / c
         in_nodes = axes * (self.grid_size / self.crop_size)
         spread_slices(slices.view(np.float32), in_nodes, limits, scales, tap_polynomials(), self._grid)
+
+    def add_volume(self, half: NDArray[np.complex64], axes: Float, waves: Float, stops: NDArray[np.int32]) -> None:
+        """Add the half transform of a volume; see `subtomo.backends.cpu.spread.spread_volume`."""
+        self._is_clean = False
+        in_nodes = axes * (self.grid_size / self.crop_size)
+        spread_volume(half.view(np.float32), in_nodes, waves, stops, tap_polynomials(), self._grid)
 
     def read(self, scale: float, volume_out: Float32) -> None:
         """Transform to real space, times ``scale`` / √c³, into (c, c, c) with the centre at c // 2, and start anew."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -173,33 +174,46 @@ def sample_spectrum(spectrum: Float32, points: Float, padding: int, values_out: 
 
 
 @njit(nogil=True, cache=True)
-def rotate_weights(weights: Float32, matrix: Float, weights_out: Float32) -> None:
-    """Give every frequency k the weight at matrix · k, trilinear, so never negative; zero from c / 2 on.
+def sum_rotated_weights(weights: Float32, matrix: Float, scratch: Float32, sum_out: Float32) -> None:
+    """Add to every frequency k the weight at matrix · k, trilinear, so never negative; nothing from c / 2 on.
 
-    Both are (c, c, c // 2 + 1) with their origin at [0, 0, 0].
+    Weights and sum are (c, c, c // 2 + 1) with their origin at [0, 0, 0]; ``scratch`` is (c + 1, c + 1, c // 2 + 1).
     """
-    c = weights.shape[0]
+    c = len(weights)
+    half = c // 2
+    # from -c/2 to c/2, so that neighbours lie beside each other
+    for z in range(c + 1):
+        for y in range(c + 1):
+            scratch[z, y] = weights[(z + half) % c, (y + half) % c]
+    stride_y = scratch.shape[2]
+    stride_z = stride_y * (c + 1)
+    flat = scratch.reshape(-1)
     for row_z in range(c):
-        z = row_z if row_z < c // 2 else row_z - c
+        z = row_z if row_z < half else row_z - c
         for row_y in range(c):
-            y = row_y if row_y < c // 2 else row_y - c
-            for x in range(c // 2 + 1):
-                total = 0.0
-                if 4 * (x * x + y * y + z * z) < c * c:
-                    px = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z
-                    py = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z
-                    pz = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z
-                    # weights are even, so that the mirror image has the same value
-                    if px < 0.0:
-                        px, py, pz = -px, -py, -pz
-                    ix, iy, iz = math.floor(px), math.floor(py), math.floor(pz)
-                    fx, fy, fz = px - ix, py - iy, pz - iz
-                    for k in range(2):
-                        wz = fz if k else 1.0 - fz
-                        for j in range(2):
-                            row = weights[(iz + k + c) % c, (iy + j + c) % c]
-                            wy = fy if j else 1.0 - fy
-                            # a frequency on the last column itself has no neighbour beyond
-                            beyond = row[min(ix + 1, c // 2)]
-                            total += wz * wy * ((1.0 - fx) * row[ix] + fx * beyond)
-                weights_out[row_z, row_y, x] = total
+            y = row_y if row_y < half else row_y - c
+            row = sum_out[row_z, row_y]
+            for x in range(half + 1):
+                # by whole numbers, so that rounding decides nothing
+                if 4 * (x * x + y * y + z * z) >= c * c:
+                    break
+                px = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z
+                py = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z
+                pz = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z
+                # weights are even, so that the mirror image has the same value
+                side = -1.0 if px < 0.0 else 1.0
+                px, py, pz = side * px, side * py + half, side * pz + half
+                ix, iy, iz = int(px), int(py), int(pz)
+                fx, fy, fz = px - ix, py - iy, pz - iz
+                at = iz * stride_z + iy * stride_y + ix
+                near, far = _bilinear(flat, at, stride_y, fx, fy), _bilinear(flat, at + stride_z, stride_y, fx, fy)
+                row[x] += near + fz * (far - near)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _bilinear(flat: Float32, at: int, stride: int, fx: float, fy: float) -> Any:
+    """Interpolate between four neighbours of a section."""
+    first = flat[at] + fx * (flat[at + 1] - flat[at])
+    at += stride
+    second = flat[at] + fx * (flat[at + 1] - flat[at])
+    return first + fy * (second - first)

@@ -117,6 +117,62 @@ def spread_slices(
 
 
 @njit(nogil=True, cache=True)
+def spread_volume(
+    half: Float32, axes: Float, waves: Float, stops: NDArray[np.int32], polynomials: Float32, grid_out: Float32
+) -> None:
+    """Add every voxel of a half transform to the nodes around x u + y v + z w.
+
+    Args:
+        half: (c, c, 2 (c // 2 + 1)) complex numbers as pairs, origin at [0, 0, 0].
+        axes: (3, 3) u, v, w, in nodes.
+        waves: (3, c, 2) complex factors by index along x, y and z.
+        stops: (c, c) how many voxels of the row (z, y) are taken; all of them nearer to the origin than c / 2.
+        polynomials: Of the kernel.
+        grid_out: As in `spread_slices`.
+    """
+    side = len(half)
+    shape = grid_out.shape[0], grid_out.shape[2]
+    strides = np.uint64(shape[1] * 2), np.uint64(shape[0] * shape[1] * 2)
+    flat = grid_out.reshape(-1)
+    longest = side // 2 + 1
+    index, offset, taps = (
+        np.empty(longest, np.int32),
+        np.empty(3 * longest, np.float32),
+        np.empty(3 * TAPS * longest, np.float32),
+    )
+    line = np.empty(6)
+    u, v, w = axes[0], axes[1], axes[2]
+    for row_z in range(side):
+        z = row_z if row_z < side // 2 else row_z - side
+        for row_y in range(side):
+            y = row_y if row_y < side // 2 else row_y - side
+            # column 0 holds both of each pair of mirror images, of which one is taken
+            start, stop = 0 if z > 0 or (z == 0 and y >= 0) else 1, stops[row_z, row_y]
+            values = half[row_z, row_y]
+            row_real = waves[1, row_y, 0] * waves[2, row_z, 0] - waves[1, row_y, 1] * waves[2, row_z, 1]
+            row_imaginary = waves[1, row_y, 0] * waves[2, row_z, 1] + waves[1, row_y, 1] * waves[2, row_z, 0]
+            while start < stop:
+                first = y * v[0] + z * w[0]
+                end = first_of_other_sign(start, stop, u[0], first)
+                flip = -1.0 if start * u[0] + first < 0.0 else 1.0
+                for axis in range(3):
+                    line[axis], line[3 + axis] = flip * u[axis], flip * (y * v[axis] + z * w[axis])
+                count = end - start
+                _place_row(start, count, line, shape, index, offset)
+                _evaluate_taps(count, offset, polynomials, taps)
+                for x in range(start, end):
+                    at = np.uint64(x - start)
+                    # the origin is its own mirror image
+                    share = 0.5 if x == 0 and y == 0 and z == 0 else 1.0
+                    real = share * (waves[0, x, 0] * row_real - waves[0, x, 1] * row_imaginary)
+                    imaginary = share * (waves[0, x, 0] * row_imaginary + waves[0, x, 1] * row_real)
+                    a, b = values[2 * x], values[2 * x + 1]
+                    value = np.float32(real * a - imaginary * b), np.float32(flip * (real * b + imaginary * a))
+                    add_to_block(flat, np.uint64(index[at]), strides, taps, at, np.uint64(count), value)
+                start = end
+
+
+@njit(nogil=True, cache=True)
 def fold_margins(grid_out: Float32) -> None:
     """Add what lies in the margins to its place: x < 0 and x > M/2 as mirror image, y and z by the grid's period.
 

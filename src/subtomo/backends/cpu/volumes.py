@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from subtomo.backends.cpu.rotate import rotate_spectrum, rotate_weights, sample_spectrum
+from subtomo.backends.cpu.rotate import rotate_spectrum, sample_spectrum, sum_rotated_weights
+from subtomo.backends.cpu.rotated_sum import CpuRotatedSum
 from subtomo.backends.cpu.statistics import range_and_sums
 from subtomo.backends.fft import real_to_half
 from subtomo.backends.volumes import RangeAndSums, Samples, VolumeBackend
@@ -81,10 +82,15 @@ class CpuVolumes(VolumeBackend[FineSpectrum]):
 
     def rotated_weights(self, weights: Real, matrix: Float) -> Float32:
         """Interpolate between the eight neighbours."""
-        result = np.empty(weights.shape, np.float32)
+        size = len(weights)
+        result, scratch = np.zeros(weights.shape, np.float32), np.empty((size + 1, size + 1, size // 2 + 1), np.float32)
         values = np.ascontiguousarray(weights, np.float32)
-        rotate_weights(values, np.asarray(matrix, np.float64), result)
+        sum_rotated_weights(values, np.asarray(matrix, np.float64), scratch, result)
         return result
+
+    def rotated_sum(self, size: int) -> CpuRotatedSum:
+        """Spread the volumes over one grid."""
+        return CpuRotatedSum(size)
 
     def range_and_sums(self, values: Float32, origin: float) -> RangeAndSums:
         """Measure in one pass over memory."""
