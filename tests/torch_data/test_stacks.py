@@ -5,6 +5,8 @@ from __future__ import annotations
 import pickle
 import shutil
 import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,15 @@ WORDS = (
     "--j",
     "1",
 )
+
+TILTS = ("--tilt", "--ntilts", "41", "--dose-per-tilt", "3", "--angle-per-tilt", "3", "--no-half-maps")
+CRYODRGN = """
+import argparse, importlib, sys
+command, parser = importlib.import_module("cryodrgn.commands." + sys.argv[1]), argparse.ArgumentParser()
+command.add_args(parser)
+command.main(parser.parse_args(sys.argv[2:]))
+"""
+"""One of its commands; the program ``cryodrgn`` imports all of them, and what they all need."""
 
 
 @pytest.mark.parametrize("style", ["cryodrgn", "tomodrgn", "relion"])
@@ -74,6 +85,25 @@ def test_relion_reconstructs_the_structure_from_the_rows(known: Path) -> None:
     subprocess.run(command, check=True, capture_output=True, timeout=240)
     found = likeness(read_volume("map.mrc")[0], truth_map())
     assert found > 0.8, found
+
+
+@pytest.mark.skipif(
+    not all(map(find_spec, ("cryodrgn", "torch"))), reason="cryoDRGN and PyTorch are not installed (see .ci/run)"
+)
+def test_cryodrgn_reconstructs_the_structure_from_the_rows(known: Path) -> None:
+    assert main(["export", "stacks", *WORDS]) == 0
+    rows, ctf = "Stacks/tilt_images.star", "Stacks/ctf.pkl"
+    for command in (
+        ["parse_pose_star", rows, "-D", "32", "-o", "poses.pkl"],
+        ["parse_ctf_star", rows, "-o", "its.pkl"],
+        ["backproject_voxel", rows, "--datadir", ".", "--ctf", ctf, "--poses", "poses.pkl", "-o", "Map", *TILTS],
+    ):
+        words = [sys.executable, "-c", CRYODRGN, *command]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=240, check=False)
+        assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(pickle.loads(Path(ctf).read_bytes()), pickle.loads(Path("its.pkl").read_bytes()))
+    found = likeness(read_volume("Map/backproject.mrc")[0][:32, :32, :32], truth_map())
+    assert found > 0.9, found
 
 
 def test_what_cannot_be_exported_is_told(known: Path, capsys: pytest.CaptureFixture[str]) -> None:
