@@ -118,6 +118,16 @@ def test_help_needs_neither_numpy_nor_numba() -> None:
     assert run.stderr.strip() == "[] (0, 0)"
 
 
+def test_help_imports_no_command_that_it_does_not_show() -> None:
+    program = (
+        "import sys; from subtomo.cli import main; main(['--help']); "
+        "print([name for name in sys.modules if name.startswith('subtomo.cli.extract')], file=sys.stderr); "
+        "main(['extract', '--help']); print('subtomo.cli.refine' in sys.modules, file=sys.stderr)"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stderr.split("\n")[:2] == ["[]", "False"]
+
+
 def test_help_prints_where_only_ascii_can_be_printed() -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii:strict", "COLUMNS": "100"}
     command = [sys.executable, "-m", "subtomo", "extract", "--help"]

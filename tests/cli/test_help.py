@@ -7,15 +7,18 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from subtomo import __version__
 from subtomo.cli import main
-from subtomo.cli.app import GROUPS, app
+from subtomo.cli.app import app
 from subtomo.cli.arguments import known_options
-from subtomo.cli.general import PAGES, completion_script
+from subtomo.cli.general import completion_script
+from subtomo.cli.pages import COMMANDS as ALL_COMMANDS
+from subtomo.cli.pages import IMPORTS, PAGES, groups_of
 from subtomo.jobs.progress import Silent
 from subtomo.jobs.signals import TerminatedError
 from tests.cli.conftest import INPUT_FILES
@@ -23,7 +26,7 @@ from tests.cli.conftest import INPUT_FILES
 Capture = pytest.CaptureFixture[str]
 
 # import has commands of its own, whose help is the parser's
-COMMANDS = [command for command in GROUPS if command != "import"]
+COMMANDS = [command for command in ALL_COMMANDS if command != "import"]
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +41,7 @@ def said_by(words: tuple[str, ...], capsys: Capture, code: int = 0) -> str:
 
 
 def first_names(command: str) -> Iterator[str]:
-    yield from {first for first, _ in known_options(*GROUPS[command]).values()}
+    yield from {first for first, _ in known_options(*groups_of(command)).values()}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -50,6 +53,19 @@ def test_help_is_short_and_names_every_option_with_its_default(command: str, cap
         assert re.search(rf"^  {name}[ ,].*\[(default: |required)", full, re.MULTILINE), name
     assert "--help-all" in short or len(list(first_names(command))) < 4
     assert all(len(line) <= 100 for line in short.splitlines() if not line.startswith("  subtomo "))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_list_of_commands_says_what_their_docstrings_say(command: str) -> None:
+    page = PAGES[command]
+    assert page.summary == " ".join((page.function.__doc__ or "").partition("\n\n")[0].split())
+
+
+@pytest.mark.parametrize("command", IMPORTS)
+def test_the_list_of_imports_says_what_their_docstrings_say(command: str) -> None:
+    path, summary = IMPORTS[command]
+    module, _, name = path.partition(":")
+    assert getattr(import_module(module), name).__doc__ == summary
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -118,7 +134,7 @@ def test_scripts_for_shells_are_understood_by_them(shell: str, tmp_path: Path) -
     script = tmp_path / "completion"
     text = completion_script(app, shell)  # type: ignore[arg-type]
     script.write_text(text, encoding="utf-8")
-    assert all(command in text for command in GROUPS)
+    assert all(command in text for command in ALL_COMMANDS)
     if shell == "zsh":
         assert ":particles:_files'" in text
     if shutil.which(shell):

@@ -13,14 +13,14 @@ import pytest
 
 import subtomo
 from subtomo import ExtractionSettings, read_particles, read_tomograms
-from subtomo.cli.app import GROUPS
+from subtomo.cli.pages import PAGES
 from subtomo.errors import InputError, SettingsError
 from subtomo.io.account import read_account
 from tests.helpers.project import write_project
 
 SETTINGS = ExtractionSettings(24, 16, binning=1.0)
 # "import" is a word of Python itself
-VERBS = [command.replace("-", "_") for command in GROUPS if command != "import"]
+VERBS = [command.replace("-", "_") for command in PAGES]
 
 
 @pytest.fixture

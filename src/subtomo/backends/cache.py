@@ -17,6 +17,8 @@ from typing import Any
 
 import numba
 
+from subtomo.backends.numba_parts import load_without_linear_algebra
+
 _PACKAGE = Path(__file__).resolve().parent.parent
 _SOURCES = ("conventions.py", "physics/*.py", "backends/*.py", "backends/cpu/*.py")
 
@@ -48,6 +50,7 @@ def is_filled() -> bool:
 @contextmanager
 def compiled_here() -> Iterator[None]:
     """Let functions that are decorated within the block be cached in `cache_folder`."""
+    load_without_linear_algebra()
     config: Any = numba.config
     before = config.CACHE_DIR
     config.CACHE_DIR = str(cache_folder())

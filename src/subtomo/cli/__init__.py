@@ -7,8 +7,10 @@ import sys
 
 _EXTERNAL = {"subtomo_refine": "refine"}
 """Links to the command for RELION's External jobs, and what they mean."""
-_STANDS_IN_FOR = "relion_tomo_"
+STANDS_IN_FOR = "relion_tomo_"
 """Beginning of the names of links to the command that mean a program of RELION."""
+_NEW_OBJECTS = 200_000
+"""After so many the process looks for garbage among them; as many as imports leave behind."""
 
 TYPE_CHECKING = False  # the module typing takes longer than all else here
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def _own_words() -> list[str]:
     """Give the words of the process's command line, and before them what the name of the link means, if it is one."""
     name = os.path.basename(sys.argv[0])
     name = _EXTERNAL.get(name, name)
-    return [name, *sys.argv[1:]] if name.startswith(_STANDS_IN_FOR) or name in _EXTERNAL.values() else sys.argv[1:]
+    return [name, *sys.argv[1:]] if name.startswith(STANDS_IN_FOR) or name in _EXTERNAL.values() else sys.argv[1:]
 
 
 def _run(words: list[str]) -> int:
@@ -43,9 +45,7 @@ def _run(words: list[str]) -> int:
 
     # what is imported lives as long as the process; looking for garbage in it would take a tenth of a small job's time
     atexit.register(gc.freeze)
-    gc.disable()
-    try:
-        from subtomo.cli.app import run
-    finally:
-        gc.enable()
+    gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])
+    from subtomo.cli.app import run
+
     return run(words)

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from functools import cache
+
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
-from subtomo.cli import (
-    average,
-    classify,
-    compare,
-    doctor,
-    export,
-    export_stacks,
-    extract,
-    fidelity,
-    import_picks,
-    import_series,
-    optimisation_set,
-    refine,
-    report,
-    sample_manifold,
-    select,
-)
+from subtomo.cli import STANDS_IN_FOR
 from subtomo.cli.arguments import (
+    Options,
     command_line,
     control_prefix,
     find_control_prefix,
@@ -34,14 +22,13 @@ from subtomo.cli.arguments import (
 )
 from subtomo.cli.field_names import explained, option_names, options_by_field
 from subtomo.cli.floor import shortage
-from subtomo.cli.general import FAMILIES, GENERAL, PAGES, TELLS_RESULTS, add_general_commands
+from subtomo.cli.general import add_general_commands
 from subtomo.cli.help import FULL, SHORT, help_text
 from subtomo.cli.messages import error, explain, trace, warn, within_relion
-from subtomo.cli.relion_programs import PROGRAMS, run_program
+from subtomo.cli.pages import COMMANDS, FAMILIES, GENERAL, IMPORTS, PAGES, TELLS_RESULTS, groups_of
 from subtomo.cli.unexpected import TRACEBACK, told
 from subtomo.cli.verbosity import Verbosity, as_quiet_as_wanted, without_verbosity
 from subtomo.errors import AbortedError, SettingsError, SubtomoError
-from subtomo.foreign.formats import TILT_SERIES
 from subtomo.io.reading import collected_warnings
 from subtomo.jobs.control import PipelineControl
 from subtomo.jobs.signals import TerminatedError, termination_as_error
@@ -58,47 +45,46 @@ app = App(
     version_flags=["--version"],
     suppress_keyboard_interrupt=False,
 )
-app.command(extract.extract, name="extract")
-app.command(doctor.doctor, name="doctor")
-app.command(average.average, name="average")
-app.command(refine.refine, name="refine")
-app.command(classify.classify, name="classify")
-app.command(select.select, name="select")
-app.command(fidelity.fidelity, name="fidelity")
-app.command(report.report, name="report")
-app.command(compare.compare, name="compare")
-app.command(export.export, name="export")
-app.command(export_stacks.export_stacks, name="export-stacks")
-app.command(optimisation_set.optimisation_set, name="optimisation-set")
-app.command(sample_manifold.sample_manifold, name="sample-manifold")
+for name, page in PAGES.items():
+    app.command(page.path, name=name, help=page.summary)
 imports = App(name="import", help="Import alignments and picks of other programs, as a project of RELION 5.")
-for name, reader in TILT_SERIES.items():
-    imports.command(import_series.importer(name, reader.kind), name=name)
-imports.command(import_picks.import_picks, name="picks")
+for name, (path, summary) in IMPORTS.items():
+    imports.command(path, name=name, help=summary)
 app.command(imports)
 add_general_commands(app)
 
-GROUPS: dict[str, tuple[type, ...]] = {
-    "average": average.GROUPS,
-    "classify": classify.GROUPS,
-    "compare": compare.GROUPS,
-    "doctor": doctor.GROUPS,
-    "export": export.GROUPS,
-    "export-stacks": export_stacks.GROUPS,
-    "extract": extract.GROUPS,
-    "fidelity": fidelity.GROUPS,
-    "import": (*import_series.GROUPS, *import_picks.GROUPS),
-    "optimisation-set": optimisation_set.GROUPS,
-    "refine": refine.GROUPS,
-    "report": report.GROUPS,
-    "sample-manifold": sample_manifold.GROUPS,
-    "select": select.GROUPS,
-}
-"""Options of every command."""
 _CHECKS_FOLDER = ("average", "export-stacks", "extract", "sample-manifold")
 """Commands that look at the name of their output folder more closely, for it stands in STAR files."""
 _MAIN_FILES = ("--particles", "--tomograms", "--optimisation-set", "--manifolds", "--model")
-_OPTIONS = {command: known_options(*groups) for command, groups in GROUPS.items()}
+
+
+class _KnownOptions(Mapping[str, Options]):
+    """The options of every command, which is imported when they are asked for."""
+
+    def __getitem__(self, command: str) -> Options:
+        if command in GENERAL:
+            return {}
+        if command not in COMMANDS:
+            raise KeyError(command)
+        return _options_of(command)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*COMMANDS, *GENERAL))
+
+    def __len__(self) -> int:
+        return len(COMMANDS) + len(GENERAL)
+
+
+_OPTIONS = _KnownOptions()
+
+
+@cache
+def _options_of(command: str) -> Options:
+    return known_options(*groups_of(command))
+
+
+def _known_to(words: list[str]) -> Options:
+    return _OPTIONS.get(words[0], {}) if words else {}
 
 
 def run(words: list[str], command: tuple[str, ...] | None = None) -> int:
@@ -108,18 +94,21 @@ def run(words: list[str], command: tuple[str, ...] | None = None) -> int:
         words: The command and its words; or one of RELION's programs and its words.
         command: What is noted beside the results; by default this command line.
     """
-    if words and words[0] in PROGRAMS:
-        return run_program(words[0], words[1:], run)
+    if words and words[0].startswith(STANDS_IN_FOR):
+        from subtomo.cli.relion_programs import PROGRAMS, run_program
+
+        if words[0] in PROGRAMS:
+            return run_program(words[0], words[1:], run)
     command_line.set(command or ("subtomo", *words))
     wants_traceback = TRACEBACK in words
     words = [word for word in words if word != TRACEBACK]
     if words[:2] == ["export", "stacks"]:
         words[:2] = ["export-stacks"]
-    if len(words) == 1 and words[0] in _OPTIONS:
+    if len(words) == 1 and words[0] in COMMANDS:
         words.append("--help")
     prefix, folder, chosen = None, None, Verbosity.USUAL
-    if words and words[0] in _OPTIONS:
-        option_names.set(options_by_field(*GROUPS[words[0]]))
+    if words and words[0] in COMMANDS:
+        option_names.set(options_by_field(*groups_of(words[0])))
         words, chosen = without_verbosity(words, _OPTIONS[words[0]])
         words, repeated = last_of_each(words, _OPTIONS[words[0]])
         prefix, folder = find_control_prefix(words, _OPTIONS[words[0]]), value_of("--output", words, _OPTIONS[words[0]])
@@ -147,7 +136,7 @@ def run(words: list[str], command: tuple[str, ...] | None = None) -> int:
 def _ending(problem: BaseException, words: list[str], folder: str | None) -> tuple[str, int]:
     """Put what ended a command into words, and give the exit code."""
     if isinstance(problem, CycloptsError):
-        return explain(problem, words, {**_OPTIONS, **{name: {} for name in GENERAL}}), 1
+        return explain(problem, words, _OPTIONS), 1
     if isinstance(problem, AbortedError):
         return str(problem), 2
     if isinstance(problem, SubtomoError):
@@ -169,14 +158,14 @@ def _refuse_invisible(word: str) -> None:
 
 def _main_words(words: list[str]) -> str:
     """Name the command, and the file that it is mainly about."""
-    command, options = words[0] if words else "", _OPTIONS.get(words[0], {}) if words else {}
+    command, options = words[0] if words else "", _known_to(words)
     given = (value_of(name, words, options) for name in _MAIN_FILES if find_option(name, options)[0] is not None)
     file = next((name for name in (*given, *words[1:2]) if name and not name.startswith("-")), "")
     return f"{command} on {file}" if file else command
 
 
 def _dispatch(words: list[str]) -> int:
-    known = _OPTIONS.get(words[0], {}) if words else {}
+    known = _known_to(words)
     checked = value_of("--output", words, known) if words and words[0] in _CHECKS_FOLDER else None
     for word in words:
         if checked is None or not word.endswith(checked):
@@ -189,7 +178,7 @@ def _dispatch(words: list[str]) -> int:
     if words and words[0] in FAMILIES:
         # whose help is the parser's, and shows all
         words = [SHORT[0] if word == FULL else word for word in words]
-    if words and words[0] in _OPTIONS and (lack := shortage()) is not None:
+    if words and words[0] in COMMANDS and (lack := shortage()) is not None:
         raise SettingsError(lack)
     code = app(words, exit_on_error=False, print_error=False, console=Console(), result_action="return_value")
     return code if isinstance(code, int) else 0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import Field, dataclass, fields
+from collections.abc import Iterator
+from dataclasses import Field, fields
 from inspect import cleandoc
 from textwrap import fill, wrap
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -12,25 +12,12 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from cyclopts import Parameter
 
 from subtomo.cli.arguments import default_of
+from subtomo.cli.pages import Page
 
 SHORT = ("--help", "-h")
 FULL = "--help-all"
 _NARROWEST, _WIDEST = 60, 100
 _INDENT = " " * 4
-
-
-@dataclass(frozen=True)
-class Page:
-    """What the help of a command shows."""
-
-    function: Callable[..., int]
-    groups: tuple[type, ...]
-    example: str
-    """A whole command line."""
-    usual: tuple[str, ...] = ()
-    """Fields of the options that the short help explains; required ones come first in any case."""
-    words: str = ""
-    """What stands in front of the options."""
 
 
 def help_text(command: str, page: Page, *, full: bool) -> str:

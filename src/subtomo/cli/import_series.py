@@ -11,6 +11,7 @@ from cyclopts import Group, Parameter
 from subtomo.cli.arguments import command_line, option
 from subtomo.cli.field_names import in_words_of_options
 from subtomo.cli.messages import error, note
+from subtomo.foreign.formats import TILT_SERIES
 
 if TYPE_CHECKING:
     from subtomo.jobs.import_series import ImportSummary
@@ -97,8 +98,14 @@ GROUPS = (ImportFileOptions, ImportValueOptions, ImportChoiceOptions)
 """All options of the commands, in the order of their help."""
 
 
-def importer(format_name: str, program: str) -> Callable[..., int]:
-    """Make the command of one program."""
+def __getattr__(name: str) -> Callable[..., int]:
+    """Make the command of one program, named after it."""
+    if name not in TILT_SERIES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _importer(name, TILT_SERIES[name].summary)
+
+
+def _importer(format_name: str, summary: str) -> Callable[..., int]:
 
     def command(
         *alignments: Alignments,
@@ -108,7 +115,7 @@ def importer(format_name: str, program: str) -> Callable[..., int]:
     ) -> int:
         return _run(format_name, alignments, files, values, choices)
 
-    command.__doc__ = f"Import tilt series {program}, and say how exactly, in pixels."
+    command.__doc__ = summary
     return command
 
 

@@ -12,9 +12,9 @@ from cyclopts import Parameter
 from subtomo.cli import extract, optimisation_set, sample_manifold
 from subtomo.cli.arguments import Options, find_option, known_options, pieces, value_of
 from subtomo.cli.extract import leader_of_ranks
-from subtomo.cli.general import PAGES
 from subtomo.cli.help import FULL, SHORT, help_text
 from subtomo.cli.messages import error, note, warn, within_relion
+from subtomo.cli.pages import PAGES
 from subtomo.cli.unexpected import TRACEBACK
 from subtomo.cli.verbosity import Verbosity
 from subtomo.errors import InputError

@@ -14,6 +14,11 @@ class Reader(NamedTuple):
     kind: str = ""
     """Which tilt series these are, for help: ``that Warp or M aligned``."""
 
+    @property
+    def summary(self) -> str:
+        """Say what the command does that imports these tilt series."""
+        return f"Import tilt series {self.kind}, and say how exactly, in pixels."
+
     def make(self) -> Any:
         """Import the class, and make a reader."""
         return getattr(import_module(self.module), self.class_name)()
