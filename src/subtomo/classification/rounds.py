@@ -153,6 +153,14 @@ class Classification:
         maps[: self.settings.classes] = references
         return self._prepared(replace(begun, maps=maps, models=self._values(maps, begun.last_shell)))
 
+    def with_terms(self, terms: FramedTerms) -> Classification:
+        """Give the same of the same particles in other poses."""
+        return replace(self, terms=terms)
+
+    def continued(self, last: Iteration) -> Iteration:
+        """Begin with the classes of particles that are now in other poses."""
+        return replace(self._with_noise(self._maximised(replace(last, change=1.0))), number=0)
+
     def next(self, last: Iteration) -> Iteration:
         """Compare all particles with all references, and make the references that follow."""
         start = time.monotonic()
@@ -206,14 +214,14 @@ class Classification:
         """Make the references that follow from the probabilities."""
         total = self.settings.total
         maps, correlation = np.zeros((total, *(self.grid.size,) * 3), np.float32), np.zeros_like(now.correlation)
-        for number, halves in self._half_maps(now):
+        for number, halves in self.half_maps(now):
             curve = halves.curves.corrected
             correlation[number] = curve[: correlation.shape[1]]
             density = self._density(halves.sums[1] + halves.sums[2], curve, now.last_shell)
             maps[number] = density * self.mask
         return replace(now, maps=maps, models=self._values(maps, now.last_shell), correlation=correlation)
 
-    def _half_maps(self, now: Iteration) -> Iterator[tuple[int, HalfMaps]]:
+    def half_maps(self, now: Iteration) -> Iterator[tuple[int, HalfMaps]]:
         """Make the half maps of each class that has particles in both halves."""
         kinds, total = self.settings.classes, self.settings.total
         in_half = np.stack([self.half == half for half in HALVES], axis=1)
@@ -240,7 +248,7 @@ class Classification:
     def map_noise(self, last: Iteration) -> Float:
         """Give the standard deviation of each map within the mask, (n_classes,), from its half maps."""
         inside, found = self.mask > 0.5, np.zeros(self.settings.total)
-        for number, halves in self._half_maps(last):
+        for number, halves in self.half_maps(last):
             one, two = (self._density(halves.sums[half], halves.curves.corrected, last.last_shell) for half in HALVES)
             found[number] = float(np.std(((one - two) * self.mask)[inside])) / 2.0
         return found
