@@ -12,6 +12,7 @@ from subtomo.backends.registry import alignment_backend, class_backend
 from subtomo.classification.ball import ball_costs
 from subtomo.classification.confounded import direction_bins, mutual_information, quantile_bins, shared
 from subtomo.classification.consensus import grey_scale, without_model
+from subtomo.classification.false_picks import against_false_picks, costs_apart
 from subtomo.classification.framed import MARGIN, FramedTerms, places_among, turn
 from subtomo.classification.grid import MapGrid
 from subtomo.classification.noise import robust_power
@@ -123,6 +124,27 @@ def test_a_few_bright_spots_do_not_pass_for_noise(random: np.random.Generator) -
     response = np.ones((1, REACH + 1))
     above, below = robust_power(power, weight, np.zeros(40, np.int64), response, voxels.shells)
     np.testing.assert_allclose((above / below)[0, 2:], 1.0, atol=0.15)
+
+
+def test_nothing_does_not_resemble_what_it_has_no_part_in(random: np.random.Generator) -> None:
+    voxels, noise, _, _ = some_terms(random, 40)
+    noise, half = noise / np.sqrt(2.0), 1 + np.arange(40) % 2
+    terms = FramedTerms(voxels, pairs(noise), np.ones(noise.shape, np.float32), {})
+    precision, series = np.ones((1, len(voxels)), np.float32), np.zeros(40, np.int64)
+    averages = np.stack([noise[half == number].mean(axis=0) for number in (1, 2)])
+    crossed = pairs(averages[::-1, None])
+    apart = costs_apart(terms, series, precision, half, crossed, 2)[:, 0]
+    own = costs_apart(terms, series, precision, half, crossed[::-1].copy(), 2)[:, 0]
+    assert own.mean() < -0.5 * len(voxels) / 20
+    assert apart.mean() > 0.5 * len(voxels) / 20
+    logs = np.log(random.dirichlet(np.ones(4), 40))
+    shares = np.array([0.4, 0.3, 0.2, 0.1])
+    costs, balls = random.normal(size=(40, 2)), random.normal(size=40)
+    weighed = against_false_picks(logs, shares, costs, balls)
+    np.testing.assert_allclose(weighed[:, 0] - weighed[:, 1], logs[:, 0] - logs[:, 1])
+    np.testing.assert_allclose(np.exp(weighed[:, :2]).sum(axis=1), (shares[:2] * np.exp(-0.5 * costs)).sum(axis=1))
+    np.testing.assert_allclose(weighed[:, 2], logs[:, 2])
+    np.testing.assert_allclose(weighed[:, 3], np.log(0.1) - 0.5 * balls)
 
 
 def test_a_ball_is_seen_anywhere_in_the_mask(random: np.random.Generator) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,6 @@ from subtomo.errors import SubtomoError
 from subtomo.extraction.threads import run_in_order
 from subtomo.physics.window import particle_sphere
 from subtomo.refinement.poses import Poses
-from subtomo.refinement.store import TermStore
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -49,13 +49,27 @@ class FramedTerms:
         return FramedTerms(self.voxels, self.data[chosen], self.weights[chosen], {})
 
 
+class TermSource(Protocol):
+    """Terms by particle."""
+
+    @property
+    def voxels(self) -> Voxels:
+        """Of each."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Terms:
+        """Give those of a particle."""
+
+
 def framed_terms(
-    store: TermStore,
+    store: TermSource,
     voxels: Voxels,
     poses: Poses,
     stretch: Float,
     threads: int,
     advance: Callable[[int], None] = lambda count: None,
+    into: FramedTerms | None = None,
 ) -> FramedTerms:
     """Turn all particles.
 
@@ -66,9 +80,13 @@ def framed_terms(
         stretch: (n,) side of the frame's box against that of the particle's, both in Å.
         threads: Number of them.
         advance: Hears of finished particles.
+        into: Whose arrays are used again; None for new ones.
     """
     n, chosen = len(store), places_among(store.voxels, voxels)
-    data, weights = np.zeros((n, len(voxels), 2), np.float32), np.zeros((n, len(voxels)), np.float32)
+    if into is None:
+        data, weights = np.zeros((n, len(voxels), 2), np.float32), np.zeros((n, len(voxels)), np.float32)
+    else:
+        data, weights = into.data, into.weights
     problems: dict[int, str] = {}
     local = threading.local()
 

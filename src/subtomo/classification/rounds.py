@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from subtomo.averaging.average import HALVES, AverageSums
 from subtomo.backends.registry import class_backend
 from subtomo.classification.ball import ball_costs
+from subtomo.classification.false_picks import against_false_picks, costs_apart
 from subtomo.classification.framed import FramedTerms
 from subtomo.classification.grid import MapGrid
 from subtomo.classification.noise import robust_power
@@ -44,6 +45,8 @@ class Iteration:
     """(n, n_classes) of each class for each particle."""
     models: Float32
     """(n_classes, m, 2) transforms of the references, masked."""
+    crossed: Float32
+    """(2, n_classes of particles, m, 2) of the half maps of sets 2 and 1, if particles are told from false picks."""
     maps: Float32
     """(n_classes, s, s, s) the same, on the grid of the comparison."""
     shares: Float
@@ -101,6 +104,10 @@ class Classification:
         """The last one that is ever compared."""
         return self.grid.shell_of(self.settings.limit_angstrom(self.grid.voxel_angstrom))
 
+    @property
+    def _n_crossed(self) -> int:
+        return self.settings.classes if self.settings.false_picks else 0
+
     def iterations(self, begin: Iteration) -> Iterator[Iteration]:
         """Classify, iteration by iteration, until nothing changes."""
         last = begin
@@ -133,6 +140,7 @@ class Classification:
             number=0,
             probability=probability,
             models=np.zeros((total, len(self.grid.voxels), 2), np.float32),
+            crossed=np.zeros((len(HALVES), self._n_crossed, len(self.grid.voxels), 2), np.float32),
             maps=np.zeros((total, size, size, size), np.float32),
             shares=probability.mean(axis=0),
             correlation=np.zeros((total, n_shells)),
@@ -151,12 +159,23 @@ class Classification:
         begun = self.started(even)
         maps = begun.maps.copy()
         maps[: self.settings.classes] = references
-        return self._prepared(replace(begun, maps=maps, models=self._values(maps, begun.last_shell)))
+        models = self._values(maps, begun.last_shell)
+        return self._prepared(
+            replace(begun, maps=maps, models=models, crossed=np.stack([models[: self._n_crossed]] * 2))
+        )
+
+    def with_terms(self, terms: FramedTerms) -> Classification:
+        """Give the same of the same particles in other poses."""
+        return replace(self, terms=terms)
+
+    def continued(self, last: Iteration) -> Iteration:
+        """Begin with the classes of particles that are now in other poses."""
+        return replace(self._with_noise(self._maximised(replace(last, change=1.0))), number=0)
 
     def next(self, last: Iteration) -> Iteration:
         """Compare all particles with all references, and make the references that follow."""
         start = time.monotonic()
-        probability, likelihood = self.posterior(last, self.terms, self.series)
+        probability, likelihood = self.posterior(last, self.terms, self.series, self.half)
         change = float(np.abs(probability - last.probability).sum(axis=1).mean() / 2.0)
         shares, dropped = self._shares(probability, last)
         now = replace(
@@ -168,15 +187,22 @@ class Classification:
         now = self._with_noise(self._maximised(now))
         return replace(now, seconds=time.monotonic() - start)
 
-    def posterior(self, last: Iteration, terms: FramedTerms, series: Int) -> tuple[Float, Float]:
-        """Give the probability of each class (n, n_classes) and the log-likelihood (n,) of particles."""
+    def posterior(
+        self, last: Iteration, terms: FramedTerms, series: Int, half: Int | None = None
+    ) -> tuple[Float, Float]:
+        """Give the probability of each class (n, n_classes) and the log-likelihood (n,) of particles.
+
+        Their half sets are None if they have no part in the references.
+        """
         shells = self.grid.voxels.shells
         precision = np.ascontiguousarray(_precision(last.variance, last.last_shell)[:, shells], np.float32)
         costs = class_backend().class_costs(terms.data, terms.weights, precision, last.models, series, self.threads)
-        if self.settings.false_picks:
-            costs[:, -1] = ball_costs(terms, precision, series, self.mask, self.first_shell, self.threads)
         with np.errstate(divide="ignore"):
             logs = np.log(last.shares) - 0.5 * costs
+        if self.settings.false_picks:
+            there = None if half is None else costs_apart(terms, series, precision, half, last.crossed, self.threads)
+            balls = ball_costs(terms, precision, series, self.mask, self.first_shell, self.threads)
+            logs = against_false_picks(logs, last.shares, there, balls)
         top = logs.max(axis=1)
         odds = np.exp(logs - top[:, None])
         total = odds.sum(axis=1)
@@ -206,14 +232,19 @@ class Classification:
         """Make the references that follow from the probabilities."""
         total = self.settings.total
         maps, correlation = np.zeros((total, *(self.grid.size,) * 3), np.float32), np.zeros_like(now.correlation)
-        for number, halves in self._half_maps(now):
+        crossed = np.zeros_like(now.crossed)
+        for number, halves in self.half_maps(now):
             curve = halves.curves.corrected
+            for at, other in enumerate(reversed(HALVES) if self._n_crossed else ()):
+                lone = self._density(halves.sums[other], curve, now.last_shell, alone=True) * self.mask
+                crossed[at, number] = self.grid.values(lone, now.last_shell)
             correlation[number] = curve[: correlation.shape[1]]
             density = self._density(halves.sums[1] + halves.sums[2], curve, now.last_shell)
             maps[number] = density * self.mask
-        return replace(now, maps=maps, models=self._values(maps, now.last_shell), correlation=correlation)
+        models = self._values(maps, now.last_shell)
+        return replace(now, maps=maps, models=models, crossed=crossed, correlation=correlation)
 
-    def _half_maps(self, now: Iteration) -> Iterator[tuple[int, HalfMaps]]:
+    def half_maps(self, now: Iteration) -> Iterator[tuple[int, HalfMaps]]:
         """Make the half maps of each class that has particles in both halves."""
         kinds, total = self.settings.classes, self.settings.total
         in_half = np.stack([self.half == half for half in HALVES], axis=1)
@@ -231,16 +262,16 @@ class Classification:
             if min(float(part.ctf2.sum()) for part in sums.values()) > 0:
                 yield number, half_maps(sums, self.mask, self.grid.coarse_angstrom, self.settings.seed)
 
-    def _density(self, sums: AverageSums, curve: Float, last_shell: int) -> Float:
-        """Make the map that is most likely behind sums, given the correlation of half maps."""
+    def _density(self, sums: AverageSums, curve: Float, last_shell: int, *, alone: bool = False) -> Float:
+        """Make the map that is most likely behind sums of both half sets, or of one alone, given their correlation."""
         share = np.clip(curve, 0.0, 0.999999)
-        ratio = 2.0 * self.settings.tau2_fudge * share / (1.0 - share)
+        ratio = (1.0 if alone else 2.0) * self.settings.tau2_fudge * share / (1.0 - share)
         return wiener_map(sums, ratio / (1.0 + ratio), last_shell)
 
     def map_noise(self, last: Iteration) -> Float:
         """Give the standard deviation of each map within the mask, (n_classes,), from its half maps."""
         inside, found = self.mask > 0.5, np.zeros(self.settings.total)
-        for number, halves in self._half_maps(last):
+        for number, halves in self.half_maps(last):
             one, two = (self._density(halves.sums[half], halves.curves.corrected, last.last_shell) for half in HALVES)
             found[number] = float(np.std(((one - two) * self.mask)[inside])) / 2.0
         return found

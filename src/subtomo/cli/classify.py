@@ -14,6 +14,7 @@ from subtomo.cli.classify_options import (
     ClassifyInputOptions,
     ClassifyOptions,
     ClassifyOutputOptions,
+    ClassifyPoseOptions,
 )
 from subtomo.cli.messages import tell, warn
 from subtomo.cli.refine import tilt_extraction
@@ -21,6 +22,7 @@ from subtomo.cli.refine_options import RefineTiltOptions
 from subtomo.errors import SettingsError
 
 if TYPE_CHECKING:
+    from subtomo.classification.aligning import AlignedPoses
     from subtomo.classification.holdout import HeldOut
     from subtomo.classification.rounds import Iteration
     from subtomo.jobs.classify import ClassificationResult
@@ -41,9 +43,10 @@ def classify(
     files: ClassifyInputOptions = ClassifyInputOptions(),
     tilts: RefineTiltOptions = RefineTiltOptions(),
     classification: ClassifyOptions = ClassifyOptions(),
+    poses: ClassifyPoseOptions = ClassifyPoseOptions(),
     computing: ClassifyComputingOptions | None = None,
 ) -> int:
-    """Sort particles into classes in the poses that they have, on the exact cost, and write what RELION goes on from.
+    """Sort particles into classes on the exact cost, in their poses or with --align, for RELION to go on from.
 
     With --b particles are built from the tilt images, without any particle file; else those of an extraction are read.
     """
@@ -54,6 +57,11 @@ def classify(
     from subtomo.jobs.classify_page import draw_classification
     from subtomo.jobs.classify_prepare import ClassificationJob
 
+    if poses.aligns and poses.skips_alignment:
+        raise SettingsError(
+            "poses can be refined (aligns) or stay as they are (skips_alignment), but not both; give one of them",
+            field=("aligns", "skips_alignment"),
+        )
     numbers = _numbers(classification.classes)
     settings = ClassificationSettings(
         classes=numbers[0],
@@ -65,6 +73,13 @@ def classify(
         particle_diameter_angstrom=classification.particle_diameter_angstrom,
         false_picks=classification.false_picks,
         starts=classification.starts,
+        aligns=poses.aligns,
+        align_rounds=poses.align_rounds,
+        sigma_ang_deg=poses.sigma_ang_deg,
+        sigma_rot_deg=poses.sigma_rot_deg,
+        sigma_tilt_deg=poses.sigma_tilt_deg,
+        sigma_psi_deg=poses.sigma_psi_deg,
+        sigma_offset_angstrom=poses.sigma_offset_angstrom,
         seed=classification.seed,
     )
     computing = computing or ClassifyComputingOptions()
@@ -96,7 +111,7 @@ def classify(
         shares = " ".join(f"{100 * share:.1f}" for share in found.shares)
         tell(f"{which}iteration {found.number:2d}  classes {shares} %  {100 * found.change:.1f} % changed")
 
-    result = run_classification(job, listener("turning"), print_iteration, _print_number)
+    result = run_classification(job, listener("turning"), print_iteration, _print_number, _print_alignment)
     draw_classification(result, job.command, warn)
     _print_account(result)
     return 0
@@ -122,6 +137,11 @@ def _numbers(words: str) -> tuple[int, ...]:
 def _print_number(found: HeldOut) -> None:
     """Tell how well a number of classes predicts."""
     tell(f"{found.classes} class(es): log-likelihood of a held-out particle {found.mean:.2f}")
+
+
+def _print_alignment(number: int, found: AlignedPoses) -> None:
+    """Tell how far a round of alignment went."""
+    tell(f"alignment {number}: poses changed by {found.turn_deg:.2f}° and {found.move_angstrom:.2f} Å")
 
 
 def _print_account(result: ClassificationResult) -> None:

@@ -8,7 +8,14 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from subtomo.cli.arguments import option, whole_number
-from subtomo.cli.refine_options import RefineTiltOptions
+from subtomo.cli.refine_options import (
+    RefineTiltOptions,
+    SigmaAngles,
+    SigmaOffset,
+    SigmaPsi,
+    SigmaRot,
+    SigmaTilt,
+)
 from subtomo.jobs.cores import available_cores
 
 
@@ -110,6 +117,27 @@ class ClassifyOptions:
     ] = 0
 
 
+@Parameter(name="*", group=Group("Poses", sort_key=5))
+@dataclass(frozen=True)
+class ClassifyPoseOptions:
+    """Whether poses change."""
+
+    aligns: Annotated[
+        bool, option("--align", "Refine the pose of each particle within each class, between rounds of classification.")
+    ] = False
+    skips_alignment: Annotated[
+        bool, option("--skip_align --skip-align", "Leave poses as they are, which is the default.")
+    ] = False
+    align_rounds: Annotated[
+        int, whole_number("--align-rounds --align_rounds", "At most so many; it stops by itself when poses settle.")
+    ] = 5
+    sigma_ang_deg: SigmaAngles = None
+    sigma_rot_deg: SigmaRot = None
+    sigma_tilt_deg: SigmaTilt = None
+    sigma_psi_deg: SigmaPsi = None
+    sigma_offset_angstrom: SigmaOffset = 10.0
+
+
 @Parameter(name="*", group=Group("Computing", sort_key=6))
 @dataclass(frozen=True)
 class ClassifyComputingOptions:
@@ -118,7 +146,13 @@ class ClassifyComputingOptions:
     threads: Annotated[int, whole_number("--j --threads", "Threads; by default one per available core.")] = (
         available_cores()
     )
-    memory_gb: Annotated[float, option("--memory", "Memory that the terms of all particles may take, GB.")] = 4.0
+    memory_gb: Annotated[
+        float,
+        option(
+            "--memory",
+            "Memory for the terms of all particles, GB; with --align, what is left keeps them from being made again.",
+        ),
+    ] = 4.0
 
 
 GROUPS: tuple[type, ...] = (
@@ -126,5 +160,6 @@ GROUPS: tuple[type, ...] = (
     ClassifyOutputOptions,
     RefineTiltOptions,
     ClassifyOptions,
+    ClassifyPoseOptions,
     ClassifyComputingOptions,
 )

@@ -10,6 +10,23 @@ from cyclopts import Group, Parameter
 from subtomo.cli.arguments import option, whole_number
 from subtomo.jobs.cores import available_cores
 
+SigmaAngles = Annotated[
+    float | None,
+    option("--sigma_ang --sigma-ang", "Standard deviation of rotations from the starting orientation, degrees."),
+]
+SigmaRot = Annotated[
+    float | None, option("--sigma_rot --sigma-rot", "Standard deviation of rot about its prior, degrees.")
+]
+SigmaTilt = Annotated[
+    float | None, option("--sigma_tilt --sigma-tilt", "Standard deviation of tilt about its prior, degrees.")
+]
+SigmaPsi = Annotated[
+    float | None, option("--sigma_psi --sigma-psi", "Standard deviation of psi about its prior, degrees.")
+]
+SigmaOffset = Annotated[
+    float, option("--sigma-offset --sigma_offset", "Standard deviation of shifts from the starting position, Å.")
+]
+
 
 @Parameter(name="*", group=Group("Input", sort_key=1))
 @dataclass(frozen=True)
@@ -122,22 +139,11 @@ class RefineSearchOptions:
             "global: all orientations.",
         ),
     ] = "local"
-    sigma_ang_deg: Annotated[
-        float | None,
-        option("--sigma_ang --sigma-ang", "Standard deviation of rotations from the starting orientation, degrees."),
-    ] = None
-    sigma_rot_deg: Annotated[
-        float | None, option("--sigma_rot --sigma-rot", "Standard deviation of rot about its prior, degrees.")
-    ] = None
-    sigma_tilt_deg: Annotated[
-        float | None, option("--sigma_tilt --sigma-tilt", "Standard deviation of tilt about its prior, degrees.")
-    ] = None
-    sigma_psi_deg: Annotated[
-        float | None, option("--sigma_psi --sigma-psi", "Standard deviation of psi about its prior, degrees.")
-    ] = None
-    sigma_offset_angstrom: Annotated[
-        float, option("--sigma-offset --sigma_offset", "Standard deviation of shifts from the starting position, Å.")
-    ] = 10.0
+    sigma_ang_deg: SigmaAngles = None
+    sigma_rot_deg: SigmaRot = None
+    sigma_tilt_deg: SigmaTilt = None
+    sigma_psi_deg: SigmaPsi = None
+    sigma_offset_angstrom: SigmaOffset = 10.0
     offset_range_px: Annotated[
         float, option("--offset_range --offset-range", "Range of the shifts that a search tries, voxels.")
     ] = 6.0

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.classification.aligning import AlignedPoses
 from subtomo.classification.confounded import Shared
 from subtomo.classification.grid import MapGrid
 from subtomo.classification.holdout import HeldOut, held_out
@@ -16,8 +17,9 @@ from subtomo.classification.rounds import Classification, Iteration
 from subtomo.classification.settings import ClassificationSettings
 from subtomo.io.relion import OptimisationSet, write_optimisation_set
 from subtomo.io.relion.classified import ClassFacts
-from subtomo.jobs.classify_files import ClassificationFiles, State, classification_key
-from subtomo.jobs.classify_prepare import ClassificationJob, check_job, confounded_with, first_iteration, prepared
+from subtomo.jobs.classify_files import ClassificationFiles, classification_key
+from subtomo.jobs.classify_prepare import ClassificationJob, check_job, confounded_with, prepared
+from subtomo.jobs.classify_rounds import Listeners, Rounds
 from subtomo.jobs.classify_sources import known_poses, opened, read_references, require_enough
 from subtomo.jobs.cores import available_cores
 from subtomo.jobs.inputs import protect_inputs
@@ -54,7 +56,7 @@ class ClassificationResult:
     particles: ParticleSet
     source: RefinementSource
     poses: Poses
-    """Of the particles that could be made."""
+    """Of the particles that could be made, in the end."""
     rows: Int
     """(n,) which of the source's particles these are."""
     confounded: tuple[Shared, ...]
@@ -66,6 +68,8 @@ class ClassificationResult:
     seconds: float
     data_file: str
     notes: tuple[str, ...] = ()
+    alignments: tuple[AlignedPoses, ...] = ()
+    """Rounds of alignment; poses only of the last one, if an earlier run made the others."""
 
     @property
     def last(self) -> Iteration:
@@ -77,6 +81,7 @@ def run_classification(
     job: ClassificationJob, progress: ProgressListener | None = None,
     on_iteration: Callable[[int, Iteration], None] = lambda start, found: None,
     on_number: Callable[[HeldOut], None] = lambda found: None,
+    on_alignment: Callable[[int, AlignedPoses], None] = lambda number, found: None,
 ) -> ClassificationResult:  # fmt: skip
     """Classify particles, and write what RELION and `run_refinement` go on from.
 
@@ -85,6 +90,7 @@ def run_classification(
         progress: Hears of particles.
         on_iteration: Hears of each iteration, and of the start that it belongs to.
         on_number: Hears of each number of classes that is compared.
+        on_alignment: Hears of each round of alignment, from 1.
 
     Raises:
         InputError: Input is missing, damaged or inconsistent.
@@ -106,21 +112,23 @@ def run_classification(
     references = read_references(job.reference_files, source.size, voxel)
     masks = [read_mask(path, source.size, voxel) if path else None for path in (job.mask_file, job.focus_mask_file)]
     make_folder(folder or ".")
-    classification, rows, problems = prepared(job, found, poses, masks, threads, progress)
+    made = prepared(job, found, poses, masks, threads, progress)
+    classification, rows, problems, _ = made
     notes = []
     compared = tuple[HeldOut, ...]()
     if job.numbers:
         settings, compared = _number_of_classes(job, classification, on_number)
-        classification = replace(classification, settings=settings)
+        made = made._replace(classification=replace(classification, settings=settings))
     names = {"extraction": str(job.extraction), "references": " ".join(job.reference_files),
              "masks": f"{job.mask_file} {job.focus_mask_file}"}  # fmt: skip
     key = classification_key(settings, source, particles, names)
     written = ClassificationFiles(folder, particles, source, rows, classification.grid, key)
     begun = written.last_state() if job.resume else None
     written.remove_older(and_state=begun is None)
-    iterations = _classified(job, classification, references, begun, written, progress, on_iteration)
-    last = iterations[-1]
-    data_file, facts = written.write_results(last, settings, named.files)
+    listeners = Listeners(progress, on_iteration, on_alignment)
+    done = Rounds(job, made, references, written, listeners).run(poses.take(rows), begun)
+    last, classification = done.iterations[-1], done.classification
+    data_file, facts = written.write_results(last, settings, named.files, done.poses if done.alignments else None)
     for number, at in last.dropped.items():
         notes.append(f"class {number + 1} lost its particles in iteration {at} and was left out from there on")
     if job.command:
@@ -128,7 +136,7 @@ def run_classification(
     write_optimisation_set(
         f"{folder}optimisation_set.star", named.files.overridden_by(OptimisationSet(particles=data_file))
     )
-    confounded = confounded_with(found, poses, rows, last)
+    confounded = confounded_with(found, done.poses, rows, last)
     notes += [
         f"classes follow {one.name}: {one.bits:.3f} bits of mutual information, {one.by_chance:.3f} by chance "
         f"(p = {one.probability:.3f}); look whether that is what the molecules do, or the missing wedge or the images"
@@ -142,9 +150,9 @@ def run_classification(
     # in units of the maps of the particles' box
     noise = classification.map_noise(last) * (classification.grid.size / source.size) ** 1.5
     return ClassificationResult(
-        folder, settings, tuple(iterations), classification.grid, maps, noise, tuple(facts), particles, source,
-        poses.take(rows), rows, confounded, compared, (*source.left_out, *failed), time.monotonic() - start,
-        data_file, tuple(notes),
+        folder, settings, tuple(done.iterations), classification.grid, maps, noise, tuple(facts), particles, source,
+        done.poses, rows, confounded, compared, (*source.left_out, *failed), time.monotonic() - start,
+        data_file, tuple(notes), done.alignments,
     )  # fmt: skip
 
 
@@ -164,33 +172,3 @@ def _number_of_classes(
             chosen = one.classes
             break
     return replace(job.settings, classes=chosen), tuple(found)
-
-
-def _classified(
-    job: ClassificationJob, classification: Classification, references: list[Float], begun: State | None,
-    written: ClassificationFiles, progress: ProgressListener, on_iteration: Callable[[int, Iteration], None],
-) -> list[Iteration]:  # fmt: skip
-    """Go through the iterations of each start, and keep those of the most likely one."""
-    settings = classification.settings
-    starts = 1 if references or settings.classes == 1 else settings.starts
-    kept: list[Iteration] = []
-    first = 0
-    current: Iteration | None = None
-    if begun is not None:
-        first, current = begun.start, begun.current
-        kept = [] if begun.kept is None else [begun.kept]
-    for start in range(first, starts):
-        if current is None:
-            current = first_iteration(job, classification, references, start, progress)
-        found, best = [current], kept[-1] if kept else None
-        for one in classification.iterations(current):
-            found.append(one)
-            on_iteration(start, one)
-            written.write_state(State(start, one, best))
-        if best is None or found[-1].total_log_likelihood > best.total_log_likelihood:
-            kept = found
-        current = None
-    if first < starts:
-        # a run with more iterations goes on from the best start
-        written.write_state(State(starts - 1, kept[-1], None))
-    return kept

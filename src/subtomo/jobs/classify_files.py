@@ -26,16 +26,18 @@ from subtomo.io.relion.classified import (
     write_class_model,
     write_classified_particles,
 )
+from subtomo.jobs.refine_files import refined_particles
 from subtomo.jobs.refine_sources import RefinementSource
 from subtomo.model.particles import ParticleSet
 from subtomo.physics.fsc import first_shell_below
+from subtomo.refinement.poses import Poses
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-STATE_FORMAT = 1
+STATE_FORMAT = 2
 _STATE = "classification_state.npz"
-_MAY_CHANGE = ("iterations",)
+_MAY_CHANGE = ("iterations", "align_rounds")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,10 @@ class State:
     """The last iteration of this start."""
     kept: Iteration | None
     """The last one of the best start before it."""
+    changes: Float
+    """(n_rounds, 2) mean changes of poses in the rounds of alignment before, degrees and Å."""
+    poses: Poses | None = None
+    """Of the particles that are classified, after these rounds; None if there were none."""
 
 
 def _packed(prefix: str, found: Iteration) -> dict[str, NDArray[Any]]:
@@ -89,6 +95,9 @@ class ClassificationFiles:
         arrays = {"key": np.array(self.key), "start": np.array(state.start)} | _packed("current", state.current)
         if state.kept is not None:
             arrays |= _packed("kept", state.kept)
+        arrays["changes"] = state.changes
+        if state.poses is not None:
+            arrays |= {f"pose_{one.name}": getattr(state.poses, one.name) for one in fields(Poses)}
         buffer = BytesIO()
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
         with atomic_write(Path(f"{self.folder}{_STATE}"), durable=True) as stream:
@@ -107,7 +116,12 @@ class ClassificationFiles:
             with np.load(path, allow_pickle=False) as arrays:
                 found = {name: arrays[name] for name in arrays.files}
             kept = _unpacked("kept", found) if "kept_number" in found else None
-            state = State(int(found["start"]), _unpacked("current", found), kept)
+            poses = (
+                Poses(**{one.name: found[f"pose_{one.name}"] for one in fields(Poses)})
+                if "pose_half" in found
+                else None
+            )
+            state = State(int(found["start"]), _unpacked("current", found), kept, found["changes"], poses)
         except Exception as error:
             raise InputError(
                 f"{os.fspath(path)}: cannot be read ({type(error).__name__}); remove it, or leave resume out"
@@ -129,9 +143,15 @@ class ClassificationFiles:
             (folder / name).unlink(missing_ok=True)
 
     def write_results(
-        self, found: Iteration, settings: ClassificationSettings, files: OptimisationSet
+        self, found: Iteration, settings: ClassificationSettings, files: OptimisationSet, poses: Poses | None = None
     ) -> tuple[str, list[ClassFacts]]:
         """Write classes of particles, maps, model and optimisation sets.
+
+        Args:
+            found: The last iteration.
+            settings: Of the classification.
+            files: The other files of the optimisation set.
+            poses: Of the particles that were classified, if they are new.
 
         Returns:
             The name of the particle set, and what is known of each class.
@@ -151,24 +171,26 @@ class ClassificationFiles:
             found.total_log_likelihood,
         )  # fmt: skip
         order = np.argsort(self.source.indices[self.rows])
-        self._write_particles(f"{prefix}_data.star", found, order)
+        self._write_particles(f"{prefix}_data.star", found, order, poses)
         for number in range(settings.total):
             chosen = order[found.assigned[order] == number]
             name = f"{self.folder}class{number + 1}"
             if len(chosen):
-                self._write_particles(f"{name}_data.star", found, chosen)
+                self._write_particles(f"{name}_data.star", found, chosen, poses)
                 of_class = files.overridden_by(OptimisationSet(particles=f"{name}_data.star"))
                 write_optimisation_set(f"{name}_optimisation_set.star", of_class)
         return f"{prefix}_data.star", facts
 
-    def _write_particles(self, path: str, found: Iteration, chosen: Int) -> None:
+    def _write_particles(self, path: str, found: Iteration, chosen: Int, poses: Poses | None) -> None:
         classes = found.assigned[chosen]
+        rows = self.rows[chosen]
         write_classified_particles(
             path,
             self.particles,
             ClassifiedParticles(
-                self.source.indices[self.rows[chosen]], classes + 1, found.probability[chosen, classes],
+                self.source.indices[rows], classes + 1, found.probability[chosen, classes],
                 found.log_likelihood[chosen],
+                None if poses is None else refined_particles(self.source, rows, poses.take(chosen)),
             ),
         )  # fmt: skip
 

@@ -52,7 +52,7 @@ def _facts(result: ClassificationResult, command: tuple[str, ...]) -> Classifica
         confounded=[(one.name, one.bits, one.by_chance, one.probability) for one in result.confounded],
         held_out=_held_out(result),
         left_out=result.left_out,
-        settings=_setting_rows(result.settings),
+        settings=[*_setting_rows(result.settings), ("Poses", _poses(result))],
         command=command,
         notes=result.notes,
         seconds=result.seconds,
@@ -68,6 +68,14 @@ def _held_out(result: ClassificationResult) -> list[tuple[int, float, float]]:
         return float(np.std(values - best.log_likelihood) / np.sqrt(len(values)))
 
     return [(one.classes, one.mean, error(one.log_likelihood)) for one in result.compared]
+
+
+def _poses(result: ClassificationResult) -> str:
+    """Say what became of the poses."""
+    if not result.settings.aligns:
+        return "as they were"
+    changes = "; ".join(f"{one.turn_deg:.2f}°, {one.move_angstrom:.2f} Å" for one in result.alignments)
+    return f"refined within the classes; mean changes by round: {changes}"
 
 
 def _setting_rows(settings: ClassificationSettings) -> list[tuple[str, str]]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.alignment.voxels import voxels_of
+from subtomo.classification.aligning import ChosenTerms, PoseAlignment
 from subtomo.classification.confounded import Shared, direction_bins, quantile_bins, shared
 from subtomo.classification.consensus import consensus_map, consensus_sums, grey_scale, soft_sphere, without_model
 from subtomo.classification.framed import BYTES_PER_VOXEL, MARGIN, framed_terms
@@ -17,11 +19,13 @@ from subtomo.classification.rounds import Classification, Iteration
 from subtomo.classification.settings import ClassificationSettings
 from subtomo.errors import InputError, SettingsError
 from subtomo.io.relion import OptimisationSet
+from subtomo.io.relion.volumes import read_prior_angles
 from subtomo.jobs.classify_sources import Opened, defocus_angstrom, require_enough
 from subtomo.jobs.progress import ProgressListener
 from subtomo.model.settings import ExtractionSettings
 from subtomo.physics.orientation import euler_to_matrix
-from subtomo.refinement.poses import Poses
+from subtomo.refinement.poses import Poses, Priors
+from subtomo.refinement.settings import RefinementSettings
 from subtomo.refinement.store import TermStore
 
 Float = NDArray[np.float64]
@@ -71,6 +75,12 @@ def check_job(job: ClassificationJob) -> None:
             "numbers of classes are compared from random starts; leave references out, or give one number (classes)",
             field=("classes", "reference"),
         )
+    if settings.aligns and job.focus_mask_file:
+        raise SettingsError(
+            "with a focus mask (focus_mask) poses stay as they are, for one part of a particle does not tell where the "
+            "whole is; refine first, then classify without alignment (aligns)",
+            field=("aligns", "focus_mask"),
+        )
     if job.numbers and min(job.numbers) < 1:
         raise SettingsError("numbers of classes (classes) must be one or more", field="classes")
     if not job.numbers and settings.classes == 1 and not settings.false_picks:
@@ -87,10 +97,22 @@ def check_job(job: ClassificationJob) -> None:
         )
 
 
+class Prepared(NamedTuple):
+    """All that a classification works on."""
+
+    classification: Classification
+    rows: Int
+    """(n,) which of the source's particles are classified."""
+    problems: dict[int, str]
+    """The others, and why."""
+    alignment: PoseAlignment | None
+    """None if poses stay as they are."""
+
+
 def prepared(
     job: ClassificationJob, found: Opened, poses: Poses, masks: list[Float | None], threads: int,
     progress: ProgressListener,
-) -> tuple[Classification, Int, dict[int, str]]:  # fmt: skip
+) -> Prepared:  # fmt: skip
     """Turn all particles into one frame, and make the mask."""
     settings, source = job.settings, found.source
     voxel = float(np.median(source.voxel_angstrom))
@@ -104,7 +126,8 @@ def prepared(
             f"{job.memory_gb:g} GB (memory_gb); allow more, or compare at a lower resolution (highest_angstrom)",
             field=("memory_gb", "highest_angstrom"),
         )
-    store = TermStore(source.items, voxels_of(source.size, reach + MARGIN), 0.0)
+    kept = job.memory_gb * 1e9 - 1e9 * needed if settings.aligns else 0.0
+    store = TermStore(source.items, voxels_of(source.size, reach + MARGIN), kept)
     progress.start(len(poses))
     try:
         terms = framed_terms(store, grid.voxels, poses, voxel / source.voxel_angstrom, threads, _advance(progress))
@@ -133,7 +156,24 @@ def prepared(
         terms = without_model(terms, grid.values(whole * (1.0 - focus), reach))
         solvent = focus * solvent
     made = Classification(terms, half, series, source.response, grid, solvent, settings, threads)
-    return made, rows, problems
+    return Prepared(made, rows, problems, _alignment(found, store, poses, rows, threads, settings, progress))
+
+
+def _alignment(
+    found: Opened, store: TermStore, poses: Poses, rows: Int, threads: int, settings: ClassificationSettings,
+    progress: ProgressListener,
+) -> PoseAlignment | None:  # fmt: skip
+    """Gather what poses are refined with; their priors are those that the particles bring, or where they begin."""
+    if not settings.aligns:
+        return None
+    particles, source, _ = found
+    angles = np.deg2rad(read_prior_angles(particles)[source.indices[rows]])
+    voxels = source.voxel_angstrom[rows]
+    stretch = float(np.median(source.voxel_angstrom)) / voxels
+    names = ("sigma_ang_deg", "sigma_rot_deg", "sigma_tilt_deg", "sigma_psi_deg", "sigma_offset_angstrom")
+    widths = RefinementSettings(**{name: getattr(settings, name) for name in names})
+    priors = Priors(poses.rotation[rows], angles, voxels, widths)
+    return PoseAlignment(ChosenTerms(store, rows), priors, stretch, threads, _advance(progress))
 
 
 def _density(grid: MapGrid) -> float:
@@ -195,7 +235,7 @@ def confounded_with(found: Opened, poses: Poses, rows: Int, last: Iteration) -> 
     particles, source, _ = found
     frame = euler_to_matrix(particles.subtomogram_angles_deg[source.indices[rows]])
     # the beam, along the tomogram's z axis, in the frame of the average
-    beam = (frame @ poses.rotation[rows])[:, 2, :]
+    beam = (frame @ poses.rotation)[:, 2, :]
     classes, series = last.assigned, source.series[rows]
     made = [shared("the direction of view", classes, direction_bins(beam))]
     if len(set(series.tolist())) > 1:

@@ -72,13 +72,7 @@ class RefinementFiles:
         source = self.source
         kept = np.flatnonzero(poses.is_usable)
         kept = kept[np.argsort(source.indices[kept])]
-        voxel = source.voxel_angstrom[kept]
-        origin = source.base_origin_angstrom[kept] - voxel[:, None] * poses.shift_px[kept]
-        angle, place = poses.take(kept).errors(voxel)
-        found = RefinedParticles(
-            source.indices[kept], matrix_to_euler(poses.rotation[kept]), origin, poses.half[kept],
-            -0.5 * poses.value[kept], angle, place, poses.scale[kept] if fits_scale else None,
-        )  # fmt: skip
+        found = refined_particles(source, kept, poses.take(kept), fits_scale=fits_scale)
         write_refined_particles(path, self.particles, found)
 
     def write_model(self, path: str, found: Round, maps: tuple[str, ...]) -> None:
@@ -107,6 +101,26 @@ class RefinementFiles:
             path.unlink()
         for name in ("run_data.star", "run_model.star", "run_class001.mrc", "optimisation_set.star", "report.html"):
             Path(self.folder, name).unlink(missing_ok=True)
+
+
+def refined_particles(
+    source: RefinementSource, rows: NDArray[np.int64], poses: Poses, *, fits_scale: bool = False
+) -> RefinedParticles:
+    """Put poses into the terms of a particle set.
+
+    Args:
+        source: Where the particles come from.
+        rows: (n,) which of them.
+        poses: Of these.
+        fits_scale: Whether grey scales were fitted.
+    """
+    voxel = source.voxel_angstrom[rows]
+    origin = source.base_origin_angstrom[rows] - voxel[:, None] * poses.shift_px
+    angle, place = poses.errors(voxel)
+    return RefinedParticles(
+        source.indices[rows], matrix_to_euler(poses.rotation), origin, poses.half, -0.5 * poses.value, angle, place,
+        poses.scale if fits_scale else None,
+    )  # fmt: skip
 
 
 def refinement_key(settings: Any, source: RefinementSource, particles: ParticleSet, inputs: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from subtomo.errors import InputError
 from subtomo.io.relion.particles import CLASS_NUMBER
+from subtomo.io.relion.refined import RefinedParticles, with_poses
 from subtomo.io.relion.tables import tables_of
 from subtomo.io.star import format_floats, format_ints, write_tables
 from subtomo.model.particles import ParticleSet
@@ -35,16 +36,21 @@ class ClassifiedParticles:
     probability: Float
     """Of that class."""
     log_likelihood: Float
+    refined: RefinedParticles | None = None
+    """New poses of the same particles; None if they stay as they were."""
 
 
 def write_classified_particles(path: str | Path, particles: ParticleSet, found: ClassifiedParticles) -> None:
-    """Write a particle set with classes; other columns stay as they were."""
+    """Write a particle set with classes and, if there are any, new poses; other columns stay as they were."""
     table, optics, general = tables_of(particles)
-    table = table.take(found.indices).with_column(CLASS_NUMBER, format_ints(found.class_number))
+    table, numbers = table.take(found.indices), tuple[str, ...]()
+    if found.refined is not None:
+        table, numbers = with_poses(table, found.refined)
+    table = table.with_column(CLASS_NUMBER, format_ints(found.class_number))
     table = table.with_column(PROBABILITY, format_floats(found.probability))
     table = table.with_column(LIKELIHOOD, format_floats(found.log_likelihood))
     given = [general] if general is not None and len(general) else []
-    write_tables(path, [*given, optics, table], number_labels=(CLASS_NUMBER, PROBABILITY, LIKELIHOOD))
+    write_tables(path, [*given, optics, table], number_labels=(CLASS_NUMBER, PROBABILITY, LIKELIHOOD, *numbers))
 
 
 def write_chosen_particles(path: str | Path, particles: ParticleSet, chosen: Int) -> None:

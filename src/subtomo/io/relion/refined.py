@@ -45,7 +45,13 @@ class RefinedParticles:
 def write_refined_particles(path: str | Path, particles: ParticleSet, found: RefinedParticles) -> None:
     """Write a particle set with new poses; columns that refinement does not change stay as they were."""
     table, optics, general = tables_of(particles)
-    table = table.take(found.indices)
+    table, numbers = with_poses(table.take(found.indices), found)
+    given = general if general is not None and len(general) else None
+    write_tables(path, [*([given] if given else []), optics, table], number_labels=numbers)
+
+
+def with_poses(table: Table, found: RefinedParticles) -> tuple[Table, tuple[str, ...]]:
+    """Put poses into the table of the same particles; give it with the labels that are numbers."""
     table = with_triple(table, ANGLES, found.angles_deg)
     table = with_triple(table, ORIGIN, found.origin_angstrom)
     table = table.with_column(HALF_SET, format_ints(found.half_set))
@@ -58,9 +64,7 @@ def write_refined_particles(path: str | Path, particles: ParticleSet, found: Ref
     for label, values in columns.items():
         if values is not None:
             table = table.with_column(label, format_floats(values))
-    given = general if general is not None and len(general) else None
-    numbers = (*ANGLES, *ORIGIN, HALF_SET, *columns)
-    write_tables(path, [*([given] if given else []), optics, table], number_labels=numbers)
+    return table, (*ANGLES, *ORIGIN, HALF_SET, *columns)
 
 
 @dataclass(frozen=True, eq=False)
