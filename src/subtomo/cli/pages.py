@@ -54,8 +54,7 @@ PAGES: dict[str, Page] = {
     ),
     "classify": Page(
         "subtomo.cli.classify",
-        "Sort particles into classes in the poses that they have, on the exact cost, and write what RELION goes "
-        "on from.",
+        "Sort particles into classes on the exact cost, in their poses or with --align, for RELION to go on from.",
         "subtomo classify Refine/ --t tomograms.star --b 128 --crop 64 --K 3 --particle_diameter 300 --o Class3D/",
         usual=("optimisation_set", "particles", "tomograms", "box_size", "crop_size", "binning", "classes",
                "false_picks", "reference", "focus_mask", "ini_high_angstrom", "particle_diameter_angstrom",
