@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from subtomo.io.relion import read_tomograms
 from subtomo.jobs.stand_in import command_script
 from tests.standin.conftest import Project
 
@@ -78,6 +80,18 @@ def test_extraction_and_refinement_run_one_after_the_other(project: Project) -> 
     assert account["settings"]["weighting"] == "WHITENED"
     account = json.loads((project.folder / "Extract/job003/extraction_summary.json").read_text())
     assert account["settings"]["output"] == "STACK_2D"
+
+
+def test_tilt_series_are_imported_and_their_residuals_shown(repository: Path, tmp_path: Path) -> None:
+    example = repository / "examples" / "empiar-10499"
+    (tmp_path / "warp").mkdir()
+    shutil.copy(repository / "tests/imports/data/warp/00254.xml", tmp_path / "warp")
+    job = {"program": "warp", "alignments": "warp/*.xml", "images": str(example), "thickness": "2400", "hand": "-1"}
+    (told,) = run(tmp_path, {"_rlnJobTypeLabel": "subtomo.import", **job})
+    assert told["status"] == "Succeeded"
+    assert list(told["nodes"].values()) == ["TomogramGroupMetadata.star.relion.tomo.subtomo"]
+    assert read_tomograms(tmp_path / told["folder"] / "tomograms.star", project=tmp_path)[0].hand == -1
+    assert told["shown"][1:] == [{"type": "image", "title": "Residuals of TS_254"}]
 
 
 def test_a_job_that_fails_is_known_as_such(project: Project) -> None:

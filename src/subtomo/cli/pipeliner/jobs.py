@@ -30,6 +30,7 @@ from pipeliner.nodes import (
 from pipeliner.pipeliner_job import PipelinerCommand
 
 from subtomo.cli.pipeliner.base import KEYWORDS, SubtomoJob
+from subtomo.foreign.formats import TILT_SERIES
 
 
 class ExtractJob(SubtomoJob):
@@ -194,10 +195,10 @@ class ImportJob(SubtomoJob):
     COMMAND = "import"
 
     def __init__(self) -> None:
-        super().__init__("Import tilt series", "Import tilt series that Warp, M, AreTomo, IMOD or eTomo aligned")
+        super().__init__("Import tilt series", "Import tilt series that Warp, M, AreTomo, IMOD or EMAN2 aligned")
         self.joboptions["program"] = MultipleChoiceJobOption(
             label="Aligned by:",
-            choices=["warp", "aretomo", "imod", "portal"],
+            choices=list(TILT_SERIES),
             default_value_index=0,
             help_text="warp is also for M; portal is the CryoET Data Portal.",
         )
@@ -212,20 +213,41 @@ class ImportJob(SubtomoJob):
         self.joboptions["mdoc"] = DirPathJobOption(
             label="Folder of .mdoc files:", must_exist=False, help_text="By default beside the alignment."
         )
+        self.joboptions["ctf"] = DirPathJobOption(
+            label="Folder of defocus files:", must_exist=False, help_text="By default beside the alignment."
+        )
         self.joboptions["pixel_size"] = FloatJobOption(
             label="Pixel size (A):", default_value=None, help_text="By default that of the images."
         )
         self.joboptions["dose"] = FloatJobOption(
             label="Dose per tilt (e/A^2):", default_value=None, help_text="Where no file says it."
         )
+        self.joboptions["thickness"] = FloatJobOption(
+            label="Thickness (A):", default_value=None, help_text="Of the tomogram; it only sets its size."
+        )
+        self.joboptions["hand"] = MultipleChoiceJobOption(
+            label="Defocus hand:",
+            choices=["as files say", "-1", "1"],
+            default_value_index=0,
+            help_text="On which side defocus grows.",
+        )
         self.get_runtab_options(addtl_args=True)
 
-    NAMES = {"images": "--images", "mdoc": "--mdoc", "pixel_size": "--angpix", "dose": "--dose-per-tilt"}  # noqa: RUF012
+    NAMES = {  # noqa: RUF012
+        "images": "--images",
+        "mdoc": "--mdoc",
+        "ctf": "--ctf",
+        "pixel_size": "--angpix",
+        "dose": "--dose-per-tilt",
+        "thickness": "--thickness",
+    }
 
     def get_commands(self) -> list[PipelinerCommand]:
         """Give the command line."""
         alignments = shlex.split(self.joboptions["alignments"].get_string())
         words = [self.joboptions["program"].get_string(), *alignments, *self._words()]
+        if (hand := self.joboptions["hand"].get_string()) in ("-1", "1"):
+            words += ["--hand", hand]
         return [PipelinerCommand(self._whole(words))]
 
     def create_output_nodes(self) -> None:
@@ -233,6 +255,19 @@ class ImportJob(SubtomoJob):
         self.add_output_node("tomograms.star", NODE_TOMOGRAMGROUPMETADATA, KEYWORDS)
 
     def create_results_display(self) -> Sequence[Any]:
-        """Show the table of tilt series."""
+        """Show the table of tilt series, and how exactly each was imported."""
         sets = [node for node in self.output_nodes if Path(node.name).is_file()]
-        return [node.default_results_display(self.output_dir) for node in sets]
+        pictures = [str(path) for path in sorted(Path(self.output_dir, "residuals").glob("*.png"))]
+        return [
+            *(node.default_results_display(self.output_dir) for node in sets),
+            *(
+                create_results_display_object(
+                    "image",
+                    title=f"Residuals of {Path(path).stem}",
+                    image_path=path,
+                    image_desc="Distances in the tilt images between RELION's geometry and the program's",
+                    associated_data=[path],
+                )
+                for path in pictures
+            ),
+        ]
