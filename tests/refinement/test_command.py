@@ -72,6 +72,26 @@ def test_poses_get_better_and_everything_that_relion_wants_is_written(picks: Sim
     assert "TS_1/" in page or "Far from where they began" not in page
 
 
+@pytest.mark.skipif(shutil.which("relion_postprocess") is None, reason="relion_postprocess is not installed")
+def test_relion_postprocess_finds_the_same_curves(capsys: pytest.CaptureFixture[str]) -> None:
+    assert refine() == 0
+    (command,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("next: relion_postprocess")]
+    done = subprocess.run(command.removeprefix("next: ").split(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    ours, theirs = (
+        [find_table(read_tables(path), name) for name in ("fsc", "general")]
+        for path in ("out/fsc.star", "out/postprocess.star")
+    )
+    for kind in ("UnmaskedMaps", "MaskedMaps"):
+        label = f"rlnFourierShellCorrelation{kind}"
+        # the programs round radii to shells at different places
+        np.testing.assert_allclose(ours[0].floats(label), theirs[0].floats(label), atol=0.025)
+    resolution = [float(tables[1].floats("rlnFinalResolution")[0]) for tables in (ours, theirs)]
+    shells = 32 * 5.0 / np.array(resolution)
+    # phases are random, so that the corrected curves may cross 0.143 a shell apart
+    assert abs(shells[0] - shells[1]) < 1.01, resolution
+
+
 def test_standard_errors_tell_the_size_of_the_errors(picks: SimulatedPicks) -> None:
     assert refine() == 0
     table = find_table(read_tables("out/run_data.star"), "particles")
