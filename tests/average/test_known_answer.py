@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from subtomo.averaging.average import AverageSettings
 from subtomo.io.mrc_read import read_volume
 from subtomo.io.relion import OptimisationSet
+from subtomo.jobs import average_sources
 from subtomo.jobs.average import AverageJob, run_average
 from subtomo.jobs.average_result import AverageResult
 from subtomo.jobs.progress import Silent
@@ -83,10 +84,14 @@ def test_headers_tell_the_pixel_size_and_equal_maps_are_on_disk(project: Path, t
         np.testing.assert_array_equal(stored, volume)
 
 
-def test_threads_do_not_change_a_bit(project: Path, tmp_path: Path) -> None:
-    maps = []
+@pytest.mark.parametrize("kind", ["files", "tilts"])
+def test_threads_do_not_change_a_bit(kind: str, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    maps, files = [], OptimisationSet(particles="moved/particles.star") if kind == "files" else ALL_FILES
+    # more batches than threads
+    monkeypatch.setattr(average_sources, "BATCH", 2)
     for threads in (1, 3):
-        job = AverageJob(f"{tmp_path}/{threads}", files=ALL_FILES, from_tilts=TILTS, threads=threads)
+        tilts = TILTS if kind == "tilts" else None
+        job = AverageJob(f"{tmp_path}/{threads}", files=files, from_tilts=tilts, threads=threads)
         maps.append(run_average(job, Silent()).maps["merged"])
     np.testing.assert_array_equal(*maps)
 
