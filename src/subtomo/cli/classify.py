@@ -24,7 +24,7 @@ from subtomo.errors import SettingsError
 if TYPE_CHECKING:
     from subtomo.classification.aligning import AlignedPoses
     from subtomo.classification.holdout import HeldOut
-    from subtomo.classification.rounds import Iteration
+    from subtomo.classification.iteration import Iteration
     from subtomo.jobs.classify import ClassificationResult
 
 __all__ = ["GROUPS", "classify"]
