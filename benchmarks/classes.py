@@ -22,7 +22,8 @@ import numpy as np
 
 from subtomo.alignment.voxels import voxels_of
 from subtomo.classification.holdout import held_out
-from subtomo.classification.rounds import Classification, Iteration
+from subtomo.classification.iteration import Iteration
+from subtomo.classification.rounds import Classification
 from subtomo.classification.settings import ClassificationSettings
 from subtomo.jobs.classify_prepare import ClassificationJob, prepared
 from subtomo.jobs.classify_sources import Opened, known_poses

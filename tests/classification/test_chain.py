@@ -58,14 +58,25 @@ def test_python_gives_classes_and_selects_them(simulated: SimulatedStates) -> No
         subtomo.classify("true.star", "none", subtomo.ClassificationSettings(classes=1))
 
 
-def test_classes_that_lose_their_particles_are_left_out_and_named() -> None:
+def test_classes_that_lose_their_particles_begin_anew_once_and_are_then_left_out_and_named() -> None:
     settings = subtomo.ClassificationSettings(
         classes=7, particle_diameter_angstrom=110.0, ini_high_angstrom=25.0, starts=1
     )
-    with pytest.warns(InputWarning, match="lost its particles in iteration"):
+    with pytest.warns(InputWarning) as told:
         result = subtomo.classify("true.star", "out", settings, extraction=EXTRACTION, tomograms="tomograms.star")
     gone = list(result.last.dropped)
     assert gone
+    assert set(gone) <= set(result.last.reseeded)
     assert (result.last.shares[gone] == 0).all()
     assert not np.isin(result.last.assigned, gone).any()
     assert np.isfinite(result.last.log_likelihood).all()
+    words, page = [str(one.message) for one in told], Path("out/report.html").read_text(encoding="utf-8")
+    for number in gone:
+        again, at = result.last.reseeded[number], result.last.dropped[number]
+        assert again < at
+        for text in (
+            f"class {number + 1} lost its particles in iteration {again} and began anew",
+            f"class {number + 1} lost its particles in iteration {at} and was left out",
+        ):
+            assert any(text in word for word in words)
+            assert text in page

@@ -109,9 +109,15 @@ def test_false_picks_are_found(simulated: SimulatedStates) -> None:
 def test_references_decide_which_class_is_which(simulated: SimulatedStates) -> None:
     for name, particle in zip(("whole.mrc", "lacking.mrc"), structures(), strict=True):
         write_mrc(name, truth_map(particle), pixel_size_angstrom=5.0)
-    assert classify("--ref", "whole.mrc,lacking.mrc") == 0
-    found, state = classes(simulated)
+    assert classify("--ref", "whole.mrc,lacking.mrc", "--iter", "4") == 0
+    found, state = classes(simulated, "out/run_it004_data.star")
     assert np.array_equal(found - 1, state)
+    # names with blanks and commas, and several words
+    Path("the whole one.mrc").symlink_to("whole.mrc")
+    Path("a part, not all.mrc").symlink_to("lacking.mrc")
+    assert classify("--ref", "a part, not all.mrc", "the whole one.mrc", "--iter", "4", output="again/") == 0
+    found, state = classes(simulated, "again/run_it004_data.star")
+    assert np.array_equal(2 - found, state)
 
 
 def test_the_number_of_classes_follows_from_held_out_particles(
@@ -205,10 +211,11 @@ def test_threads_change_nothing() -> None:
         (["--strict_highres_exp", "60"], "--strict_highres_exp"),
         (["--memory", "0.000001"], "--memory"),
         (["--ref", "a.mrc"], "give one for each"),
-        (["--ref", "a.mrc,a.mrc"], "same map"),
-        (["--ref", "a.mrc,small.mrc"], "on each side"),
-        (["--ref", "a.mrc,coarse.mrc"], "voxel"),
-        (["--ref", "a.mrc,bright.mrc"], "one scale"),
+        (["--ref", "a.mrc,a.mrc"], "a.mrc and a.mrc: are the same map"),
+        (["--ref", "a.mrc", "same.mrc"], "a.mrc and same.mrc: are the same map"),
+        (["--ref", "a.mrc,small.mrc"], "small.mrc: is 16 x 16 x 16 voxels"),
+        (["--ref", "a.mrc,coarse.mrc"], "coarse.mrc: has 6 Å per voxel"),
+        (["--ref", "a.mrc,bright.mrc"], "a.mrc and bright.mrc: their grey scales differ"),
         (["--ref", "a.mrc,flat.mrc"], "all its voxels"),
         (["--K", "2-3", "--ref", "a.mrc,b.mrc"], "leave references out"),
         (["--focus-mask", "corner.mrc"], "outside the mask"),
@@ -222,7 +229,8 @@ def test_what_cannot_be_is_refused(words: list[str], message: str, capsys: pytes
     corner = np.zeros_like(density)
     corner[:3, :3, :3] = 1.0
     for name, values, pixel in (
-        ("a", density, 5.0), ("b", other, 5.0), ("small", density[:16, :16, :16], 5.0), ("coarse", other, 6.0),
+        ("a", density, 5.0), ("same", density, 5.0),
+        ("b", other, 5.0), ("small", density[:16, :16, :16], 5.0), ("coarse", other, 6.0),
         ("bright", 30.0 * other, 5.0), ("flat", np.ones_like(density), 5.0), ("corner", corner, 5.0),
     ):  # fmt: skip
         write_mrc(f"{name}.mrc", values, pixel_size_angstrom=pixel)

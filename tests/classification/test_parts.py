@@ -16,6 +16,7 @@ from subtomo.classification.false_picks import against_false_picks, costs_apart
 from subtomo.classification.framed import MARGIN, FramedTerms, places_among, turn
 from subtomo.classification.grid import MapGrid
 from subtomo.classification.noise import robust_power
+from subtomo.classification.reseed import grey_scales, reseeded
 from subtomo.physics.window import centre_distance
 from subtomo.simulation.particle import random_particle
 from subtomo.simulation.states import lacking
@@ -124,6 +125,26 @@ def test_a_few_bright_spots_do_not_pass_for_noise(random: np.random.Generator) -
     response = np.ones((1, REACH + 1))
     above, below = robust_power(power, weight, np.zeros(40, np.int64), response, voxels.shells)
     np.testing.assert_allclose((above / below)[0, 2:], 1.0, atol=0.15)
+
+
+def test_empty_classes_begin_anew_from_what_fits_worst(random: np.random.Generator) -> None:
+    voxels, noise, weights, models = some_terms(random)
+    factors, classes = random.uniform(0.2, 1.0, N), np.arange(N) % 2
+    data = factors[:, None] * weights * models[classes] + 0.01 * noise
+    terms = FramedTerms(voxels, pairs(data), weights.astype(np.float32), {})
+    precision, series = np.ones((1, len(voxels)), np.float32), np.zeros(N, np.int64)
+    costs = class_backend().class_costs(terms.data, terms.weights, precision, pairs(models), series, 1)
+    scales = grey_scales(terms, precision, pairs(models), classes, series, costs, 1)
+    np.testing.assert_allclose(scales, factors, atol=0.01)
+    probability = np.eye(5)[classes]
+    asked = np.arange(N) != int(np.argmin(factors))
+    found = reseeded(probability, [2, 3], scales, asked, 4)
+    np.testing.assert_allclose(found.sum(axis=1), 1.0)
+    moved = np.argmax(found, axis=1) >= 2
+    assert not moved[~asked].any()
+    each = int(0.5 * (N - 1) / 4)
+    assert np.bincount(np.argmax(found, axis=1), minlength=5)[2:].tolist() == [each, each, 0]
+    assert factors[moved].max() < factors[asked & ~moved].min() + 0.02
 
 
 def test_nothing_does_not_resemble_what_it_has_no_part_in(random: np.random.Generator) -> None:

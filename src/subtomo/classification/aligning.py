@@ -20,7 +20,8 @@ from subtomo.averaging.average import HALVES
 from subtomo.backends.alignment import AlignmentBackend, FoundPose, Grid, Pose, Terms
 from subtomo.backends.registry import alignment_backend
 from subtomo.classification.framed import framed_terms
-from subtomo.classification.rounds import Classification, Iteration
+from subtomo.classification.iteration import Iteration
+from subtomo.classification.rounds import Classification
 from subtomo.errors import InputError, SubtomoError
 from subtomo.extraction.threads import run_in_order
 from subtomo.refinement.gauge import disagreement, halves, mean_change, without

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from subtomo.classification.rounds import Classification, Iteration
+from subtomo.classification.iteration import Iteration
+from subtomo.classification.rounds import Classification
 
 Float = NDArray[np.float64]
 

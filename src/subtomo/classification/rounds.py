@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,9 @@ from subtomo.classification.ball import ball_costs
 from subtomo.classification.false_picks import against_false_picks, costs_apart
 from subtomo.classification.framed import FramedTerms
 from subtomo.classification.grid import MapGrid
+from subtomo.classification.iteration import Iteration
 from subtomo.classification.noise import robust_power
+from subtomo.classification.reseed import grey_scales, reseeded
 from subtomo.classification.settings import ClassificationSettings
 from subtomo.physics.symmetry import rotation_group
 from subtomo.refinement.noise import noise_variance
@@ -26,55 +28,13 @@ Float32 = NDArray[np.float32]
 Int = NDArray[np.int64]
 
 _LEAST_PARTICLES = 3.0
-"""Classes with less than so many particles are dropped."""
+"""Classes with less than so many particles begin anew, and are dropped the next time."""
 _SETTLED = 2e-3
 """Mean change of the shares of a particle below which nothing more is to be expected."""
 _RISE = 2
 """Shells by which the comparison may rise in an iteration."""
 _HELD = 0.05
 """Mean change of the shares of a particle above which the resolution of the comparison is left as it is."""
-
-
-@dataclass(frozen=True, eq=False)
-class Iteration:
-    """The state after an iteration: enough to go on from it."""
-
-    number: int
-    """0 for the start."""
-    probability: Float
-    """(n, n_classes) of each class for each particle."""
-    models: Float32
-    """(n_classes, m, 2) transforms of the references, masked."""
-    crossed: Float32
-    """(2, n_classes of particles, m, 2) of the half maps of sets 2 and 1, if particles are told from false picks."""
-    maps: Float32
-    """(n_classes, s, s, s) the same, on the grid of the comparison."""
-    shares: Float
-    """(n_classes,) of the particles."""
-    correlation: Float
-    """(n_classes, n_shells) of the half maps of each class."""
-    variance: Float
-    """(n_series, n_shells) of the noise of the images."""
-    last_shell: int
-    """The last one that is compared next."""
-    log_likelihood: Float
-    """(n,) of each particle, up to a constant that classes do not change."""
-    change: float
-    """Mean change of the probabilities of a particle."""
-    seconds: float
-    dropped: dict[int, int] = field(default_factory=dict)
-    """Classes that lost their particles, by number from 0, and in which iteration."""
-
-    @property
-    def assigned(self) -> Int:
-        """(n,) the most likely class of each particle, from 0."""
-        number: Int = np.argmax(self.probability, axis=1)
-        return number
-
-    @property
-    def total_log_likelihood(self) -> float:
-        """Of all particles."""
-        return float(self.log_likelihood.sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,11 +136,12 @@ class Classification:
         """Compare all particles with all references, and make the references that follow."""
         start = time.monotonic()
         probability, likelihood = self.posterior(last, self.terms, self.series, self.half)
+        probability, again = self._with_seeds(probability, last)
         change = float(np.abs(probability - last.probability).sum(axis=1).mean() / 2.0)
         shares, dropped = self._shares(probability, last)
         now = replace(
             last, number=last.number + 1, probability=probability, shares=shares, change=change, dropped=dropped,
-            log_likelihood=likelihood,
+            reseeded=again, log_likelihood=likelihood,
         )  # fmt: skip
         if change < _HELD:
             now = replace(now, last_shell=max(now.last_shell, min(now.last_shell + _RISE, self._wanted_shell(now))))
@@ -194,8 +155,7 @@ class Classification:
 
         Their half sets are None if they have no part in the references.
         """
-        shells = self.grid.voxels.shells
-        precision = np.ascontiguousarray(_precision(last.variance, last.last_shell)[:, shells], np.float32)
+        precision = self._precision(last)
         costs = class_backend().class_costs(terms.data, terms.weights, precision, last.models, series, self.threads)
         with np.errstate(divide="ignore"):
             logs = np.log(last.shares) - 0.5 * costs
@@ -207,6 +167,24 @@ class Classification:
         odds = np.exp(logs - top[:, None])
         total = odds.sum(axis=1)
         return odds / total[:, None], top + np.log(total)
+
+    def _with_seeds(self, probability: Float, last: Iteration) -> tuple[Float, dict[int, int]]:
+        """Begin classes anew that lose their particles for the first time, unless all do."""
+        kinds = self.settings.classes
+        count = probability.sum(axis=0)[:kinds]
+        empty = [at for at in range(kinds) if count[at] < _LEAST_PARTICLES and at not in last.dropped | last.reseeded]
+        if not empty or not (count >= _LEAST_PARTICLES).any():
+            return probability, last.reseeded
+        assigned, precision = np.argmax(probability, axis=1), self._precision(last)
+        terms, series, threads = self.terms, self.series, self.threads
+        costs = class_backend().class_costs(terms.data, terms.weights, precision, last.models, series, threads)
+        scales = grey_scales(terms, precision, last.models, assigned, series, costs, threads)
+        given = reseeded(probability, empty, scales, assigned < kinds, kinds)
+        return given, last.reseeded | dict.fromkeys(empty, last.number + 1)
+
+    def _precision(self, last: Iteration) -> Float32:
+        """Give one over the variance of the noise of the images, (n_series, m)."""
+        return np.ascontiguousarray(_precision(last.variance, last.last_shell)[:, self.grid.voxels.shells], np.float32)
 
     def _shares(self, probability: Float, last: Iteration) -> tuple[Float, dict[int, int]]:
         """Give the shares of the classes; those that lose their particles are left out from here on."""

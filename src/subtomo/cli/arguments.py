@@ -55,6 +55,11 @@ def switch(name: str, help: str) -> Parameter:
     return Parameter(name=(f"--{name}",), help=help, show_default=False, negative=f"--no-{name}")
 
 
+def several(names: str, help: str) -> Parameter:
+    """Declare an option as `option` does that takes all values up to the next option."""
+    return Parameter(name=tuple(names.split()), help=help, show_default=False, negative="", consume_multiple=True)
+
+
 def whole_number(names: str, help: str) -> Parameter:
     """Declare an option as `option` does, whose value must be a whole number."""
     return Parameter(name=tuple(names.split()), help=help, show_default=False, converter=_to_whole_number)

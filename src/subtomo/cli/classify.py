@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -24,7 +26,7 @@ from subtomo.errors import SettingsError
 if TYPE_CHECKING:
     from subtomo.classification.aligning import AlignedPoses
     from subtomo.classification.holdout import HeldOut
-    from subtomo.classification.rounds import Iteration
+    from subtomo.classification.iteration import Iteration
     from subtomo.jobs.classify import ClassificationResult
 
 __all__ = ["GROUPS", "classify"]
@@ -95,7 +97,7 @@ def classify(
         files=OptimisationSet(files.particles or None, files.tomograms or None, files.trajectories or None),
         optimisation_set_file=files.optimisation_set or None,
         place=place,
-        reference_files=tuple(name for name in (files.reference or "").split(",") if name),
+        reference_files=_file_names(files.reference or ()),
         mask_file=files.solvent_mask or None,
         focus_mask_file=files.focus_mask or None,
         memory_gb=computing.memory_gb,
@@ -132,6 +134,12 @@ def _numbers(words: str) -> tuple[int, ...]:
             field="classes",
         )
     return tuple(range(first, last + 1))
+
+
+def _file_names(words: Sequence[str]) -> tuple[str, ...]:
+    """Take words as names of files, or as several with commas between where there is no such file."""
+    found = [[word] if os.path.exists(word) else word.split(",") for word in words]
+    return tuple(name for names in found for name in names if name)
 
 
 def _print_number(found: HeldOut) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from subtomo.cli.arguments import option, whole_number
+from subtomo.cli.arguments import option, several, whole_number
 from subtomo.cli.refine_options import (
     RefineTiltOptions,
     SigmaAngles,
@@ -32,8 +32,11 @@ class ClassifyInputOptions:
     tomograms: Annotated[str | None, option("--t --tomograms", "Tomogram set (STAR).")] = None
     trajectories: Annotated[str | None, option("--mot --trajectories", "Particle trajectories (STAR).")] = None
     reference: Annotated[
-        str | None,
-        option("--ref --reference", "Maps (MRC) to begin with, one per class, with commas between; by default none."),
+        tuple[str, ...] | None,
+        several(
+            "--ref --reference",
+            "Maps (MRC) to begin with, one per class, with blanks or commas between; by default none.",
+        ),
     ] = None
     solvent_mask: Annotated[
         str | None,

@@ -107,5 +107,7 @@ def _kind(hint: Any) -> str:
     choices = [part for part in parts if get_origin(part) is Literal]
     if choices:
         return "|".join(get_args(choices[0]))
+    if any(get_origin(part) is tuple for part in parts):
+        return "NAME …"
     kinds = {bool: "", int: "N", float: "NUMBER", str: "NAME"}
     return next(name for kind, name in kinds.items() if kind in parts)

@@ -88,6 +88,8 @@ def _escaped(text: str | None) -> str:
 
 def _kind(hint: Any) -> str:
     kinds = {bool: "flag", int: "whole number", float: "number", str: "name"}
+    if any(get_origin(part) is tuple for part in (hint, *get_args(hint))):
+        return "names"
     choices = [part for part in (hint, *get_args(hint)) if get_origin(part) is Literal]
     if choices:
         return " or ".join(f"`{choice}`" for choice in get_args(choices[0]))

@@ -13,7 +13,8 @@ from subtomo.classification.aligning import AlignedPoses
 from subtomo.classification.confounded import Shared
 from subtomo.classification.grid import MapGrid
 from subtomo.classification.holdout import HeldOut, held_out
-from subtomo.classification.rounds import Classification, Iteration
+from subtomo.classification.iteration import Iteration
+from subtomo.classification.rounds import Classification
 from subtomo.classification.settings import ClassificationSettings
 from subtomo.io.relion import OptimisationSet, write_optimisation_set
 from subtomo.io.relion.classified import ClassFacts
@@ -114,7 +115,7 @@ def run_classification(
     make_folder(folder or ".")
     made = prepared(job, found, poses, masks, threads, progress)
     classification, rows, problems, _ = made
-    notes = []
+    notes = list[str]()
     compared = tuple[HeldOut, ...]()
     if job.numbers:
         settings, compared = _number_of_classes(job, classification, on_number)
@@ -129,6 +130,10 @@ def run_classification(
     done = Rounds(job, made, references, written, listeners).run(poses.take(rows), begun)
     last, classification = done.iterations[-1], done.classification
     data_file, facts = written.write_results(last, settings, named.files, done.poses if done.alignments else None)
+    notes += [
+        f"class {number + 1} lost its particles in iteration {at} and began anew from those that fitted worst"
+        for number, at in last.reseeded.items()
+    ]
     for number, at in last.dropped.items():
         notes.append(f"class {number + 1} lost its particles in iteration {at} and was left out from there on")
     if job.command:

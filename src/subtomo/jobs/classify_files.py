@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.classification.grid import MapGrid
-from subtomo.classification.rounds import Iteration
+from subtomo.classification.iteration import Iteration
 from subtomo.classification.settings import ClassificationSettings
 from subtomo.errors import InputError
 from subtomo.io.atomic import atomic_write
@@ -37,6 +37,7 @@ Int = NDArray[np.int64]
 
 STATE_FORMAT = 2
 _STATE = "classification_state.npz"
+_BY_CLASS = ("dropped", "reseeded")
 _MAY_CHANGE = ("iterations", "align_rounds")
 
 
@@ -57,8 +58,9 @@ class State:
 
 
 def _packed(prefix: str, found: Iteration) -> dict[str, NDArray[Any]]:
-    arrays = {one.name: np.asarray(getattr(found, one.name)) for one in fields(Iteration) if one.name != "dropped"}
-    arrays["dropped"] = np.array(json.dumps({str(number): at for number, at in found.dropped.items()}))
+    arrays = {one.name: np.asarray(getattr(found, one.name)) for one in fields(Iteration) if one.name not in _BY_CLASS}
+    for name in _BY_CLASS:
+        arrays[name] = np.array(json.dumps({str(number): at for number, at in getattr(found, name).items()}))
     return {f"{prefix}_{name}": values for name, values in arrays.items()}
 
 
@@ -66,7 +68,8 @@ def _unpacked(prefix: str, arrays: dict[str, NDArray[Any]]) -> Iteration:
     found: dict[str, Any] = {one.name: arrays[f"{prefix}_{one.name}"] for one in fields(Iteration)}
     found |= {name: int(found[name]) for name in ("number", "last_shell")}
     found |= {name: float(found[name]) for name in ("change", "seconds")}
-    found["dropped"] = {int(number): at for number, at in json.loads(str(found["dropped"])).items()}
+    for name in _BY_CLASS:
+        found[name] = {int(number): at for number, at in json.loads(str(found[name])).items()}
     return Iteration(**found)
 
 

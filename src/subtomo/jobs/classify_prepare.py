@@ -15,7 +15,8 @@ from subtomo.classification.confounded import Shared, direction_bins, quantile_b
 from subtomo.classification.consensus import consensus_map, consensus_sums, grey_scale, soft_sphere, without_model
 from subtomo.classification.framed import BYTES_PER_VOXEL, MARGIN, framed_terms
 from subtomo.classification.grid import MapGrid
-from subtomo.classification.rounds import Classification, Iteration
+from subtomo.classification.iteration import Iteration
+from subtomo.classification.rounds import Classification
 from subtomo.classification.settings import ClassificationSettings
 from subtomo.errors import InputError, SettingsError
 from subtomo.io.relion import OptimisationSet

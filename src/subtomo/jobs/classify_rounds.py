@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.classification.aligning import AlignedPoses
-from subtomo.classification.rounds import Classification, Iteration
+from subtomo.classification.iteration import Iteration
+from subtomo.classification.rounds import Classification
 from subtomo.jobs.classify_files import ClassificationFiles, State
 from subtomo.jobs.classify_prepare import ClassificationJob, Prepared, first_iteration
 from subtomo.jobs.progress import ProgressListener
