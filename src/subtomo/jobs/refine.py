@@ -130,7 +130,7 @@ def run_refinement(
     refinement = Refinement(
         TermStore(source.items, voxels, job.memory_gb * 1e9), priors, source.series, voxel, source.response,
         job.settings, mask, None, job.threads or available_cores(), None,
-        partial(_advance, progress),
+        progress.start, partial(_advance, progress),
     )  # fmt: skip
     found, scale = _refined(job, refinement, begun or poses, reference, written, progress, on_round)
     return _concluded(job, refinement, found, written, files, start, scale, progress)
@@ -143,7 +143,6 @@ def _refined(
     """Go through the rounds, writing each."""
     found, scale = list[Round](), None
     first = begin if isinstance(begin, Round) else None
-    progress.start(len(refinement.store))
     try:
         if first is None:
             assert isinstance(begin, Poses)
@@ -153,12 +152,10 @@ def _refined(
             written.write_round(first, job.settings.fits_scale)
             on_round(first)
         found.append(first)
-        progress.start(len(refinement.store))
         if first.number == 0:
             refinement, first, scale = _with_start(job, refinement, first, reference, progress)
             found[-1] = first
         for one in refinement.rounds(first):
-            progress.start(len(refinement.store))
             written.write_round(one, job.settings.fits_scale)
             found.append(one)
             on_round(one)
@@ -207,7 +204,6 @@ def _concluded(
 ) -> RefinementResult:  # fmt: skip
     """Average once more in the final poses, and write the final files, the optimisation set last."""
     last, folder, voxel = found[-1], written.folder, refinement.voxel_angstrom
-    progress.start(len(refinement.store))
     try:
         result, sums = refinement.averaged(last.poses)
     finally:
