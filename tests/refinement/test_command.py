@@ -88,6 +88,20 @@ def test_any_number_of_threads_and_less_memory_give_the_same_bits() -> None:
         assert same(f"out/{name}", f"one/{name}"), name
 
 
+def test_dask_workers_and_one_thread_give_the_same_bits(capsys: pytest.CaptureFixture[str]) -> None:
+    # the process that compiles a loop may round its last bit otherwise than those that load it
+    assert refine("--rounds", "1", output="warm/") == 0
+    words = [sys.executable, "-m", "subtomo", "refine", *TILTS, *SIZES[:-1], "1", "--rounds", "2"]
+    for output, more in (("out/", ()), ("dask/", ("--dask", "local:2"))):
+        subprocess.run([*words, "--o", output, *more], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for name in (*MAPS, "run_data.star", "run_it002_half1_class001_unfil.mrc"):
+        assert same(f"out/{name}", f"dask/{name}"), name
+    assert not Path("dask/.subtomo-passes").exists()
+    capsys.readouterr()
+    assert "expected tcp://host:port, local:N" in refused(capsys, "--dask", "here")
+    assert "--dask slurm, which is not given" in refused(capsys, "--dask-option", "queue=cpu")
+
+
 def test_an_interrupted_refinement_goes_on_to_the_same_bits() -> None:
     # the process that compiles a loop may round its last bit otherwise than those that load it
     assert refine("--rounds", "1", output="warm/") == 0

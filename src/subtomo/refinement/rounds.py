@@ -19,7 +19,7 @@ from subtomo.physics.fsc import shells
 from subtomo.physics.symmetry import rotation_group
 from subtomo.refinement.gauge import composed, disagreement, halves, mean_change, without
 from subtomo.refinement.noise import noise_variance, precision
-from subtomo.refinement.passes import PassPlan, PassResult, StartingPose, run_pass
+from subtomo.refinement.passes import PassPlan, PassResult, Runner, StartingPose, Threads, run_pass
 from subtomo.refinement.poses import Poses, Priors
 from subtomo.refinement.references import UNMOVED, HalfMaps, half_maps, references
 from subtomo.refinement.settings import RefinementSettings
@@ -94,6 +94,8 @@ class Refinement:
     """Hears of the number of particles before each pass over them."""
     advance: Callable[[int], None] = lambda count: None
     """Hears of finished particles."""
+    runner: Runner | None = None
+    """Works on batches of particles elsewhere; None for threads of this process."""
 
     def rounds(self, begin: Poses | Round) -> Iterator[Round]:
         """Refine, round by round, until nothing gets better.
@@ -216,7 +218,7 @@ class Refinement:
 
     def _run(self, plan: PassPlan, poses: Poses) -> PassResult:
         self.announce(int(poses.is_usable.sum()))
-        return run_pass(plan, poses, self.threads, self.advance)
+        return run_pass(plan, poses, self.runner or Threads(self.threads), self.advance)
 
     def _symmetrised(self, sums: dict[int, AverageSums]) -> dict[int, AverageSums]:
         group = rotation_group(self.settings.symmetry)
