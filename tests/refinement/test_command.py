@@ -72,26 +72,6 @@ def test_poses_get_better_and_everything_that_relion_wants_is_written(picks: Sim
     assert "TS_1/" in page or "Far from where they began" not in page
 
 
-@pytest.mark.skipif(shutil.which("relion_postprocess") is None, reason="relion_postprocess is not installed")
-def test_relion_postprocess_finds_the_same_curves(capsys: pytest.CaptureFixture[str]) -> None:
-    assert refine() == 0
-    (command,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("next: relion_postprocess")]
-    done = subprocess.run(command.removeprefix("next: ").split(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    ours, theirs = (
-        [find_table(read_tables(path), name) for name in ("fsc", "general")]
-        for path in ("out/fsc.star", "out/postprocess.star")
-    )
-    for kind in ("UnmaskedMaps", "MaskedMaps"):
-        label = f"rlnFourierShellCorrelation{kind}"
-        # the programs round radii to shells at different places
-        np.testing.assert_allclose(ours[0].floats(label), theirs[0].floats(label), atol=0.025)
-    resolution = [float(tables[1].floats("rlnFinalResolution")[0]) for tables in (ours, theirs)]
-    shells = 32 * 5.0 / np.array(resolution)
-    # phases are random, so that the corrected curves may cross 0.143 a shell apart
-    assert abs(shells[0] - shells[1]) < 1.01, resolution
-
-
 def test_standard_errors_tell_the_size_of_the_errors(picks: SimulatedPicks) -> None:
     assert refine() == 0
     table = find_table(read_tables("out/run_data.star"), "particles")
@@ -106,6 +86,20 @@ def test_any_number_of_threads_and_less_memory_give_the_same_bits() -> None:
     assert main(["refine", *TILTS, *SIZES[:-1], "1", "--o", "one/", "--rounds", "2", "--memory", "0.005"]) == 0
     for name in (*MAPS, "run_data.star", "run_it002_half1_class001_unfil.mrc"):
         assert same(f"out/{name}", f"one/{name}"), name
+
+
+def test_dask_workers_and_one_thread_give_the_same_bits(capsys: pytest.CaptureFixture[str]) -> None:
+    # the process that compiles a loop may round its last bit otherwise than those that load it
+    assert refine("--rounds", "1", output="warm/") == 0
+    words = [sys.executable, "-m", "subtomo", "refine", *TILTS, *SIZES[:-1], "1", "--rounds", "2"]
+    for output, more in (("out/", ()), ("dask/", ("--dask", "local:2"))):
+        subprocess.run([*words, "--o", output, *more], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for name in (*MAPS, "run_data.star", "run_it002_half1_class001_unfil.mrc"):
+        assert same(f"out/{name}", f"dask/{name}"), name
+    assert not Path("dask/.subtomo-passes").exists()
+    capsys.readouterr()
+    assert "expected tcp://host:port, local:N" in refused(capsys, "--dask", "here")
+    assert "--dask slurm, which is not given" in refused(capsys, "--dask-option", "queue=cpu")
 
 
 def test_an_interrupted_refinement_goes_on_to_the_same_bits() -> None:

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from subtomo.alignment.reference import FourierReference, empty_grid, grid_side, map_of_grid
 from subtomo.alignment.voxels import voxels_of
-from subtomo.backends.alignment import Grid, Pose, Prior, Terms
+from subtomo.backends.alignment import Grid, Pose, Prior, Shifts, Terms
 from subtomo.backends.reference.alignment import ReferenceAlignment, model_of
 from subtomo.backends.registry import alignment_backend
 from subtomo.simulation.particle import random_particle
@@ -75,15 +75,18 @@ def test_compiled_residuals_agree_with_numpy() -> None:
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
-def test_compiled_scores_agree_with_numpy() -> None:
+@pytest.mark.parametrize(("steps", "largest"), [(2, 9.0), (3, 1.6)])
+def test_compiled_scores_agree_with_numpy(steps: int, largest: float) -> None:
     grid, terms = particle_terms()
-    rotations = np.stack([near(angle).rotation for angle in (0.0, 0.2, 0.5)])
-    shifts = np.array([[0.0, 0.0, 0.0], [1.0, -0.5, 0.0], [0.8, -0.5, 0.3]])
+    # more than are summed up at once
+    rotations = np.stack([near(angle).rotation for angle in np.linspace(0.0, 0.6, 19)])
+    shifts = Shifts(0.5, steps, largest)
     slow = ReferenceAlignment().score(grid, terms, rotations, shifts, PRECISION, 1.0)
     fast = alignment_backend().score(grid, terms, rotations, shifts, PRECISION, 1.0)
     np.testing.assert_allclose(fast[0], slow[0], rtol=1e-4)
     np.testing.assert_allclose(fast[1], slow[1], rtol=1e-3, atol=1e-3 * float(np.abs(slow[1]).max()))
     np.testing.assert_array_equal(fast[2], slow[2])
+    assert np.linalg.norm(fast[2], axis=1).max() <= largest
 
 
 def test_derivatives_are_those_of_finite_differences() -> None:

@@ -70,6 +70,35 @@ class Pose(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
+class Shifts:
+    """A cube of shifts that are tried, or those within a sphere."""
+
+    step_px: float
+    """Between neighbours, voxels."""
+    steps: int
+    """On either side along each axis."""
+    largest_px: float
+    """Longer ones are left out."""
+
+    @property
+    def axis_px(self) -> Float:
+        """(2 steps + 1,) along each axis, voxels."""
+        return np.arange(-self.steps, self.steps + 1, dtype=np.float64) * self.step_px
+
+    @property
+    def is_within(self) -> NDArray[np.bool_]:
+        """Whether each of the cube, by x, y and z, is tried."""
+        squares = self.axis_px**2
+        within: NDArray[np.bool_] = squares[:, None, None] + squares[:, None] + squares <= (self.largest_px + 1e-9) ** 2
+        return within
+
+    def of(self, flat: Int) -> Float:
+        """Give shifts (m, 3), voxels, by their flat index into the cube."""
+        n = 2 * self.steps + 1
+        return self.axis_px[np.stack(np.unravel_index(flat, (n, n, n)), axis=-1)]
+
+
+@dataclass(frozen=True, eq=False)
 class Prior:
     """Gaussian priors of a pose; a precision of zero means none."""
 
@@ -133,12 +162,12 @@ class AlignmentBackend(Protocol):
 
     @abstractmethod
     def score(
-        self, grid: Grid, terms: Terms, rotations: Float, shifts_px: Float, precision: Float, stretch: float
-    ) -> tuple[Float32, Float32, Int]:
-        """Compare rotations (m, 3, 3), each at the best of some shifts (s, 3).
+        self, grid: Grid, terms: Terms, rotations: Float, shifts: Shifts, precision: Float, stretch: float
+    ) -> tuple[Float32, Float32, Float]:
+        """Compare rotations (m, 3, 3), each at the best of some shifts.
 
         Returns:
-            Σ |m|², Re Σ m* D' and the index of the shift, (m,) each.
+            Σ |m|² (m,), Re Σ m* D' (m,) and the shift (m, 3), voxels.
         """
 
     @abstractmethod

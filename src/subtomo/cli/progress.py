@@ -53,11 +53,14 @@ class Bar:
             console=console or Console(stderr=True),
         )
         self._task: TaskID | None = None
-        self._start, self.n_done = time.monotonic(), 0
+        self._start, self.n_done, self._before = time.monotonic(), 0, 0
 
     def start(self, total: int) -> None:
-        """Show the bar."""
-        self._start = time.monotonic()
+        """Show the bar, in place of an earlier one."""
+        # jobs that go over their particles several times start as often
+        self._start, self._before = time.monotonic(), self.n_done
+        if self._task is not None:
+            self._progress.remove_task(self._task)
         self._task = self._progress.add_task("", total=total, rate="")
         self._progress.start()
 
@@ -65,7 +68,7 @@ class Bar:
         """Move the bar by one particle."""
         self.n_done += 1
         if self._task is not None:
-            rate = self.n_done / max(time.monotonic() - self._start, 1e-9)
+            rate = (self.n_done - self._before) / max(time.monotonic() - self._start, 1e-9)
             self._progress.update(self._task, advance=1, rate=f"{rate:.1f} particles/s")
 
     def note(self, message: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -23,6 +26,7 @@ from subtomo.model.settings import ExtractionSettings
 if TYPE_CHECKING:
     from subtomo.jobs.refine import RefinementResult
     from subtomo.refinement.rounds import Round
+    from subtomo.refinement.spread import PassExecutor
 
 __all__ = ["GROUPS", "refine"]
 
@@ -95,12 +99,30 @@ def refine(
         _print_round(found)
         control.check_before(f"round {found.number + 1}")
 
-    result = run_refinement(job, listener("refining"), after_round)
+    progress = listener("refining")
+    with _executor(computing, output.output_dir, progress.warn) as executor:
+        result = run_refinement(replace(job, executor=executor), progress, after_round)
     draw_refinement(result, job.command, warn)
     _print_account(result)
     if prefix is not None:
         list_results(result.folder)
     return 0
+
+
+def _executor(
+    computing: RefineComputingOptions, output_dir: str, tell_of: Callable[[str], None]
+) -> AbstractContextManager[PassExecutor | None]:
+    """Connect to Dask workers if that is wanted."""
+    from subtomo.jobs.cluster import connect, parse_options
+
+    options = parse_options([computing.dask_option or ""])
+    if options.pop("dry_run", None):
+        raise SettingsError("dry_run is for subtomo extract, which prints the same script; leave it out")
+    if computing.dask is None:
+        if options:
+            raise SettingsError("--dask-option is for --dask slurm, which is not given")
+        return nullcontext()
+    return connect(computing.dask, options, output_dir, tell_of)
 
 
 def tilt_extraction(tilts: RefineTiltOptions) -> ExtractionSettings | None:

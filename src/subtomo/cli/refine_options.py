@@ -161,6 +161,21 @@ class RefineComputingOptions:
         float,
         option("--memory", "Memory for the terms of particles, GB; particles beyond it are made again each round."),
     ] = 4.0
+    dask: Annotated[
+        str | None,
+        option(
+            "--dask",
+            "Refine particles on Dask workers: tcp://host:port for a scheduler that runs, local:N for N processes of "
+            "this machine, slurm for SLURM jobs.",
+        ),
+    ] = None
+    dask_option: Annotated[
+        str | None,
+        option(
+            "--dask-option",
+            "For --dask slurm: queue=…,account=…,cores=…,memory=…,walltime=…,processes=…,jobs=….",
+        ),
+    ] = None
     pipeline_control: Annotated[
         str | None,
         option(

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,12 +36,15 @@ from subtomo.refinement.rounds import Refinement, Round
 from subtomo.refinement.scale import GreyScale, grey_scale
 from subtomo.refinement.search import PoseSearch
 from subtomo.refinement.settings import RefinementSettings, Search
+from subtomo.refinement.spread import PassExecutor, SpreadPasses
 from subtomo.refinement.store import TermStore
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
 MEMORY_GB = 4.0
+_PASSES = ".subtomo-passes"
+"""What batches need that are worked on elsewhere."""
 _CONTRAST_SIGNIFICANT = 5.0
 _SYMMETRIC = 0.5
 """Of `Round.agreement_about_axes`: one for a perfect symmetry, near zero for none."""
@@ -68,6 +72,8 @@ class RefinementJob:
     """Go on after the last round that an earlier run finished."""
     command: tuple[str, ...] = ()
     """The command line, for the note."""
+    executor: PassExecutor | None = None
+    """Works on batches of particles elsewhere, where the output folder is seen; None for threads of this process."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,13 +133,18 @@ def run_refinement(
     if begun is None:
         written.remove_rounds()
     voxels = voxels_of(source.size, source.size // 2 - 1)
+    elsewhere = None if job.executor is None else SpreadPasses(job.executor, Path(folder or ".").resolve() / _PASSES)
     refinement = Refinement(
         TermStore(source.items, voxels, job.memory_gb * 1e9), priors, source.series, voxel, source.response,
         job.settings, mask, None, job.threads or available_cores(), None,
-        partial(_advance, progress),
+        progress.start, partial(_advance, progress), elsewhere,
     )  # fmt: skip
-    found, scale = _refined(job, refinement, begun or poses, reference, written, progress, on_round)
-    return _concluded(job, refinement, found, written, files, start, scale, progress)
+    try:
+        found, scale = _refined(job, refinement, begun or poses, reference, written, progress, on_round)
+        return _concluded(job, refinement, found, written, files, start, scale, progress)
+    finally:
+        if elsewhere is not None:
+            elsewhere.remove()
 
 
 def _refined(
@@ -143,7 +154,6 @@ def _refined(
     """Go through the rounds, writing each."""
     found, scale = list[Round](), None
     first = begin if isinstance(begin, Round) else None
-    progress.start(len(refinement.store))
     try:
         if first is None:
             assert isinstance(begin, Poses)
@@ -153,12 +163,10 @@ def _refined(
             written.write_round(first, job.settings.fits_scale)
             on_round(first)
         found.append(first)
-        progress.start(len(refinement.store))
         if first.number == 0:
             refinement, first, scale = _with_start(job, refinement, first, reference, progress)
             found[-1] = first
         for one in refinement.rounds(first):
-            progress.start(len(refinement.store))
             written.write_round(one, job.settings.fits_scale)
             found.append(one)
             on_round(one)
@@ -207,7 +215,6 @@ def _concluded(
 ) -> RefinementResult:  # fmt: skip
     """Average once more in the final poses, and write the final files, the optimisation set last."""
     last, folder, voxel = found[-1], written.folder, refinement.voxel_angstrom
-    progress.start(len(refinement.store))
     try:
         result, sums = refinement.averaged(last.poses)
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -27,6 +27,10 @@ _BATCHES = 24
 """Per half set, at least, so that many threads have work to do."""
 _LARGEST_BATCH = 32
 _EVALUATIONS = 12
+
+
+Batch = tuple[int, Int]
+"""Half set and indices."""
 
 
 class StartingPose(Protocol):
@@ -70,7 +74,7 @@ class PassResult:
 
 
 @dataclass(eq=False)
-class _Part:
+class BatchPart:
     """What a batch found; arrays have a row per particle of the batch."""
 
     batch: Int
@@ -82,20 +86,38 @@ class _Part:
     problems: dict[int, str]
 
 
+class Runner(Protocol):
+    """Works on the batches of a pass, wherever."""
+
+    def __call__(self, plan: PassPlan, poses: Poses, batches: Iterable[Batch]) -> Iterator[BatchPart]:
+        """Yield what each batch found, in the order of the batches."""
+
+
+@dataclass(frozen=True)
+class Threads:
+    """Works on batches in this process."""
+
+    count: int
+
+    def __call__(self, plan: PassPlan, poses: Poses, batches: Iterable[Batch]) -> Iterator[BatchPart]:
+        """Yield what each batch found."""
+        local = threading.local()
+
+        def work(batch: Batch) -> BatchPart:
+            if not hasattr(local, "backend"):
+                local.backend = alignment_backend()
+            return work_on(plan, poses, batch, local.backend)
+
+        return run_in_order(work, batches, self.count)
+
+
 def run_pass(
-    plan: PassPlan, poses: Poses, threads: int, advance: Callable[[int], None] = lambda count: None
+    plan: PassPlan, poses: Poses, runner: Runner, advance: Callable[[int], None] = lambda count: None
 ) -> PassResult:
     """Compare every particle with the reference of its half set, and add it up in the pose that was found.
 
-    Results do not depend on the number of threads: batches are the same, and are added in order.
+    Results do not depend on who works on the batches: these are the same, and are added in order.
     """
-    local = threading.local()
-
-    def work(batch: tuple[int, Int]) -> _Part:
-        if not hasattr(local, "backend"):
-            local.backend = alignment_backend()
-        return _work(plan, poses, batch, local.backend)
-
     voxels = plan.store.voxels
     n_series = int(plan.series.max(initial=0)) + 1
     result = PassResult(
@@ -107,7 +129,7 @@ def run_pass(
     )
     rotation, shift, value = poses.rotation.copy(), poses.shift_px.copy(), poses.value.copy()
     covariance, scale, usable = poses.covariance.copy(), poses.scale.copy(), poses.is_usable.copy()
-    for part in run_in_order(work, batches(poses), threads):
+    for part in runner(plan, poses, batches(poses)):
         result.sums[part.half].add(part.sums)
         result.problems |= part.problems
         for index, found, factor, power in zip(part.batch.tolist(), part.found, part.scales, part.power, strict=True):
@@ -127,7 +149,7 @@ def run_pass(
     return result
 
 
-def batches(poses: Poses) -> Iterator[tuple[int, Int]]:
+def batches(poses: Poses) -> Iterator[Batch]:
     """Divide the particles of each half set, in their order: half set and indices."""
     for half in HALVES:
         members = np.flatnonzero((poses.half == half) & poses.is_usable)
@@ -136,9 +158,10 @@ def batches(poses: Poses) -> Iterator[tuple[int, Int]]:
             yield half, members[first : first + size]
 
 
-def _work(plan: PassPlan, poses: Poses, batch: tuple[int, Int], backend: AlignmentBackend) -> _Part:
+def work_on(plan: PassPlan, poses: Poses, batch: Batch, backend: AlignmentBackend) -> BatchPart:
+    """Compare and add up the particles of a batch."""
     half, members = batch
-    part = _Part(members, half, [], [], [], BatchSums(plan.store.voxels), {})
+    part = BatchPart(members, half, [], [], [], BatchSums(plan.store.voxels), {})
     reference = plan.references.get(half)
     for index in members.tolist():
         try:

@@ -19,7 +19,7 @@ from subtomo.physics.fsc import shells
 from subtomo.physics.symmetry import rotation_group
 from subtomo.refinement.gauge import composed, disagreement, halves, mean_change, without
 from subtomo.refinement.noise import noise_variance, precision
-from subtomo.refinement.passes import PassPlan, PassResult, StartingPose, run_pass
+from subtomo.refinement.passes import PassPlan, PassResult, Runner, StartingPose, Threads, run_pass
 from subtomo.refinement.poses import Poses, Priors
 from subtomo.refinement.references import UNMOVED, HalfMaps, half_maps, references
 from subtomo.refinement.settings import RefinementSettings
@@ -90,8 +90,12 @@ class Refinement:
     threads: int = 1
     start: StartingPose | None = None
     """Search before the first round's refinement, see `PassPlan.start`."""
+    announce: Callable[[int], None] = lambda count: None
+    """Hears of the number of particles before each pass over them."""
     advance: Callable[[int], None] = lambda count: None
     """Hears of finished particles."""
+    runner: Runner | None = None
+    """Works on batches of particles elsewhere; None for threads of this process."""
 
     def rounds(self, begin: Poses | Round) -> Iterator[Round]:
         """Refine, round by round, until nothing gets better.
@@ -108,7 +112,7 @@ class Refinement:
 
     def averaged(self, poses: Poses) -> tuple[PassResult, dict[int, AverageSums]]:
         """Average all particles in their poses."""
-        result = run_pass(self._pass(), poses, self.threads, self.advance)
+        result = self._run(self._pass(), poses)
         return result, self._symmetrised({half: sums.finished() for half, sums in result.sums.items()})
 
     def compared(
@@ -129,7 +133,7 @@ class Refinement:
     def _first(self, poses: Poses) -> Round:
         """Average the particles as they are, and see how far the halves agree."""
         start = time.monotonic()
-        result = run_pass(self._pass(), poses, self.threads, self.advance)
+        result = self._run(self._pass(), poses)
         plain = {half: part.finished() for half, part in result.sums.items()}
         compared, mask = self.compared(self._symmetrised(plain), None)
         last_shell = compared.last_shell
@@ -167,7 +171,7 @@ class Refinement:
         """Refine all poses against the references that follow from the last round, and average again."""
         start = time.monotonic()
         plan = self._pass(self._references(last), precision(last.variance, last.last_shell), last.number == 0)
-        result = run_pass(plan, last.poses, self.threads, self.advance)
+        result = self._run(plan, last.poses)
         poses = result.poses
         sums = self._symmetrised({half: part.finished() for half, part in result.sums.items()})
         changes = dict(UNMOVED)
@@ -211,6 +215,10 @@ class Refinement:
             self.store, self.priors, self.series, stretch, given or {}, weights, start,
             self.settings.fits_scale and given is not None,
         )  # fmt: skip
+
+    def _run(self, plan: PassPlan, poses: Poses) -> PassResult:
+        self.announce(int(poses.is_usable.sum()))
+        return run_pass(plan, poses, self.runner or Threads(self.threads), self.advance)
 
     def _symmetrised(self, sums: dict[int, AverageSums]) -> dict[int, AverageSums]:
         group = rotation_group(self.settings.symmetry)

@@ -47,7 +47,7 @@ def grey_scale(
         InputError: No particle resembles the reference.
     """
     usable = np.flatnonzero(poses.is_usable)
-    chosen = usable[:: max(1, len(usable) // (_SEARCHED if search else _SAMPLED))]
+    chosen = usable[:: -(-len(usable) // (_SEARCHED if search else _SAMPLED))]
     last, backend = int(np.flatnonzero(precision)[-1]), alignment_backend()
     ours = FourierReference.of(reference, last, 1.0)
     found = {sign: np.zeros(2) for sign in (1, -1)}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from subtomo.backends.alignment import AlignmentBackend, Grid, Pose, Terms
+from subtomo.backends.alignment import AlignmentBackend, Grid, Pose, Shifts, Terms
 from subtomo.errors import SettingsError
 from subtomo.physics.orientation import matrix_to_euler
 from subtomo.physics.symmetry import rotation_group
@@ -17,9 +17,16 @@ from subtomo.refinement.poses import Priors
 from subtomo.refinement.settings import RefinementSettings, Search
 
 Float = NDArray[np.float64]
+Float32 = NDArray[np.float32]
 
 COARSE_ANGSTROM = 30.0
-"""Resolution of the scores."""
+"""Resolution of the scores, for particles that are not much larger."""
+_COARSE_PER_RADIUS = 0.4
+"""Resolution of the scores of larger particles, in parts of the radius: they tell as much at a lower one."""
+_ROUGH = 0.7
+"""Part of the frequencies of the scores, a third of the voxels, by which most orientations are dismissed."""
+_KEPT, _FEWEST_KEPT = 0.25, 200
+"""Orientations that are left: this part, but not fewer."""
 _CANDIDATES, _FINALISTS = 12, 4
 _FEW_EVALUATIONS, _EVALUATIONS = 6, 10
 _SHIFTS_PER_WAVE = 6.0
@@ -69,12 +76,18 @@ class PoseSearch:
         """
         stretch = self.voxel_angstrom / float(self.priors.voxel_angstrom[index])
         wave, coarse = self._coarse(terms, precision, stretch)
-        rotations, shifts = self.orientations(index), self._shifts(wave)
-        quadratic, cross, chosen = backend.score(grid, terms, rotations, shifts, coarse, stretch)
-        value = -cross * np.abs(cross) / np.maximum(quadratic, 1e-30) if self.scale_free else quadratic - 2.0 * cross
+        rotations, tried = self.orientations(index), self._shifts(wave)
+        if len(rotations) > 2 * _FEWEST_KEPT:
+            rough = coarse.copy()
+            rough[int(_ROUGH * terms.size / wave) + 1 :] = 0.0
+            value = self._values(*backend.score(grid, terms, rotations, tried, rough, stretch)[:2])
+            kept = np.argsort(value, kind="stable")[: max(_FEWEST_KEPT, int(_KEPT * len(rotations)))]
+            rotations = rotations[kept]
+        quadratic, cross, shifts = backend.score(grid, terms, rotations, tried, coarse, stretch)
+        value = self._values(quadratic, cross)
         prior = self.priors.of(index)
         candidates = [
-            Pose(np.ascontiguousarray(rotations[at]), shifts[chosen[at]].copy())
+            Pose(np.ascontiguousarray(rotations[at]), shifts[at].copy())
             for at in _apart(rotations, value, self.step_deg)
         ]
         if self.scale_free:
@@ -84,10 +97,21 @@ class PoseSearch:
         final = [backend.align(grid, terms, one.pose, prior, precision, stretch, _EVALUATIONS) for one in found]
         return min(final, key=lambda one: one.value).pose
 
+    def _values(self, quadratic: Float32, cross: Float32) -> Float32:
+        """Give what is least for the best orientation."""
+        if self.scale_free:
+            return (-cross * np.abs(cross) / np.maximum(quadratic, 1e-30)).astype(np.float32)
+        return (quadratic - 2.0 * cross).astype(np.float32)
+
+    @property
+    def coarse_angstrom(self) -> float:
+        """Resolution of the scores."""
+        return max(COARSE_ANGSTROM, _COARSE_PER_RADIUS * self.radius_angstrom)
+
     @property
     def step_deg(self) -> float:
         """Between orientations."""
-        basin = np.degrees(COARSE_ANGSTROM / max(self.radius_angstrom, 1.0))
+        basin = np.degrees(self.coarse_angstrom / max(self.radius_angstrom, 1.0))
         return float(np.clip(_STEP_PER_BASIN * basin, _SMALLEST_STEP_DEG, _LARGEST_STEP_DEG))
 
     def orientations(self, index: int) -> Float:
@@ -95,7 +119,8 @@ class PoseSearch:
         everything = all_orientations(self.step_deg, self.settings.symmetry)
         if self.settings.search is not Search.PRIOR:
             return everything
-        off = np.abs(_wrapped_deg(matrix_to_euler(everything) - np.degrees(self.priors.angles_rad[index])))
+        prior_deg = np.degrees(self.priors.angles_rad[index])
+        off = np.abs(_wrapped_deg(_angles_deg(self.step_deg, self.settings.symmetry) - prior_deg))
         allowed = np.ones(len(everything), bool)
         settings = self.settings
         for column, sigma in enumerate((settings.sigma_rot_deg, settings.sigma_tilt_deg, settings.sigma_psi_deg)):
@@ -105,20 +130,17 @@ class PoseSearch:
 
     def _coarse(self, terms: Terms, precision: Float, stretch: float) -> tuple[float, Float]:
         """Give the wavelength of the scores in voxels, and the precision up to it."""
-        last = max(3, int(terms.size * self.voxel_angstrom / stretch / COARSE_ANGSTROM))
+        last = max(3, int(terms.size * self.voxel_angstrom / stretch / self.coarse_angstrom))
         coarse = precision.copy()
         coarse[last + 1 :] = 0.0
         used = np.flatnonzero(coarse)
         return terms.size / max(int(used[-1]) if used.size else 3, 1), coarse
 
-    def _shifts(self, wave_px: float) -> Float:
-        """List shifts within the range, a sixth of the wavelength apart, (s, 3) voxels."""
+    def _shifts(self, wave_px: float) -> Shifts:
+        """Choose shifts within the range, a sixth of the wavelength apart."""
         step = wave_px / _SHIFTS_PER_WAVE
-        n = int(np.clip(np.ceil(self.settings.offset_range_px / step - 0.5), 1, _MOST_SHIFTS))
-        axis = np.arange(-n, n + 1) * step
-        shifts = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
-        within = np.linalg.norm(shifts, axis=1) <= max(self.settings.offset_range_px, 1.8 * step) + 1e-9
-        return np.ascontiguousarray(shifts[within])
+        steps = int(np.clip(np.ceil(self.settings.offset_range_px / step - 0.5), 1, _MOST_SHIFTS))
+        return Shifts(step, steps, max(self.settings.offset_range_px, 1.8 * step))
 
 
 @lru_cache(maxsize=8)
@@ -147,6 +169,12 @@ def all_orientations(step_deg: float, symmetry: str = "C1") -> Float:
     rotations = np.ascontiguousarray(rotations)
     rotations.flags.writeable = False
     return rotations
+
+
+@lru_cache(maxsize=8)
+def _angles_deg(step_deg: float, symmetry: str) -> Float:
+    """Give `all_orientations` as Euler angles (m, 3)."""
+    return matrix_to_euler(all_orientations(step_deg, symmetry))
 
 
 def _apart(rotations: Float, values: NDArray[np.floating], step_deg: float) -> list[int]:

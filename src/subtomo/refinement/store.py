@@ -27,7 +27,7 @@ class TermStore:
     """
 
     def __init__(self, items: Sequence[Extracted], voxels: Voxels, memory_bytes: float) -> None:
-        self._items, self.voxels = items, voxels
+        self._items, self.voxels, self._memory_bytes = items, voxels, memory_bytes
         kept = min(len(items), int(memory_bytes // max(1, _BYTES_PER_VOXEL * len(voxels))))
         self._data = np.empty((kept, len(voxels), 2), np.float32)
         self._weights = np.empty((kept, len(voxels)), np.float32)
@@ -36,6 +36,10 @@ class TermStore:
 
     def __len__(self) -> int:
         return len(self._items)
+
+    def __reduce__(self) -> tuple[type[TermStore], tuple[Sequence[Extracted], Voxels, float]]:
+        """Leave terms out of pickles: who works elsewhere makes its own."""
+        return TermStore, (self._items, self.voxels, self._memory_bytes)
 
     @property
     def n_kept(self) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from subtomo.backends.alignment import AlignmentBackend, FoundPose, Grid, Pose, Prior, ShellPower, Terms
+from subtomo.backends.alignment import AlignmentBackend, FoundPose, Grid, Pose, Prior, ShellPower, Shifts, Terms
 from subtomo.backends.cache import compiled_here
 
 with compiled_here():
     from subtomo.backends.cpu.accumulate import add_rotated_weights, lay_out_weights, spread_data
     from subtomo.backends.cpu.pose_cost import tabulate_phases
-    from subtomo.backends.cpu.pose_search import add_residual_power, align_pose, gather_terms, score_orientations
+    from subtomo.backends.cpu.pose_scores import score_orientations
+    from subtomo.backends.cpu.pose_search import add_residual_power, align_pose, gather_terms
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -51,20 +52,24 @@ class CpuAlignment(AlignmentBackend):
         return power
 
     def score(
-        self, grid: Grid, terms: Terms, rotations: Float, shifts_px: Float, precision: Float, stretch: float
-    ) -> tuple[Float32, Float32, Int]:
+        self, grid: Grid, terms: Terms, rotations: Float, shifts: Shifts, precision: Float, stretch: float
+    ) -> tuple[Float32, Float32, Float]:
         """See `AlignmentBackend`."""
         indices, data, weights = self._gathered(terms, grid.known(precision, stretch))
-        angle = 2.0 * np.pi / terms.size * (shifts_px @ indices.T.astype(np.float64))
+        x, y, z = indices.T.astype(np.int64)
+        order = np.lexsort((x, y, z))
+        begins = np.flatnonzero(np.diff(y[order]) | np.diff(z[order])) + 1
+        lines = np.concatenate([[0], begins, [len(order)]]) if len(order) else np.zeros(1, np.int64)
+        reach = terms.reach
+        angle = 2.0 * np.pi / terms.size * np.outer(np.arange(-reach, reach + 1), shifts.axis_px[shifts.axis_px >= 0])
         quadratic, cross = np.empty((2, len(rotations)), np.float32)
-        shifts = np.empty(len(rotations), np.int64)
-        tabulate_phases(np.zeros(3), float(terms.size), self._phases)
+        best = np.zeros(len(rotations), np.int64)
         score_orientations(
-            grid.values, grid.side, indices, data, weights, np.ascontiguousarray(rotations), stretch,
-            np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32), self._phases,
-            quadratic, cross, shifts,
+            grid.values, grid.side, indices[order], data[order], weights[order], np.ascontiguousarray(rotations),
+            stretch, lines, np.stack([np.cos(angle), np.sin(angle)], axis=-1).astype(np.float32),
+            shifts.is_within, quadratic, cross, best,
         )  # fmt: skip
-        return quadratic, cross, shifts
+        return quadratic, cross, shifts.of(best)
 
     def add(
         self, data_out: Float32, weights_out: Float, terms: Terms, pose: Pose, factor: float, stretch: float, side: int

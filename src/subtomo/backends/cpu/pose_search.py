@@ -1,4 +1,4 @@
-"""Search for the best poses of particles: Levenberg-Marquardt from a start, and scores of many orientations."""
+"""Search for the best pose of a particle by the Levenberg-Marquardt method, and what a pose leaves unexplained."""
 
 from __future__ import annotations
 
@@ -173,50 +173,3 @@ def add_residual_power(
         total[shell] += weight
         products[shell, 0] += data[i, 0] * model[i, 0] + data[i, 1] * model[i, 1]
         products[shell, 1] += model[i, 0] * model[i, 0] + model[i, 1] * model[i, 1]
-
-
-@njit(nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"})
-def score_orientations(
-    grid: Float32, side: int, indices: Int16, data: Float32, weights: Float32, rotations: Float, stretch: float,
-    cosines: Float32, sines: Float32, no_shift: Float32, quadratic: Float32, cross: Float32, best_shifts: Int,
-) -> None:  # fmt: skip
-    """Compare orientations, each at its best shift: Σ |m|² and Re Σ m* D'.
-
-    Args:
-        grid: Of the reference, see `pose_equations`; also side, indices, data and weights.
-        side: Of the grid.
-        indices: (n, 3)
-        data: (n, 2) of unit noise.
-        weights: (n,)
-        rotations: (m, 3, 3)
-        stretch: As in `align_pose`.
-        cosines: (n_shifts, n) of the phase 2π k t / c of each shift.
-        sines: (n_shifts, n)
-        no_shift: (3, 2 reach + 1, 2) phases of no shift.
-        quadratic: (m,) result.
-        cross: (m,) result.
-        best_shifts: (m,) result.
-    """
-    n = len(weights)
-    model, real, imaginary = np.empty((n, 2), np.float32), np.empty(n, np.float32), np.empty(n, np.float32)
-    for index in range(len(rotations)):
-        # model without shift, and its product with the data: a shift only multiplies that by a phase
-        model_values(grid, side, indices, weights, stretch * rotations[index], no_shift, model)
-        power = np.float32(0.0)
-        for i in range(n):
-            a, b = model[i, 0], model[i, 1]
-            power += a * a + b * b
-            real[i] = a * data[i, 0] + b * data[i, 1]
-            imaginary[i] = a * data[i, 1] - b * data[i, 0]
-        # |m|² is the same at every shift, so the best shift has the largest product
-        largest, at = np.float32(-np.inf), 0
-        for shift in range(len(cosines)):
-            # Re conj(m exp(-iφ)) D' = Re m* D' exp(iφ)
-            total = np.float32(0.0)
-            cosine, sine = cosines[shift], sines[shift]
-            for i in range(n):
-                total += real[i] * cosine[i] - imaginary[i] * sine[i]
-            if total > largest:
-                largest, at = total, shift
-        quadratic[index], cross[index] = power, largest
-        best_shifts[index] = at

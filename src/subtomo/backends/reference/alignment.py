@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from subtomo.backends.alignment import AlignmentBackend, FoundPose, Grid, Pose, Prior, ShellPower, Terms
+from subtomo.backends.alignment import AlignmentBackend, FoundPose, Grid, Pose, Prior, ShellPower, Shifts, Terms
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -47,18 +47,19 @@ class ReferenceAlignment(AlignmentBackend):
         )
 
     def score(
-        self, grid: Grid, terms: Terms, rotations: Float, shifts_px: Float, precision: Float, stretch: float
-    ) -> tuple[Float32, Float32, Int]:
+        self, grid: Grid, terms: Terms, rotations: Float, shifts: Shifts, precision: Float, stretch: float
+    ) -> tuple[Float32, Float32, Float]:
         """See `AlignmentBackend`."""
         scale = grid.known(precision, stretch)[terms.shells] ** 2
+        tried = shifts.of(np.flatnonzero(shifts.is_within))
         quadratic, cross, best = [], [], []
         for rotation in rotations:
-            models = [model_of(grid, terms, Pose(rotation, shift), stretch)[0] for shift in shifts_px]
+            models = [model_of(grid, terms, Pose(rotation, shift), stretch)[0] for shift in tried]
             fits = [float((scale * (model.conj() * _data(terms)).real).sum()) for model in models]
             best.append(int(np.argmax(fits)))
             cross.append(max(fits))
             quadratic.append(float((scale * np.abs(models[0]) ** 2).sum()))
-        return np.array(quadratic, np.float32), np.array(cross, np.float32), np.array(best, np.int64)
+        return np.array(quadratic, np.float32), np.array(cross, np.float32), tried[best]
 
     def add(
         self, data_out: Float32, weights_out: Float, terms: Terms, pose: Pose, factor: float, stretch: float, side: int
