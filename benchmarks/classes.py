@@ -6,8 +6,9 @@
     python -m benchmarks.classes false                # 300 particles, 150 places between them, 50 dense balls
     python -m benchmarks.classes two --numbers 5      # the likelihood of held-out particles, 1 to 5 classes
 
-All are refined together first, which is most of the time (--poses FILE keeps what comes out for the next call). Images
-have 41 tilts of 3 Å pixels, volumes 64 voxels; starts are 3.9° and 4.7 Å off, and nothing is told of the states.
+All are refined together first, which is most of the time (--poses FILE keeps what comes out for the next call); some
+13 GB of memory are needed. Images have 41 tilts of 3 Å pixels, volumes 64 voxels; starts are 3.9° and 4.7 Å off, and
+nothing is told of the states.
 """
 
 from __future__ import annotations

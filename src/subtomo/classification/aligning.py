@@ -6,9 +6,9 @@ Half sets stay apart here: a particle is aligned to the half map, of its own hal
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,9 @@ from scipy.spatial.transform import Rotation
 from subtomo.alignment.reference import FourierReference
 from subtomo.alignment.voxels import Voxels
 from subtomo.averaging.average import HALVES
-from subtomo.backends.alignment import AlignmentBackend, FoundPose, Grid, Pose, Terms
+from subtomo.backends.alignment import AlignmentBackend, FoundPose, Grid, Pose, Prior, Terms
 from subtomo.backends.registry import alignment_backend
-from subtomo.classification.framed import framed_terms
+from subtomo.classification.framed import TermSource, framed_terms
 from subtomo.classification.iteration import Iteration
 from subtomo.classification.rounds import Classification
 from subtomo.errors import InputError, SubtomoError
@@ -76,6 +76,59 @@ class ChosenTerms:
         return self.store[int(self.rows[index])]
 
 
+class Case(NamedTuple):
+    """A particle that is to be aligned."""
+
+    start: Pose
+    prior: Prior
+    precision: Float
+    """(n_shells,) one over the standard deviation of the noise."""
+    stretch: float
+    half: int
+
+
+class References(Protocol):
+    """What a particle is aligned to."""
+
+    @property
+    def grids(self) -> dict[int, dict[int, Grid]]:
+        """By half set and class."""
+
+    @property
+    def shares(self) -> Float:
+        """(n_classes,) of the particles."""
+
+
+class Wanted(NamedTuple):
+    """What a round of alignment asks for."""
+
+    classification: Classification
+    grids: dict[int, dict[int, Grid]]
+    """By half set and class."""
+    weights: Float
+    """(n_series, n_shells) one over the standard deviation of the noise."""
+    shares: Float
+    """(n_classes,) of the particles."""
+    poses: Poses
+
+
+def best_pose(
+    terms: TermSource, index: int, case: Case, references: References, backend: AlignmentBackend
+) -> tuple[int, FoundPose | None]:
+    """Align a particle to each class; give the class that is most likely then, and its pose."""
+    try:
+        particle = terms[index]
+    except SubtomoError:
+        return -1, None
+    best, number, found = np.inf, -1, None
+    for kind, grid in references.grids[case.half].items():
+        one = backend.align(grid, particle, case.start, case.prior, case.precision, case.stretch, _EVALUATIONS)
+        value = one.value - 2.0 * float(np.log(references.shares[kind]))
+        if value < best:
+            best, number, found = value, kind, one
+    return number, found
+
+
 @dataclass(frozen=True, eq=False)
 class PoseAlignment:
     """Particles in their own frames, and what is known of their poses before."""
@@ -104,19 +157,11 @@ class PoseAlignment:
         weights = precision(last.variance, last.last_shell)
         # particles have some shells more than are ever compared
         weights = np.pad(weights, ((0, 0), (0, self.terms.voxels.reach + 1 - weights.shape[1])))
-        local = threading.local()
-
-        def work(index: int) -> tuple[int, int, FoundPose | None]:
-            if not hasattr(local, "backend"):
-                local.backend = alignment_backend()
-            grids = references[int(classification.half[index])]
-            row = weights[classification.series[index]]
-            return index, *self._best(index, poses.of(index), grids, last.shares, row, local.backend)
-
+        wanted = Wanted(classification, references, weights, last.shares, poses)
         rotation, shift, value = poses.rotation.copy(), poses.shift_px.copy(), poses.value.copy()
         covariance, numbers = poses.covariance.copy(), np.full(len(poses), -1)
         members = np.flatnonzero(last.assigned < classification.settings.classes).tolist()
-        for index, number, found in run_in_order(work, members, self.threads):
+        for index, number, found in self.found(wanted, members):
             self.advance(1)
             if found is not None:
                 (rotation[index], shift[index]), value[index], covariance[index] = found
@@ -130,23 +175,24 @@ class PoseAlignment:
             return AlignedPoses(after, 0.0, 0.0)
         return AlignedPoses(after, float(np.degrees(turns[chosen]).mean()), float(moves[chosen].mean()))
 
-    def _best(
-        self, index: int, start: Pose, grids: dict[int, Grid], shares: Float, row: Float, backend: AlignmentBackend
-    ) -> tuple[int, FoundPose | None]:
-        """Align a particle to each class; give the class that is most likely then, and its pose."""
-        try:
-            terms = self.terms[index]
-        except SubtomoError:
-            return -1, None
-        best, number, found = np.inf, -1, None
-        for kind, grid in grids.items():
-            one = backend.align(
-                grid, terms, start, self.priors.of(index), row, float(self.stretch[index]), _EVALUATIONS
-            )
-            value = one.value - 2.0 * float(np.log(shares[kind]))
-            if value < best:
-                best, number, found = value, kind, one
-        return number, found
+    def found(self, wanted: Wanted, members: list[int]) -> Iterator[tuple[int, int, FoundPose | None]]:
+        """Align particles; give index, class from 0 and pose, or -1 and None for one that cannot be made any more."""
+        local = threading.local()
+
+        def work(index: int) -> tuple[int, int, FoundPose | None]:
+            if not hasattr(local, "backend"):
+                local.backend = alignment_backend()
+            return index, *best_pose(self.terms, index, self.case_of(wanted, index), wanted, local.backend)
+
+        return run_in_order(work, members, self.threads)
+
+    def case_of(self, wanted: Wanted, index: int) -> Case:
+        """Gather what is known of a particle."""
+        classification = wanted.classification
+        return Case(
+            wanted.poses.of(index), self.priors.of(index), wanted.weights[classification.series[index]],
+            float(self.stretch[index]), int(classification.half[index]),
+        )  # fmt: skip
 
     def turned(self, classification: Classification, poses: Poses) -> Classification:
         """Turn the particles into the frame of the average anew.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -58,6 +60,7 @@ def classify(
     from subtomo.jobs.classify import run_classification
     from subtomo.jobs.classify_page import draw_classification
     from subtomo.jobs.classify_prepare import ClassificationJob
+    from subtomo.jobs.cluster import connect, parse_options, slurm_script
 
     if poses.aligns and poses.skips_alignment:
         raise SettingsError(
@@ -85,6 +88,12 @@ def classify(
         seed=classification.seed,
     )
     computing = computing or ClassifyComputingOptions()
+    dask_options = parse_options([computing.dask_option or ""])
+    if dask_options.pop("dry_run", None):
+        print(slurm_script(dask_options), end="")
+        return 0
+    if dask_options and not computing.dask:
+        raise SettingsError("--dask-option is for --dask slurm, which is not given")
     if not computing.memory_gb > 0:
         raise SettingsError(
             f"memory (memory_gb) is {computing.memory_gb:g} GB, but must be above zero", field="memory_gb"
@@ -113,7 +122,10 @@ def classify(
         shares = " ".join(f"{100 * share:.1f}" for share in found.shares)
         tell(f"{which}iteration {found.number:2d}  classes {shares} %  {100 * found.change:.1f} % changed")
 
-    result = run_classification(job, listener("turning"), print_iteration, _print_number, _print_alignment)
+    workers = connect(computing.dask, dask_options, output.output_dir, warn) if computing.dask else nullcontext()
+    with workers as executor:
+        job = replace(job, executor=executor)
+        result = run_classification(job, listener("turning"), print_iteration, _print_number, _print_alignment)
     draw_classification(result, job.command, warn)
     _print_account(result)
     return 0

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from subtomo.cli.arguments import option, several, whole_number
+from subtomo.cli.extract_output_options import Dask, DaskOption
 from subtomo.cli.refine_options import (
     RefineTiltOptions,
     SigmaAngles,
@@ -149,6 +150,8 @@ class ClassifyComputingOptions:
     threads: Annotated[int, whole_number("--j --threads", "Threads; by default one per available core.")] = (
         available_cores()
     )
+    dask: Dask = None
+    dask_option: DaskOption = None
     memory_gb: Annotated[
         float,
         option(

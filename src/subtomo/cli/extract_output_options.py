@@ -11,6 +11,23 @@ from subtomo.cli.arguments import option, whole_number
 from subtomo.cli.extract_options import InputOptions, ProcessingOptions, SelectionOptions, SizeOptions, TermOptions
 from subtomo.jobs.cores import available_cores
 
+Dask = Annotated[
+    str | None,
+    option(
+        "--dask",
+        "Make particles on Dask workers: tcp://host:port for a scheduler that runs, local:N for N processes of "
+        "this machine, slurm for SLURM jobs.",
+    ),
+]
+DaskOption = Annotated[
+    str | None,
+    option(
+        "--dask-option",
+        "For --dask slurm: queue=…,account=…,cores=…,memory=…,walltime=…,processes=…,jobs=…; dry_run=yes prints "
+        "the job script and ends.",
+    ),
+]
+
 
 @Parameter(name="*", group=Group("Output", sort_key=6))
 @dataclass(frozen=True)
@@ -137,22 +154,8 @@ class ComputingOptions:
             "--j --threads", "Particles at a time; by default one per available core. Results do not depend on it."
         ),
     ] = field(default_factory=available_cores)
-    dask: Annotated[
-        str | None,
-        option(
-            "--dask",
-            "Make particles on Dask workers: tcp://host:port for a scheduler that runs, local:N for N processes of "
-            "this machine, slurm for SLURM jobs.",
-        ),
-    ] = None
-    dask_option: Annotated[
-        str | None,
-        option(
-            "--dask-option",
-            "For --dask slurm: queue=…,account=…,cores=…,memory=…,walltime=…,processes=…,jobs=…; dry_run=yes prints "
-            "the job script and ends.",
-        ),
-    ] = None
+    dask: Dask = None
+    dask_option: DaskOption = None
     pipeline_control: Annotated[
         str | None,
         option(

@@ -64,6 +64,14 @@ class PseudoSubtomograms(LazySequence[Extracted]):
         self._begin()
 
     @staticmethod
+    def of_plan(plan: ExtractionPlan) -> PseudoSubtomograms:
+        """Make the particles of a plan, for instance of a part of another's that is small enough to travel."""
+        made = PseudoSubtomograms.__new__(PseudoSubtomograms)
+        made.plan, made._starts, made._backend = plan, np.cumsum([0, *map(len, plan.series)]), "cpu"
+        made._begin()
+        return made
+
+    @staticmethod
     def open(path: str | os.PathLike[str]) -> StoredSubtomograms:
         """Open the particles that a run into a Zarr store wrote: the same items, read instead of computed.
 

@@ -21,8 +21,11 @@ from subtomo.classification.settings import ClassificationSettings
 from subtomo.errors import InputError, SettingsError
 from subtomo.io.relion import OptimisationSet
 from subtomo.io.relion.volumes import read_prior_angles
+from subtomo.jobs.batches import BatchExecutor
+from subtomo.jobs.classify_elsewhere import AlignmentElsewhere, turned_elsewhere
 from subtomo.jobs.classify_sources import Opened, defocus_angstrom, require_enough
 from subtomo.jobs.progress import ProgressListener
+from subtomo.jobs.travelling import TravellingParticles
 from subtomo.model.settings import ExtractionSettings
 from subtomo.physics.orientation import euler_to_matrix
 from subtomo.refinement.poses import Poses, Priors
@@ -60,6 +63,8 @@ class ClassificationJob:
     """None for one per core."""
     resume: bool = False
     """Go on after the last iteration that an earlier run finished."""
+    executor: BatchExecutor | None = None
+    """Dask workers that turn and align particles; None for threads here."""
     command: tuple[str, ...] = ()
     """The command line, for the note."""
 
@@ -131,7 +136,13 @@ def prepared(
     store = TermStore(source.items, voxels_of(source.size, reach + MARGIN), kept)
     progress.start(len(poses))
     try:
-        terms = framed_terms(store, grid.voxels, poses, voxel / source.voxel_angstrom, threads, _advance(progress))
+        stretch = voxel / source.voxel_angstrom
+        if job.executor is None:
+            terms = framed_terms(store, grid.voxels, poses, stretch, threads, _advance(progress))
+        else:
+            there = TravellingParticles(source, job.executor)
+            every = np.arange(len(poses))
+            terms = turned_elsewhere(there, every, reach + MARGIN, reach, poses, stretch, _advance(progress))
     finally:
         progress.stop()
     rows = np.array([row for row in range(len(poses)) if row not in terms.problems], np.int64)
@@ -157,14 +168,15 @@ def prepared(
         terms = without_model(terms, grid.values(whole * (1.0 - focus), reach))
         solvent = focus * solvent
     made = Classification(terms, half, series, source.response, grid, solvent, settings, threads)
-    return Prepared(made, rows, problems, _alignment(found, store, poses, rows, threads, settings, progress))
+    return Prepared(made, rows, problems, _alignment(job, found, store, poses, rows, threads, progress))
 
 
 def _alignment(
-    found: Opened, store: TermStore, poses: Poses, rows: Int, threads: int, settings: ClassificationSettings,
+    job: ClassificationJob, found: Opened, store: TermStore, poses: Poses, rows: Int, threads: int,
     progress: ProgressListener,
 ) -> PoseAlignment | None:  # fmt: skip
     """Gather what poses are refined with; their priors are those that the particles bring, or where they begin."""
+    settings = job.settings
     if not settings.aligns:
         return None
     particles, source, _ = found
@@ -174,7 +186,11 @@ def _alignment(
     names = ("sigma_ang_deg", "sigma_rot_deg", "sigma_tilt_deg", "sigma_psi_deg", "sigma_offset_angstrom")
     widths = RefinementSettings(**{name: getattr(settings, name) for name in names})
     priors = Priors(poses.rotation[rows], angles, voxels, widths)
-    return PoseAlignment(ChosenTerms(store, rows), priors, stretch, threads, _advance(progress))
+    terms, advance = ChosenTerms(store, rows), _advance(progress)
+    if job.executor is None:
+        return PoseAlignment(terms, priors, stretch, threads, advance)
+    there = TravellingParticles(source, job.executor)
+    return AlignmentElsewhere(terms, priors, stretch, threads, advance, there)
 
 
 def _density(grid: MapGrid) -> float:
