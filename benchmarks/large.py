@@ -96,7 +96,7 @@ def compilation_section(folder: Path) -> str:
 
 def plan_a_million() -> dict[str, float]:
     """Plan, and tell seconds and gigabytes."""
-    tomograms, particles = _tomograms(), _particles()
+    tomograms, particles = million_tomograms(), _particles()
     before = _peak_gb()
     start = time.perf_counter()
     plan = plan_extraction(tomograms, particles, ExtractionSettings(128, 64, 2.0))
@@ -104,7 +104,8 @@ def plan_a_million() -> dict[str, float]:
     return {"seconds": seconds, "before_gb": before, "peak_gb": _peak_gb(), "planned": len(plan)}
 
 
-def _tomograms() -> TomogramSet:
+def million_tomograms() -> TomogramSet:
+    """Make the tilt series that hold the particles; they have no images."""
     angles = np.stack([np.zeros(N_TILTS), np.linspace(-60, 60, N_TILTS), np.full(N_TILTS, 85.0)], axis=1)
     ones = np.ones(N_TILTS)
     projection = projection_from_angles(angles, np.zeros((N_TILTS, 2)), IMAGE_SIZE, TOMOGRAM_SIZE)

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from subtomo.cli import app
 from subtomo.cli.field_names import explained, option_names, options_by_field
+from subtomo.cli.pages import groups_of
 from subtomo.errors import SettingsError, SubtomoError
 
 
 def on_the_command_line(problem: SubtomoError, command: str = "extract") -> str:
     """Give an error's message as a command prints it."""
-    token = option_names.set(options_by_field(*app.GROUPS[command]))
+    token = option_names.set(options_by_field(*groups_of(command)))
     try:
         return explained(problem)
     finally:

@@ -14,7 +14,7 @@ from subtomo.model.settings import ExtractionSettings, Output
 from subtomo.model.tilt_series import TiltSeries, TomogramSet
 from subtomo.physics.deformation import deformation_shift
 from subtomo.physics.orientation import compose, euler_to_matrix, rotate
-from subtomo.physics.projection import project
+from subtomo.physics.projection import project_depth, project_into_image
 from subtomo.words import listed, nearest
 
 Float = NDArray[np.float64]
@@ -147,7 +147,7 @@ def _motion_px(tomogram: TiltSeries, particles: ParticleSet, members: NDArray[np
 def _image_positions(tomogram: TiltSeries, positions: Float, motion: Float | None) -> Float:
     """Project positions into all tilts, motion and deformation included: (n, n_tilts, 2) pixels (§4.3)."""
     moving = positions[:, None, :] if motion is None else positions[:, None, :] + motion
-    points = project(tomogram.tilts.projection, moving)[..., :2]
+    points = project_into_image(tomogram.tilts.projection, moving)
     deformation = tomogram.tilts.deformation
     if deformation is not None:
         for tilt, coefficients in enumerate(deformation.coefficients):
@@ -167,9 +167,7 @@ def _inside_images(points: Float, image_size: tuple[int, int], settings: Extract
 def _defocus_offset(tomogram: TiltSeries, positions: Float) -> Float:
     """Give (n, n_tilts) defocus differences to the tomogram's centre in Å (§6.3); motion does not count."""
     projection = tomogram.tilts.projection
-    depth = (
-        project(projection, positions[:, None, :])[..., 2] - project(projection, tomogram.centre_px[None, :])[..., 2]
-    )
+    depth = project_depth(projection, positions[:, None, :]) - project_depth(projection, tomogram.centre_px[None, :])
     offset: Float = tomogram.hand * tomogram.pixel_size_angstrom * tomogram.defocus_slope * depth
     return offset
 

@@ -15,13 +15,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from subtomo.doing import doing_to_file
 from subtomo.errors import InputError
 from subtomo.io.reading import read_bytes, warn
 from subtomo.io.recognise import recognised
-from subtomo.io.star_rows import is_open_quote, split_line, split_rows, unquoted
-from subtomo.io.star_write import format_float_vectors, format_floats, format_int_vectors, format_ints, write_tables
+from subtomo.io.star_numbers import format_float_vectors, format_floats, format_int_vectors, format_ints
+from subtomo.io.star_rows import is_open_quote, split_columns, split_line, split_rows, unquoted
+from subtomo.io.star_write import write_tables
 from subtomo.model.table import TEXT, Table, TextArray
 
 __all__ = [
@@ -209,12 +211,16 @@ def _read_body(source: _Source, span: tuple[int, int], labels: list[str]) -> dic
     columns = [np.empty(n_lines, dtype=TEXT) for _ in labels]
     n_rows = 0
     for chunk in _chunks(source.raw, *span):
-        values = split_rows(source.raw[slice(*chunk)].rstrip(b"\n"), len(labels))
-        if values is None:
-            raise _row_error(source, chunk, len(labels))
-        first, n_rows = n_rows, n_rows + len(values) // (len(labels) + 1)
-        for index, column in enumerate(columns):
-            column[first:n_rows] = values[index :: len(labels) + 1]
+        body = source.raw[slice(*chunk)].rstrip(b"\n")
+        cut: Sequence[NDArray[np.bytes_] | list[str]] | None = split_columns(body, len(labels))
+        if cut is None:
+            values = split_rows(body, len(labels))
+            if values is None:
+                raise _row_error(source, chunk, len(labels))
+            cut = [values[index :: len(labels) + 1] for index in range(len(labels))]
+        first, n_rows = n_rows, n_rows + len(cut[0])
+        for column, tokens in zip(columns, cut, strict=True):
+            column[first:n_rows] = tokens
     return {label: column[:n_rows] for label, column in zip(labels, columns, strict=True)}
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 from gemmi import cif
+from numpy.typing import NDArray
 
 # Ends each row handed to gemmi, which counts values but not lines: a row too long or too short displaces it.
 _ROW_END = "~end~of~row~"
@@ -24,6 +26,45 @@ _SPECIAL = re.compile(
     rb"(?<![^ \t\n])(?:(?P<quoted>%s)|(?P<comment>#[^\n]*)"
     rb"|(?P<plain>(?:[\"'_$;]|(?i:data_|loop_|save_|stop_|global_))[^ \t\n]*|[!-~]*[\x80-\xff][^ \t\n]*))" % _QUOTED
 )
+
+
+_LONGEST = 256
+"""Characters of a token up to which columns are cut out at once; longer ones are rare, and would waste memory."""
+
+
+def split_columns(body: bytes, n_labels: int) -> list[NDArray[np.bytes_]] | None:
+    """Cut the lines of a loop at their blanks into columns of tokens, which nearly all tables allow.
+
+    Returns:
+        n_labels arrays (n_rows,); None if lines must be looked at more closely: they hold quotes, comments or
+        characters beyond ASCII, or have another number of tokens.
+    """
+    if not body or not body.isascii() or any(mark in body for mark in _SUSPECT):
+        return None
+    characters = np.frombuffer(body, np.uint8)
+    is_blank = np.ones(len(body) + 2, np.bool_)
+    np.less_equal(characters, ord(" "), out=is_blank[1:-1])
+    edges = np.flatnonzero(is_blank[1:] != is_blank[:-1])
+    breaks = np.flatnonzero(characters == ord("\n"))
+    if len(edges) != 2 * n_labels * (len(breaks) + 1):
+        return None
+    tokens = edges.reshape(-1, n_labels, 2)
+    begins, lengths = tokens[..., 0], tokens[..., 1] - tokens[..., 0]
+    # every line break stands between the last token of a row and the first of the next
+    if (breaks < tokens[:-1, -1, 1]).any() or (breaks >= tokens[1:, 0, 0]).any() or lengths.max() > _LONGEST:
+        return None
+    padded = np.concatenate([characters, np.zeros(_LONGEST, np.uint8)])
+    return [_cut(padded, begins[:, label], lengths[:, label]) for label in range(n_labels)]
+
+
+def _cut(characters: NDArray[np.uint8], begins: NDArray[np.intp], lengths: NDArray[np.intp]) -> NDArray[np.bytes_]:
+    """Cut tokens (n,) out of the characters of a text."""
+    longest, shortest = int(lengths.max()), int(lengths.min())
+    windows = np.lib.stride_tricks.sliding_window_view(characters, longest)
+    tokens = windows[begins]
+    for place in range(shortest, longest):
+        tokens[lengths <= place, place] = 0
+    return tokens.view(f"S{longest}")[:, 0]
 
 
 def split_rows(body: bytes, n_labels: int) -> list[str] | None:

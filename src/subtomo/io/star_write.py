@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from subtomo.doing import doing_to_file
 from subtomo.errors import InputError
 from subtomo.io.atomic import atomic_write
-from subtomo.model.table import TEXT, Table, TextArray
+from subtomo.io.star_numbers import NUMBER_WIDTH
+from subtomo.model.table import Table
 
 _VERSION = "# version 50001"
-_NUMBER_WIDTH, _TEXT_WIDTH = 12, 10
-_ROWS_AT_ONCE = 50_000
+_TEXT_WIDTH = 10
+_ROWS_AT_ONCE = 10_000
 _PLAIN = re.compile(r"[^\x00-\x20\x7f\"'#][^\x00-\x20\x7f]*\Z").match
+_INCONSPICUOUS = bytes(code for code in range(33, 256) if code != 127 and chr(code) not in "\"'#")
 _WRITABLE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*\Z").match
 _LABEL = re.compile(r"[^\x00-\x20\x7f]+\Z").match
 
@@ -45,44 +44,9 @@ def write_tables(path: str | Path, tables: Sequence[Table], *, number_labels: Co
         raise InputError(f"{path}: {error.object[:60]!r} is no valid Unicode text; correct it") from None
 
 
-def format_floats(values: ArrayLike) -> TextArray:
-    """Format float64 (n,) as RELION formats doubles: at most 12 characters, returned without padding."""
-    numbers = np.asarray(values, dtype=np.float64)
-    size = np.abs(numbers)
-    scientific = ((size > 0) & (size < 0.001)) | (size > 100000)
-    # The sign takes the place of one decimal; NaN counts as negative because RELION tests v >= 0.
-    texts = np.empty(numbers.shape, dtype=TEXT)
-    for kind, chosen in (("f", ~scientific), ("e", scientific)):
-        for digits, part in ((6, chosen & (numbers >= 0)), (5, chosen & ~(numbers >= 0))):
-            texts[part] = _format(f"%12.{digits}{kind}", numbers[part])
-    return texts
-
-
-def format_ints(values: ArrayLike) -> TextArray:
-    """Format integers or bools (n,) as RELION does: at most 12 characters, returned without padding."""
-    return _format("%d", np.asarray(values))
-
-
-def format_int_vectors(vectors: Iterable[Sequence[int]] | NDArray[np.integer]) -> TextArray:
-    """Format n integer vectors, (n, k) or of any lengths, as ``[a,b,c]``."""
-    rows: Iterable[Sequence[int]] = vectors.tolist() if isinstance(vectors, np.ndarray) else vectors
-    return format_float_vectors(rows)
-
-
-def format_float_vectors(vectors: Iterable[Sequence[float]]) -> TextArray:
-    """Format n vectors of any lengths as ``[a,b,c]``, with as many digits as RELION keeps."""
-    return np.array(["[" + ",".join([f"{value:.12g}" for value in row]) + "]" for row in vectors], dtype=TEXT)
-
-
 def is_writable(value: str) -> bool:
     """Tell whether a text can stand in a STAR file, if need be in quotes."""
     return bool(_PLAIN(value) or (_WRITABLE(value) and any(_fits(value, quote) for quote in "\"'")))
-
-
-def _format(pattern: str, numbers: NDArray[np.generic]) -> TextArray:
-    """Apply a printf pattern to numbers (n,), cut to 12 characters."""
-    apply: Callable[[object], str] = pattern.__mod__
-    return np.array([text[:_NUMBER_WIDTH].strip() for text in map(apply, numbers.tolist())], dtype=TEXT)
 
 
 def _table_pieces(table: Table, number_labels: Collection[str]) -> Iterator[str]:
@@ -102,7 +66,7 @@ def _list_lines(table: Table, number_labels: Collection[str]) -> Iterator[str]:
     longest = max(10, *map(len, table.labels))
     for label in table.labels:
         value = _quoted(str(table.columns[label][0]), table, label)
-        padded = value.rjust(_NUMBER_WIDTH) if label in number_labels else value
+        padded = value.rjust(NUMBER_WIDTH) if label in number_labels else value
         yield f"_{label}{' ':>{12 + longest - len(label)}}{padded}\n"
 
 
@@ -110,16 +74,28 @@ def _loop_lines(table: Table, number_labels: Collection[str]) -> Iterator[str]:
     """Give the label lines, then the rows."""
     yield "loop_ \n"
     yield from (f"_{label} #{number} \n" for number, label in enumerate(table.labels, start=1))
-    widths = [_NUMBER_WIDTH if label in number_labels else _TEXT_WIDTH for label in table.labels]
+    widths = [NUMBER_WIDTH if label in number_labels else _TEXT_WIDTH for label in table.labels]
     row = "".join(f"%{width}s " for width in widths) + "\n"
     for start in range(0, len(table), _ROWS_AT_ONCE):
         texts = []
         for label, column in table.columns.items():
             values = column[start : start + _ROWS_AT_ONCE].tolist()
-            texts.append([value if _PLAIN(value) else _quoted(value, table, label) for value in values])
+            if not _are_plain(values):
+                values = [_quoted(value, table, label) for value in values]
+            texts.append(values)
         if start == 0 and texts[0][0].startswith(("_", ";")):
             texts[0][0] = f'"{texts[0][0]}"'  # directly below the labels it would be taken for one, or for a comment
         yield "".join(map(row.__mod__, zip(*texts, strict=True)))
+
+
+def _are_plain(values: list[str]) -> bool:
+    """Tell quickly whether no value needs a closer look; False if one might."""
+    try:
+        conspicuous = "\n".join(values).encode().translate(None, _INCONSPICUOUS)
+    except UnicodeEncodeError:
+        return False
+    # as many line breaks as there are between values: none of them is part of a value
+    return all(values) and conspicuous == b"\n" * (len(values) - 1)
 
 
 def _fits(value: str, quote: str) -> bool:

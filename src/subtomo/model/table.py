@@ -28,6 +28,7 @@ _LABELS_SHOWN = 40
 _VECTOR_SEPARATORS = str.maketrans("[],", "   ")
 _MAX_EXACT = 2.0**53
 _WHOLE_PART = re.compile(r"[-+]?\d*")
+_LONGEST_NUMBER = 64
 _NEARLY = 0.01
 """A number that is short of a whole one by less than this was probably meant to be it."""
 
@@ -56,8 +57,15 @@ def _whole_part(token: str) -> int:
 
 def _is_plain(tokens: TextArray) -> bool:
     """Tell whether tokens hold nothing that Python takes for part of a number, but nobody else."""
-    text = "\n".join(tokens.tolist())
-    return "_" not in text and text.isascii()
+    longest = int(np.strings.str_len(tokens).max(initial=1))
+    if longest > _LONGEST_NUMBER:
+        text = "\n".join(tokens.tolist())
+        return "_" not in text and text.isascii()
+    try:
+        characters = tokens.astype(f"S{longest}")
+    except UnicodeEncodeError:
+        return False
+    return not (characters.view(np.uint8) == ord("_")).any()
 
 
 def _parse_vector(token: str) -> NDArray[np.float64]:
@@ -216,6 +224,8 @@ class Table(Shown):
         """Return a table of the rows ``indices``: integers (m,) counted from 0, or a bool mask (n_rows,)."""
         chosen = np.asarray(indices)
         chosen = chosen if chosen.size else chosen.astype(np.intp)
+        if chosen.dtype != np.bool_ and np.array_equal(chosen, np.arange(len(self))):
+            return self
         return replace(self, columns={label: column[chosen] for label, column in self.columns.items()})
 
     def renamed(self, name: str) -> Table:

@@ -47,16 +47,16 @@ class OutputLayout:
         particles = plan.particles
         first = particles.in_tomogram(plan.series[0].series.name)[0]
         layout = cls(folder, separate_tomograms="/" not in str(particles.names[first]))
+        roots = list[str]()
         for tomogram in plan.series:
             if layout.separate_tomograms:
                 check_name(tomogram.series.name, f"tomogram in {tomogram.series.source}")
-            for particle in tomogram.particles:
-                check_name(str(particles.names[particle]), f"{particles.source}, row {particle + 1}: particle")
-        roots = [
-            layout.root(entry.series.name, name)
-            for entry in plan.series
-            for name in particles.names[entry.particles].tolist()
-        ]
+            names = particles.names[tomogram.particles].tolist()
+            for name, particle in zip(names, tomogram.particles.tolist(), strict=True):
+                if not _HARMLESS.fullmatch(name):
+                    check_name(name, f"{particles.source}, row {particle + 1}: particle")
+            beginning = layout.root(tomogram.series.name, "")
+            roots += [beginning + name for name in names]
         check_paths(roots, SUFFIXES, particles.source)
         return layout
 

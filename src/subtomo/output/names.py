@@ -73,12 +73,11 @@ def check_paths(roots: Sequence[str], suffixes: Iterable[str], source: str) -> N
         )
     folder = len(os.fsencode(os.getcwd())) + 1
     longest = max(map(len, endings), default=0)
-    parents = set[str]()
-    for root in known:
-        parents.add(os.path.dirname(root))
-        # no character has more than four bytes
-        if 4 * len(root) + folder + longest > _LONGEST_PATH:
+    # no character has more than four bytes
+    if 4 * max(map(len, known), default=0) + folder + longest > _LONGEST_PATH:
+        for root in roots:
             _check_length(root, longest)
+    parents = {os.path.dirname(f"{beginning}x") for beginning in {root[: root.rfind("/") + 1] for root in known}}
     for parent in sorted(parents):
         while parent:
             for ending in endings:

@@ -18,6 +18,7 @@ from subtomo.io.relion import (
 )
 from subtomo.model.plan import ExtractionPlan
 from subtomo.model.settings import Output
+from subtomo.model.table import TEXT, TextArray
 from subtomo.output.layout import OutputLayout
 from subtomo.output.particle_files import Role, suffix_of
 
@@ -51,7 +52,7 @@ def write_records(
 def planned_names(plan: ExtractionPlan) -> Iterator[tuple[str, str]]:
     """List tomogram and name of all particles in the order of extraction."""
     for tomogram in plan.series:
-        yield from ((tomogram.series.name, str(plan.particles.names[i])) for i in tomogram.particles)
+        yield from ((tomogram.series.name, name) for name in plan.particles.names[tomogram.particles].tolist())
 
 
 def reconstruction_binning(plan: ExtractionPlan) -> float:
@@ -89,8 +90,7 @@ def require_nominal_tilts(plan: ExtractionPlan) -> None:
 
 
 def _particle_files(plan: ExtractionPlan, layout: OutputLayout) -> ParticleFiles:
-    settings, names = plan.settings, list(planned_names(plan))
-    roots = [layout.root(*name) for name in names]
+    settings = plan.settings
     image, weights = (suffix_of(role, settings.output) for role in (Role.IMAGE, Role.WEIGHTS))
     size, binning = settings.crop, settings.binning
     if settings.output is Output.PROJECTIONS:
@@ -98,8 +98,19 @@ def _particle_files(plan: ExtractionPlan, layout: OutputLayout) -> ParticleFiles
         # rounded from another expression than the size of the files (quirk 15)
         size = projection_size(settings.crop * settings.binning / binning)
     # the weights are named even where they are not written (quirk 9)
-    ctf_images = None if weights is None else [root + weights for root in roots]
-    return ParticleFiles([f"{root}{image}" for root in roots], ctf_images, size, binning)
+    ctf_images = None if weights is None else _names_of(plan, layout, weights)
+    return ParticleFiles(_names_of(plan, layout, image or ""), ctf_images, size, binning)
+
+
+def _names_of(plan: ExtractionPlan, layout: OutputLayout, suffix: str) -> TextArray:
+    """Name a file of every particle, in the order of extraction."""
+    files = np.empty(len(plan), TEXT)
+    first = 0
+    for entry in plan.series:
+        beginning, names = layout.root(entry.series.name, ""), plan.particles.names[entry.particles]
+        files[first : first + len(names)] = np.strings.add(np.strings.add(beginning, names), suffix)
+        first += len(names)
+    return files
 
 
 def _central_sections(plan: ExtractionPlan, layout: OutputLayout) -> Iterator[str]:

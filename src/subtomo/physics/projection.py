@@ -50,10 +50,31 @@ def project(projection: Float, points_px: Float) -> Float:
     Returns:
         (..., n_tilts, 3): image x and y and depth z, pixels.
     """
+    return _components(projection, points_px, (0, 1, 2))
+
+
+def project_depth(projection: Float, points_px: Float) -> Float:
+    """Give the depth z (..., n_tilts) that `project` gives, and no more; pixels."""
+    depth: Float = _components(projection, points_px, (2,))[..., 0]
+    return depth
+
+
+def project_into_image(projection: Float, points_px: Float) -> Float:
+    """Give the image x and y (..., n_tilts, 2) that `project` gives, and no more; pixels."""
+    return _components(projection, points_px, (0, 1))
+
+
+def _components(projection: Float, points_px: Float, rows: tuple[int, ...]) -> Float:
+    """Multiply by some rows of the matrices, with plain left-to-right sums, one row at a time: that fits the cache."""
     points = np.asarray(points_px, dtype=np.float64)
-    p = projection
-    terms = [p[:, :3, k] * points[..., k, None] for k in range(3)]
-    return ((terms[0] + terms[1]) + terms[2]) + p[:, :3, 3]
+    shape = np.broadcast_shapes(points.shape[:-1], projection.shape[:1])
+    out = np.empty((*shape, len(rows)))
+    for place, row in enumerate(rows):
+        total = projection[:, row, 0] * points[..., 0]
+        total = total + projection[:, row, 1] * points[..., 1]
+        total += projection[:, row, 2] * points[..., 2]
+        np.add(total, projection[:, row, 3], out=out[..., place])
+    return out
 
 
 def slice_axes(projection: Float, orientation: Float, relative_box: float) -> Float:

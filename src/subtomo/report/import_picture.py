@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.model.tilt_series import TiltSeries
+from subtomo.report.photo import Panel, photo
 from subtomo.report.picks import shrunk
-from subtomo.report.style import KEPT, LEFT_OUT, OUTLINE, photo, scale_bar, write_inside
+from subtomo.report.style import KEPT, LEFT_OUT
 
 _SIDE_PX = 700
 
@@ -35,21 +36,15 @@ def draw_residual(series: TiltSeries, source_px: Float, written_px: Float, great
     images: Any = series.images
     image = shrunk(images[tilt], max(1, round(max(width, height) / _SIDE_PX)))
 
-    def draw(panels: list[Any]) -> None:
-        axes = panels[0]
-        low, high = np.percentile(image, (0.5, 99.5))
-        extent = (-0.5, width - 0.5, -0.5, height - 0.5)
-        axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), origin="lower", extent=extent)
-        for places, mark, colour in ((source_px, "o", KEPT), (written_px, "+", LEFT_OUT)):
-            face = "none" if mark == "o" else colour
-            axes.scatter(*places[tilt].T, s=60, marker=mark, facecolors=face, edgecolors=colour, linewidths=1.0)
-        axes.set_xlim(extent[:2])
-        axes.set_ylim(extent[2:])
-        write_inside(axes, _caption(series.name, tilt, greatest_px), top=True, size=12)
-        axes.text(
-            0.02, 0.02, "o source   + written", color="white", transform=axes.transAxes, path_effects=OUTLINE, size=10
-        )
-        scale_bar(axes, width, series.pixel_size_angstrom, size=12)
+    def draw(panels: list[Panel]) -> None:
+        (panel,) = panels
+        low, high = np.percentile(image, (0.5, 99.5)).tolist()
+        panel.show_grey(image, low, max(high, low + 1e-6), (width, height))
+        panel.rings(source_px[tilt], 3.9, KEPT, line_pt=1.0)
+        panel.crosses(written_px[tilt], 3.9, LEFT_OUT, line_pt=1.0, upright=True, outlined=False)
+        panel.write(_caption(series.name, tilt, greatest_px), top=True)
+        panel.write("o source   + written", size_pt=10)
+        panel.scale_bar(width, series.pixel_size_angstrom)
 
     return photo(1, _SIDE_PX / 100, draw, shape=float(np.clip(height / width, 0.4, 2.0)))
 

@@ -7,23 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.collections import EllipseCollection
 from numpy.typing import NDArray
 
 from subtomo.model.plan import SeriesPlan
 from subtomo.model.tilt_series import TiltSeries
 from subtomo.report.chart import Chart, even_axis, span
 from subtomo.report.collect import ReportData
+from subtomo.report.photo import Panel, photo
 from subtomo.report.sampling import even_sample
 from subtomo.report.style import (
     KEPT,
     LEFT_OUT,
-    OUTLINE,
     Picture,
     chart,
-    photo,
-    scale_bar,
-    write_inside,
 )
 from subtomo.report.tilts import tilt_angles_deg
 
@@ -94,16 +90,13 @@ def _picture(name: str, places: _Places, radius_px: float, side_px: int) -> Pict
     images: Any = tomogram.images
     image = shrunk(images[tilt], max(1, round(max(width, height) / side_px)))
 
-    def draw(panels: list[Any]) -> None:
-        axes = panels[0]
-        low, high = np.percentile(image, (0.5, 99.5))
-        extent = (-0.5, width - 0.5, -0.5, height - 0.5)
-        axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), origin="lower", extent=extent)
-        _mark(axes, places.in_image(places.kept, tilt), places.in_image(places.out, tilt), radius_px)
-        axes.set_xlim(extent[:2])
-        axes.set_ylim(extent[2:])
-        write_inside(axes, tomogram.name, top=True, size=14)
-        scale_bar(axes, width, tomogram.pixel_size_angstrom, size=14)
+    def draw(panels: list[Panel]) -> None:
+        (panel,) = panels
+        low, high = np.percentile(image, (0.5, 99.5)).tolist()
+        panel.show_grey(image, low, max(high, low + 1e-6), (width, height))
+        _mark(panel, places.in_image(places.kept, tilt), places.in_image(places.out, tilt), radius_px)
+        panel.write(tomogram.name, top=True, size_pt=14)
+        panel.scale_bar(width, tomogram.pixel_size_angstrom, size_pt=14)
 
     png = photo(1, side_px / 100, draw, shape=float(np.clip(height / width, 0.4, 2.0)))
     alt = f"Tilt image of {tomogram.name} with circles around its particles: {places.told}"
@@ -111,28 +104,20 @@ def _picture(name: str, places: _Places, radius_px: float, side_px: int) -> Pict
     return Picture(name, alt, caption, png)
 
 
-def _mark(axes: Any, kept: Float, out: Float, radius_px: float) -> None:
+def _mark(panel: Panel, kept: Float, out: Float, radius_px: float) -> None:
     """Draw circles, and crosses where particles were left out; dots where circles would hide the image."""
     if len(kept) > _CIRCLES_AT_MOST:
-        _dots(axes, kept, KEPT)
+        _dots(panel, kept, KEPT)
     elif len(kept):
-        size = np.full(len(kept), 2 * radius_px)
-        circles = EllipseCollection(
-            size, size, np.zeros(len(kept)), units="xy", offsets=kept, transOffset=axes.transData,
-            facecolors="none", edgecolors=KEPT, linewidths=0.9, alpha=0.9,
-        )  # fmt: skip
-        axes.add_collection(circles)
+        panel.circles(kept, radius_px, KEPT, line_pt=0.9)
     if len(out) > _CROSSES_AT_MOST:
-        _dots(axes, out, LEFT_OUT)
+        _dots(panel, out, LEFT_OUT)
     elif len(out):
-        axes.scatter(
-            out[:, 0], out[:, 1], s=44, marker="x", color=LEFT_OUT, linewidths=2.0, path_effects=OUTLINE, zorder=3
-        )
+        panel.crosses(out, 3.3, LEFT_OUT, line_pt=2.0)
 
 
-def _dots(axes: Any, points: Float, colour: str) -> None:
-    shown = points[even_sample(len(points), _DOTS_AT_MOST)]
-    axes.plot(shown[:, 0], shown[:, 1], "o", markersize=2.0, color=colour, markeredgewidth=0, alpha=0.8)
+def _dots(panel: Panel, points: Float, colour: str) -> None:
+    panel.dots(points[even_sample(len(points), _DOTS_AT_MOST)], 1.0, colour)
 
 
 def _side_view(places: _Places) -> Picture:

@@ -14,8 +14,9 @@ from subtomo.io.mrc_read import read_volume
 from subtomo.io.relion.images import image_names
 from subtomo.model.settings import Output
 from subtomo.report.collect import ReportData
+from subtomo.report.photo import Panel, photo
 from subtomo.report.sampling import even_sample
-from subtomo.report.style import Picture, photo, scale_bar, write_inside
+from subtomo.report.style import Picture
 
 MOST_SAMPLES = 6
 _PANEL_INCHES = 2.6
@@ -95,20 +96,20 @@ def _volume_picture(number: int, sample: Sample, *, whitened: bool) -> Picture:
     middle = len(volume) // 2
     names = ("√CTF²",) if whitened else ("CTF²", "multiplicity")
 
-    def draw(panels: list[Any]) -> None:
+    def draw(panels: list[Panel]) -> None:
         _show_density(panels[0], volume[middle], "data / √CTF², x y" if whitened else "data, x y")
         _show_density(panels[1], volume[:, middle], "x z")
-        scale_bar(panels[0], volume.shape[-1], pixel)
+        panels[0].scale_bar(volume.shape[-1], pixel)
         planes = [(slab, name, "kx kz") for slab, name in zip(sample.weights, names, strict=False)]
         if len(planes) == 1:
             planes.append((planes[0][0], planes[0][1], "kx ky"))
         for panel, (slab, name, plane) in zip(panels[2:], planes, strict=False):
             section = slab[:, 0] if plane == "kx kz" else slab[0]
             image = whole_plane(section)
-            panel.imshow(image, cmap="cividis", vmin=0, vmax=_top(image), origin="lower", interpolation="nearest")
-            write_inside(panel, f"{name}, {plane}\n0 to {_top(image):.3g}", top=True)
+            panel.show_weights(image, _top(image))
+            panel.write(f"{name}, {plane}\n0 to {_top(image):.3g}", top=True)
         if planes:
-            write_inside(panels[2], f"edge: 1/({2 * pixel:.3g} Å)")
+            panels[2].write(f"edge: 1/({2 * pixel:.3g} Å)")
 
     kind = ", ".join(names) if sample.weights else "no weights"
     alt = f"Central sections of particle {sample.name}: data in x y and x z, {kind} in Fourier space"
@@ -121,21 +122,21 @@ def _stack_picture(number: int, sample: Sample) -> Picture:
     stack = sample.data
     chosen = even_sample(len(stack), 4).tolist()
 
-    def draw(panels: list[Any]) -> None:
+    def draw(panels: list[Panel]) -> None:
         for panel, index in zip(panels, chosen, strict=False):
             _show_density(panel, stack[index], f"image {index + 1} of {len(stack)}")
-        scale_bar(panels[0], stack.shape[-1], sample.pixel_size_angstrom)
+        panels[0].scale_bar(stack.shape[-1], sample.pixel_size_angstrom)
 
     alt = f"Images {', '.join(str(index + 1) for index in chosen)} of the stack of particle {sample.name}"
     return Picture(f"particle-{number}", alt, sample.name, photo(4, _PANEL_INCHES, draw))
 
 
-def _show_density(panel: Any, image: NDArray[Any], text: str) -> None:
+def _show_density(panel: Panel, image: NDArray[Any], text: str) -> None:
     finite = np.nan_to_num(np.asarray(image, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     low, high = np.percentile(finite, (0.5, 99.5))
     top = high if high > low else low + 1e-12
-    panel.imshow(finite, cmap="gray", vmin=low, vmax=top, origin="lower", interpolation="bicubic")
-    write_inside(panel, text, top=True)
+    panel.show_grey(finite, float(low), float(top))
+    panel.write(text, top=True)
 
 
 def _top(image: NDArray[Any]) -> float:

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import io
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from importlib.util import find_spec
 
-import matplotlib
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from PIL import Image, ImageFont
 
 from subtomo.report.chart import Chart
-from subtomo.words import printable
+from subtomo.report.cividis import cividis
 
-PHOTO_DPI = 100
 COLOURS = {
     "kept": ("#0072b2", "#56b4e9"),
     "out": ("#d55e00", "#f0a04b"),
@@ -39,12 +30,6 @@ images, too; the others are curves of something else. Told apart by colour-blind
 KEPT, LEFT_OUT = (dark for _, dark in (COLOURS["kept"], COLOURS["out"]))
 """Of particles on tilt images, which are grey."""
 CHART_STYLE = "chart.css"
-_SCALE = "cividis"
-# Names of tomograms and particles may hold a dollar sign, which is no formula.
-_TYPE: Any = {"text.parse_math": False, "font.size": 9.5, "axes.titlesize": 10, "font.family": "DejaVu Sans"}
-
-_PLATE = {"facecolor": "black", "alpha": 0.55, "edgecolor": "none", "pad": 2.5}
-OUTLINE = [withStroke(linewidth=2.2, foreground="black", alpha=0.75)]
 
 
 @dataclass(frozen=True, repr=False)
@@ -115,8 +100,7 @@ def colour_map(values: NDArray[np.floating], highest: float) -> bytes:
     finite = np.isfinite(values)
     index = np.clip(np.where(finite, values, 0) / max(highest, 1e-30) * 254, 0, 254).round().astype(np.uint8)
     image = Image.fromarray(np.where(finite, index, 255).astype(np.uint8), "P")
-    palette = (255 * matplotlib.colormaps[_SCALE](np.linspace(0, 1, 255))[:, :3]).round().astype(np.uint8)
-    image.putpalette(palette.tobytes() + b"\0\0\0")
+    image.putpalette(cividis(np.linspace(0, 1, 255)).tobytes() + b"\0\0\0")
     stream = io.BytesIO()
     image.save(stream, format="png", transparency=255)
     return stream.getvalue()
@@ -127,81 +111,11 @@ def colour_column() -> bytes:
     return colour_map(np.linspace(1, 0, 64)[:, None], 1.0)
 
 
-@contextmanager
-def _drawing() -> Iterator[None]:
-    """Set the type, and be silent on names in a script that the font lacks, which show as boxes."""
-    with matplotlib.rc_context(_TYPE), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-def photo(panels: int, inches: float, draw: Callable[[list[Any]], None], *, shape: float = 1.0) -> bytes:
-    """Draw images that fill their panels, with writing inside them, for pages of any colour.
-
-    Args:
-        panels: 1, or 4 in two rows.
-        inches: Width of a panel.
-        draw: Gets the axes of all panels.
-        shape: Height against width.
-    """
-    side = 1 if panels == 1 else 2
-    with _drawing():
-        figure = Figure(figsize=(side * inches, side * inches * shape), dpi=PHOTO_DPI, facecolor="black")
-        canvas = FigureCanvasAgg(figure)
-        axes = figure.subplots(side, side, squeeze=False, gridspec_kw={"wspace": 0.015, "hspace": 0.015})
-        figure.subplots_adjust(0, 0, 1, 1)
-        shown = [panel for row in axes for panel in row]
-        for panel in shown:
-            panel.set_axis_off()
-        draw(shown)
-        return _png(canvas, _photo_palette())
-
-
-def write_inside(axes: Any, text: str, *, top: bool = False, size: float = 12.0) -> None:
-    """Write into a corner of an image, on a dark plate to be read over any grey."""
-    place, align = ((0.02, 0.98), "top") if top else ((0.02, 0.02), "bottom")
-    axes.text(
-        *place, printable(text), transform=axes.transAxes, va=align, ha="left", color="white", size=size, bbox=_PLATE
-    )
-
-
-def scale_bar(axes: Any, width_px: float, pixel_size_angstrom: float, *, size: float = 12.0) -> None:
-    """Draw a bar of a round length into the lower right corner of an image."""
-    extent = width_px * pixel_size_angstrom
-    lengths = [step * 10**power for power in range(6) for step in (1, 2, 5)]
-    length = max((nice for nice in lengths if nice <= extent / 3.5), default=1)
-    share = length / extent
-    text = f"{length / 10:g} nm" if length >= 100 else f"{length:g} Å"
-    axes.text(
-        0.98 - share / 2, 0.055, text, transform=axes.transAxes, va="bottom", ha="center", color="white", size=size,
-        bbox=_PLATE,
-    )  # fmt: skip
-    axes.plot([0.98 - share, 0.98], [0.03, 0.03], transform=axes.transAxes, color="white", lw=3.0, path_effects=OUTLINE)
-
-
 @cache
 def label_font(size_px: int) -> ImageFont.FreeTypeFont:
     """Load the font of words in pictures."""
-    return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", size_px)
-
-
-def _png(canvas: Any, palette: Image.Image | None = None) -> bytes:
-    """Render a figure as PNG with at most 256 colours, which is a third of the bytes."""
-    canvas.draw()
-    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    few = image.quantize(256, palette=palette, dither=Image.Dither.NONE)
-    stream = io.BytesIO()
-    few.save(stream, format="png", compress_level=6)
-    return stream.getvalue()
-
-
-@cache
-def _photo_palette() -> Image.Image:
-    """Share 256 colours among greys, weights and marks: if the image chose them, greys would be tinted."""
-    greys = np.repeat(np.linspace(0, 255, 144).round()[:, None], 3, axis=1)
-    weights = 255 * matplotlib.colormaps[_SCALE](np.linspace(0, 1, 64))[:, :3]
-    marks = [np.linspace(dark, to_rgb(colour), 24) * 255 for colour in (KEPT, LEFT_OUT) for dark in (0.25,)]
-    colours = np.concatenate([greys, weights, *marks]).round().astype(np.uint8)
-    image = Image.new("P", (1, 1))
-    image.putpalette(colours.tobytes())
-    return image
+    found = find_spec("matplotlib")  # has the font, but is not needed, and takes long to import
+    folders = [] if found is None else list(found.submodule_search_locations or [])
+    if not folders:
+        raise ImportError("matplotlib is not installed")
+    return ImageFont.truetype(f"{folders[0]}/mpl-data/fonts/ttf/DejaVuSans.ttf", size_px)

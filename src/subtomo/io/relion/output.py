@@ -41,8 +41,8 @@ _NUMBERS = (
 class ParticleFiles:
     """The image files of the extracted particles, in the order of extraction, and what they hold."""
 
-    images: Sequence[str]
-    ctf_images: Sequence[str] | None
+    images: Sequence[str] | TextArray
+    ctf_images: Sequence[str] | TextArray | None
     """None if the particles have none."""
     image_size: int
     """Side of the images, pixels."""
