@@ -18,7 +18,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from benchmarks import extraction, large, peer, scaling, terms, verbs
+from benchmarks import extraction, large, peer, refinement, scaling, terms, verbs
 from benchmarks.measure import REPOSITORY, describe_machine, extract, run
 from benchmarks.project import WIDTH_PX, write_particles
 
@@ -60,6 +60,7 @@ def main(arguments: list[str]) -> None:
         report.add("One particle out of a large tilt series", lambda: large.series_section(folder))
         report.add("Planning", large.planning_section)
         report.add("Start", lambda: large.compilation_section(folder))
+        report.add("Refinement", refinement.section)
         report.add("Cost against particles, tilts, box and binning", lambda: scaling.cost_section(folder))
     report.finish(time.monotonic() - start)
 
