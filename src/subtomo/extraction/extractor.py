@@ -13,7 +13,7 @@ from subtomo.backends.registry import DEFAULT, get_backend
 from subtomo.backends.spectra import FourierVolume
 from subtomo.errors import InputError
 from subtomo.extraction.filters import crop_limits, tilt_filters, with_aberrations
-from subtomo.extraction.patches import opened_anew, sources_of, whole_image
+from subtomo.extraction.patches import MappedPages, opened_anew, sources_of, whole_image
 from subtomo.extraction.steps import Subject, apply_steps, data_steps, weight_steps
 from subtomo.io.file_state import require_unchanged
 from subtomo.model.particles import ParticleSet
@@ -63,6 +63,7 @@ class TomogramExtractor:
                 f"expected {(plan.series.n_tilts, height, width)}; give one image per tilt, indexed [tilt, y, x]"
             )
         self._images = opened_anew(plan.series.images)
+        self._pages = MappedPages(self._images)
         self._files = states() if (states := getattr(self._images, "file_states", None)) else {}
         self._precorrection = (
             gridding_precorrection(settings.box_size, settings.boundary) if settings.gridding_precorrection else None
@@ -189,6 +190,7 @@ class TomogramExtractor:
         for start in range(0, len(visible), backend.tilts_at_once):
             batch = slice(start, start + backend.tilts_at_once)
             patches = backend.crop(images[batch], corner[batch])
+            self._pages.tidy()
             if CircleCrop.PATCH in settings.circle_crop:
                 patches = backend.circle_crop_patches(patches)
             slices = backend.transform(patches, shift[batch])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,6 +16,8 @@ from subtomo.model.tilt_series import TiltImageSequence
 from subtomo.physics.projection import patch_corners
 
 Ints = NDArray[np.int64]
+_MOST_MAPPED = 96 << 20
+"""Bytes of mapped images that may count as memory of the process while particles are made."""
 _AT_ONCE = 16
 """Windows that are asked for at a time for one particle."""
 
@@ -84,6 +87,32 @@ def sources_of(images: TiltImageSequence, tilts: Ints, corners: Ints, size: int)
     # servers take long to answer, and can answer side by side
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(part, places)), corners - first
+
+
+class MappedPages:
+    """Gives back what was read of mapped images before it is much.
+
+    Pages stay in the system's cache, but no longer count as memory of the process, which schedulers of clusters limit.
+    """
+
+    def __init__(self, images: TiltImageSequence) -> None:
+        """Note how much of other files is mapped already: programs and libraries."""
+        self._give_back = getattr(images, "give_back_pages", None)
+        self._others = _mapped_bytes()
+
+    def tidy(self) -> None:
+        """Give back what is mapped if it is too much; other threads may read meanwhile."""
+        if self._give_back is not None and _mapped_bytes() > self._others + _MOST_MAPPED:
+            self._give_back()
+
+
+def _mapped_bytes() -> int:
+    """Read how many bytes of files count as memory of this process; 0 where the system does not say."""
+    try:
+        with open("/proc/self/statm", "rb") as stream:
+            return int(stream.read().split()[2]) * mmap.PAGESIZE
+    except (OSError, IndexError):
+        return 0
 
 
 def whole_image(images: TiltImageSequence, tilt: int) -> NDArray[Any]:

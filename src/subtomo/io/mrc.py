@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import threading
 from collections.abc import Iterable, Iterator
@@ -179,6 +180,20 @@ class TiltImages:
             for at in range(start, stop, _READ_AHEAD):
                 os.posix_fadvise(stream.fileno(), at, min(_READ_AHEAD, stop - at), os.POSIX_FADV_WILLNEED)
 
+    def give_back_pages(self) -> None:
+        """Let the system count what was read of mapped files as its cache, no longer as memory of this process.
+
+        Threads may go on reading: what they need is mapped again.
+        """
+        if not hasattr(mmap, "MADV_DONTNEED"):
+            return
+        with self._lock:
+            files = list(self._files.values())
+        for file in files:
+            mapped = _mapping_of(file[1]) if isinstance(file, tuple) else None
+            if mapped is not None:
+                mapped.madvise(mmap.MADV_DONTNEED)
+
     def check(self) -> None:
         """Read the header of every file, so that unusable images are reported before any work; nothing stays open.
 
@@ -247,6 +262,13 @@ class TiltImages:
             )
         refuse_movie(address, header)
         return (header, map_sections(header)) if isinstance(header, MrcHeader) else header
+
+
+def _mapping_of(sections: Any) -> mmap.mmap | None:
+    """Find the mapped memory under an array."""
+    while sections is not None and not isinstance(sections, mmap.mmap):
+        sections = getattr(sections, "base", None)
+    return sections
 
 
 def _is_usable(header: MrcHeader, sections: NDArray[Any]) -> bool:

@@ -25,7 +25,8 @@ class TiltImageSequence(Protocol):
 
     It may have a method ``reopened()`` that gives an equal sequence with no file open; extraction then uses that, and
     drops it with its tomogram. It may have a method ``read_ahead(tilt, first, end)``, which is told of rows that will
-    be needed soon, and a method ``window(tilt, rows, columns)``, which copies what lies between two rows and columns;
+    be needed soon, a method ``give_back_pages()``, which is told that what was read is not needed any more, and a
+    method ``window(tilt, rows, columns)``, which copies what lies between two rows and columns;
     with an attribute ``is_read_in_parts`` that is true, extraction asks for windows only, several at a time if
     ``is_remote`` is true as well.
     """
