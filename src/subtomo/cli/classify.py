@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +22,7 @@ from subtomo.cli.classify_options import (
 from subtomo.cli.messages import tell, warn
 from subtomo.cli.refine import tilt_extraction
 from subtomo.cli.refine_options import RefineTiltOptions
+from subtomo.cli.workers import prints_script, workers
 from subtomo.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ def classify(
     from subtomo.jobs.classify import run_classification
     from subtomo.jobs.classify_page import draw_classification
     from subtomo.jobs.classify_prepare import ClassificationJob
-    from subtomo.jobs.cluster import connect, parse_options, slurm_script
 
     if poses.aligns and poses.skips_alignment:
         raise SettingsError(
@@ -88,12 +87,8 @@ def classify(
         seed=classification.seed,
     )
     computing = computing or ClassifyComputingOptions()
-    dask_options = parse_options([computing.dask_option or ""])
-    if dask_options.pop("dry_run", None):
-        print(slurm_script(dask_options), end="")
+    if prints_script(computing.dask_option):
         return 0
-    if dask_options and not computing.dask:
-        raise SettingsError("--dask-option is for --dask slurm, which is not given")
     if not computing.memory_gb > 0:
         raise SettingsError(
             f"memory (memory_gb) is {computing.memory_gb:g} GB, but must be above zero", field="memory_gb"
@@ -122,8 +117,7 @@ def classify(
         shares = " ".join(f"{100 * share:.1f}" for share in found.shares)
         tell(f"{which}iteration {found.number:2d}  classes {shares} %  {100 * found.change:.1f} % changed")
 
-    workers = connect(computing.dask, dask_options, output.output_dir, warn) if computing.dask else nullcontext()
-    with workers as executor:
+    with workers(computing.dask, computing.dask_option, output.output_dir, warn) as executor:
         job = replace(job, executor=executor)
         result = run_classification(job, listener("turning"), print_iteration, _print_number, _print_alignment)
     draw_classification(result, job.command, warn)

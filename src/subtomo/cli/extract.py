@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +15,7 @@ from subtomo.cli.extract_output_options import GROUPS, ComputingOptions, DeadOpt
 from subtomo.cli.field_names import in_words_of_options
 from subtomo.cli.messages import note, warn, within_relion
 from subtomo.cli.report import report_after_extraction, reports_are_off
+from subtomo.cli.workers import prints_script, workers
 from subtomo.errors import InputError, SettingsError
 from subtomo.jobs.signals import TerminatedError
 from subtomo.model.settings import (
@@ -62,15 +61,12 @@ def extract(
     from subtomo.cli.next_step import after_extraction, what_is_kept
     from subtomo.cli.progress import listener, print_account
     from subtomo.io.relion import OptimisationSet
-    from subtomo.jobs.cluster import parse_options, slurm_script
     from subtomo.jobs.extract import ExtractionJob, run_job
     from subtomo.jobs.sources import find_sources_here
     from subtomo.output.layout import summary_file
 
     computing = computing or ComputingOptions()
-    dask_options = parse_options([computing.dask_option or ""])
-    if dask_options.pop("dry_run", None):
-        print(slurm_script(dask_options), end="")
+    if prints_script(computing.dask_option):
         return 0
     for name, value in vars(dead).items():
         # RELION's job system always gives one of them
@@ -96,9 +92,12 @@ def extract(
         as_zarr=output.store == "zarr",
         control_prefix=computing.pipeline_control or None,
     )
+    if computing.dask and output.store == "zarr":
+        raise SettingsError("--store zarr is written by one process; leave out --dask or --store zarr")
     progress = listener()
     try:
-        with _executor(computing.dask or None, dask_options, output, progress.warn) as executor:
+        with workers(computing.dask, computing.dask_option, output.output_dir, progress.warn) as connected:
+            executor: BatchExecutor | None = connected
             leader = leader_of_ranks.get()
             if leader is not None and executor is None:
                 threads, executor = leader.workers(computing.threads, progress.warn)
@@ -134,21 +133,6 @@ def _nothing_extracted(summary: ExtractionSummary) -> str:
         f"no particle was extracted: {count} of {summary.n_particles} are left out for one cause ({cause}); "
         f"{example.name}, for instance: {reason}{advice}"
     )
-
-
-def _executor(
-    spec: str | None, options: dict[str, str], output: OutputOptions, tell: Callable[[str], None]
-) -> AbstractContextManager[BatchExecutor | None]:
-    """Connect to Dask workers if that is wanted."""
-    from subtomo.jobs.cluster import connect
-
-    if spec is None and options:
-        raise SettingsError("--dask-option is for --dask slurm, which is not given")
-    if spec is None:
-        return nullcontext()
-    if output.store == "zarr":
-        raise SettingsError("--store zarr is written by one process; leave out --dask or --store zarr")
-    return connect(spec, options, output.output_dir, tell)
 
 
 def extraction_settings(

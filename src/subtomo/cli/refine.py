@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,13 +18,13 @@ from subtomo.cli.refine_options import (
     RefineSearchOptions,
     RefineTiltOptions,
 )
+from subtomo.cli.workers import prints_script, workers
 from subtomo.errors import SettingsError
 from subtomo.model.settings import ExtractionSettings
 
 if TYPE_CHECKING:
     from subtomo.jobs.refine import RefinementResult
     from subtomo.refinement.rounds import Round
-    from subtomo.refinement.spread import PassExecutor
 
 __all__ = ["GROUPS", "refine"]
 
@@ -74,6 +72,8 @@ def refine(
         seed=refinement.seed,
     )
     computing = computing or RefineComputingOptions()
+    if prints_script(computing.dask_option):
+        return 0
     if not computing.memory_gb >= 0:
         raise SettingsError(
             f"memory (memory_gb) is {computing.memory_gb:g} GB, but must be zero or more", field="memory_gb"
@@ -100,29 +100,13 @@ def refine(
         control.check_before(f"round {found.number + 1}")
 
     progress = listener("refining")
-    with _executor(computing, output.output_dir, progress.warn) as executor:
+    with workers(computing.dask, computing.dask_option, output.output_dir, progress.warn) as executor:
         result = run_refinement(replace(job, executor=executor), progress, after_round)
     draw_refinement(result, job.command, warn)
     _print_account(result)
     if prefix is not None:
         list_results(result.folder)
     return 0
-
-
-def _executor(
-    computing: RefineComputingOptions, output_dir: str, tell_of: Callable[[str], None]
-) -> AbstractContextManager[PassExecutor | None]:
-    """Connect to Dask workers if that is wanted."""
-    from subtomo.jobs.cluster import connect, parse_options
-
-    options = parse_options([computing.dask_option or ""])
-    if options.pop("dry_run", None):
-        raise SettingsError("dry_run is for subtomo extract, which prints the same script; leave it out")
-    if computing.dask is None:
-        if options:
-            raise SettingsError("--dask-option is for --dask slurm, which is not given")
-        return nullcontext()
-    return connect(computing.dask, options, output_dir, tell_of)
 
 
 def tilt_extraction(tilts: RefineTiltOptions) -> ExtractionSettings | None:
