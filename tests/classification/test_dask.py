@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +16,8 @@ from subtomo.errors import InputError
 from subtomo.io.relion import OptimisationSet
 from subtomo.jobs.classify import run_classification
 from subtomo.jobs.classify_prepare import ClassificationJob
-from subtomo.jobs.cluster import DaskExecutor, connect
 from subtomo.model.settings import ExtractionSettings
+from tests.classification.conftest import BUILD
 from tests.classification.test_command import classify, same_files
 
 pytestmark = pytest.mark.usefixtures("project")
@@ -23,12 +25,6 @@ NAMES = ["run_it002_data.star", "run_it002_class001.mrc", "run_it002_class002.mr
 SETTINGS = ClassificationSettings(
     particle_diameter_angstrom=110.0, ini_high_angstrom=25.0, iterations=2, starts=1, aligns=True, align_rounds=1
 )
-
-
-@pytest.fixture(scope="module")
-def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskExecutor]:
-    with connect("local:2", {}, str(tmp_path_factory.mktemp("seen"))) as executor:
-        yield executor
 
 
 def job(folder: str, settings: ClassificationSettings = SETTINGS) -> ClassificationJob:
@@ -40,22 +36,28 @@ def job(folder: str, settings: ClassificationSettings = SETTINGS) -> Classificat
     )
 
 
+def run_thrice(words: list[str]) -> None:
+    """Run here, again, and on workers.
+
+    Kernels that were just compiled may differ in last bits from the same ones out of the cache, so one run fills it.
+    """
+    command = [sys.executable, "-m", "subtomo", "classify", *words, "--j", "2", "--starts", "1", "--iter", "2"]
+    for more in (["--o", "first/"], ["--o", "here/"], ["--o", "there/", "--dask", "local:2"]):
+        subprocess.run([*command, *more], capture_output=True, check=True)
+
+
 @pytest.mark.slow
-def test_dask_and_threads_give_the_same_bits(executor: DaskExecutor) -> None:
-    run_classification(job("here/"))
-    found = run_classification(replace(job("there/"), executor=executor))
-    assert found.alignments
+def test_dask_and_threads_give_the_same_bits() -> None:
+    run_thrice(["--p", "true.star", *BUILD, "--align", "--align-rounds", "1"])
+    assert "subtomoAngleErrorDeg" in Path("there/run_it002_data.star").read_text(encoding="utf-8")
     assert not same_files("here", "there", NAMES)
 
 
 @pytest.mark.slow
-def test_particles_of_an_extraction_travel_too(executor: DaskExecutor) -> None:
+def test_particles_of_an_extraction_travel_too() -> None:
     assert main(["extract", "--t", "tomograms.star", "--p", "true.star", "--b", "48", "--crop", "32", "--no_ic",
                  "--j", "1", "--o", "Extract/"]) == 0  # fmt: skip
-    one = replace(job(""), extraction=None, files=OptimisationSet(), place="Extract/")
-    one = replace(one, settings=replace(SETTINGS, aligns=False, align_rounds=5))
-    run_classification(replace(one, output_dir="here/"))
-    run_classification(replace(one, output_dir="there/", executor=executor))
+    run_thrice(["Extract/", "--particle_diameter", "110", "--ini_high", "25"])
     assert not same_files("here", "there", NAMES)
 
 
@@ -79,11 +81,3 @@ def test_what_workers_cannot_be_is_refused(capsys: pytest.CaptureFixture[str]) -
     assert "--dask" in capsys.readouterr().err
     assert classify("--dask-option", "queue=short") == 1
     assert "--dask-option is for --dask slurm" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_the_command_takes_workers() -> None:
-    assert classify("--starts", "1", "--iter", "2", "--dask", "local:1", output="there/") == 0
-    assert classify("--starts", "1", "--iter", "2", output="here/") == 0
-    assert not same_files("here", "there", NAMES)
-    assert Path("there/report.html").exists()
