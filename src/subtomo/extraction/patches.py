@@ -16,7 +16,7 @@ from subtomo.model.tilt_series import TiltImageSequence
 from subtomo.physics.projection import patch_corners
 
 Ints = NDArray[np.int64]
-_MOST_MAPPED = 96 << 20
+_MOST_MAPPED = 48 << 20
 """Bytes of mapped images that may count as memory of the process while particles are made."""
 _AT_ONCE = 16
 """Windows that are asked for at a time for one particle."""
