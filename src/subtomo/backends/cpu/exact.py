@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from subtomo.backends.cpu.gridding import deconvolution, grid_size, tap_polynomials
+from subtomo.backends.cpu.gridding import OVERSAMPLING, deconvolution, grid_size, tap_polynomials
 from subtomo.backends.cpu.spread import MARGIN, fold_margins, grid_shape, spread_slices, spread_volume, undo_kernel
 from subtomo.backends.fft import complex_to_complex, half_to_real
 
@@ -18,10 +18,12 @@ class ExactVolume:
 
     Args:
         crop_size: c, even.
+        oversampling: Of the grid. More than is usual is for volumes whose corners matter: what is read there is divided
+            by little, three times over.
     """
 
-    def __init__(self, crop_size: int) -> None:
-        self.crop_size, self.grid_size = crop_size, grid_size(crop_size)
+    def __init__(self, crop_size: int, oversampling: float = OVERSAMPLING) -> None:
+        self.crop_size, self.grid_size = crop_size, grid_size(crop_size, oversampling)
         self._grid = np.zeros(grid_shape(self.grid_size), np.float32)
         self._lines = np.empty((crop_size, crop_size, self.grid_size), np.float32)
         self._is_clean = True
@@ -61,7 +63,7 @@ class ExactVolume:
             complex_to_complex(section, section, 1, forward=False)
             for source_y, target_y in zip(*ends, strict=True):
                 half_to_real(section[:, source_y], self._lines[target_z, target_y], (2,))
-        factors = deconvolution(c)
+        factors = deconvolution(c, m)
         signs = 1.0 - 2.0 * (np.arange(-half, c - half) % 2)
         # the transforms are orthonormal, which this one is not
         undo_kernel(

@@ -25,9 +25,9 @@ DEGREE = 6
 """Of the polynomials that stand in for the kernel; they are exact to single precision."""
 
 
-def grid_size(crop_size: int) -> int:
+def grid_size(crop_size: int, oversampling: float = OVERSAMPLING) -> int:
     """Give the side of the grid: even, with small prime factors, large enough."""
-    size = max(2 * TAPS, 2 * int(np.ceil(OVERSAMPLING * crop_size / 2)))
+    size = max(2 * TAPS, 2 * int(np.ceil(oversampling * crop_size / 2)))
     while not _is_smooth(size):
         size += 2
     return size
@@ -67,10 +67,15 @@ def tap_polynomials() -> Float32:
 
 
 @cache
-def deconvolution(crop_size: int) -> Float:
-    """Give the factor (c,) along an axis that undoes the kernel's damping, from -c/2 to c/2 - 1."""
+def deconvolution(crop_size: int, side: int) -> Float:
+    """Give the factor (c,) along an axis that undoes the kernel's damping, from -c/2 to c/2 - 1.
+
+    Args:
+        crop_size: c.
+        side: Of the grid, nodes.
+    """
     position = np.arange(crop_size) - crop_size // 2
-    return 1.0 / kernel_transform(position / grid_size(crop_size))
+    return 1.0 / kernel_transform(position / side)
 
 
 def _is_smooth(size: int) -> bool:
