@@ -68,6 +68,18 @@ COMPLETED_BELOW_LOW = 0.4
 COMPLETED_BELOW = (0.01, 0.3)
 """In all others the share is the least between these two for which noise power is not above that of good voxels."""
 
+FOLDING_SHELLS = 10
+"""Up to this shell neighbours take over the data of voxels that are completed."""
+
+FOLDING_WINDOW = (0.375, 0.5)
+"""They do for particles within the first radius, in parts of the box; between the two it fades."""
+
+FOLDING_ROUNDS = 3
+"""Each halves the error of the cost that is left, or better."""
+
+FOLDING_BLOCK = 32
+"""Voxels along the axes of the low frequencies that this is done on."""
+
 FILLED_ABOVE = 0.03
 """Voxels whose CTF² is above this fraction of their shell's largest tell the noise of a tilt series."""
 

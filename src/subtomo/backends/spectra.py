@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.conventions import WHITENING_FLOOR
-from subtomo.physics.completion import Levels, completed
+from subtomo.physics.completion import Levels, completed, is_empty
+from subtomo.physics.folding import folded
 from subtomo.physics.weights import even_last_plane, raised, sharpened
 from subtomo.physics.window import insertion_envelope
 
@@ -120,6 +121,18 @@ class Whitened:
         ctf2[ctf2 <= WHITENING_FLOOR * ctf2.max()] = 0.0
         factor = np.divide(1.0, np.sqrt(ctf2), out=np.zeros(ctf2.shape), where=ctf2 > 0)
         return Spectra(spectra.data * factor, ctf2, multiplicity)
+
+
+@dataclass(frozen=True, eq=False)
+class Folded:
+    """Lets voxels of low shells take over the data of those that will be completed; see `physics.folding`."""
+
+    thresholds: Float
+    """As in `Completed`."""
+
+    def __call__(self, spectra: Spectra) -> Spectra:
+        """Fold data that are not whitened yet."""
+        return spectra._replace(data=folded(spectra.data, is_empty(spectra.ctf2, self.thresholds)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from subtomo.model.noise import NoiseLevels
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import SeriesPlan
 from subtomo.model.settings import DataTerm, ExtractionSettings
-from subtomo.physics.completion import SampledTerms, measure_levels
+from subtomo.physics.noise_levels import SampledTerms, measure_levels
 
 MOST_SAMPLED = 16
 """Particles that are measured."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.backends.protocol import Backend
-from subtomo.backends.spectra import Completed, Raised, Scaled, Sharpened, Step, Undamped, Weighted, Whitened
+from subtomo.backends.spectra import Completed, Folded, Raised, Scaled, Sharpened, Step, Undamped, Weighted, Whitened
 from subtomo.conventions import DATA_SCALE_TOLERANCE, WEIGHT_FLOOR
 from subtomo.model.noise import NoiseLevels
 from subtomo.model.settings import Cone, DataTerm, ExtractionSettings
@@ -50,6 +50,8 @@ def weight_steps(settings: ExtractionSettings, subject: Subject) -> list[Step]:
     elif settings.data_term is not DataTerm.RELION:
         # weights of completed particles need no floor: what is that low becomes noise
         steps.append(Sharpened(0.0 if completes else WEIGHT_FLOOR))
+    if subject.noise is not None:
+        steps.append(Folded(subject.noise.thresholds))
     if settings.is_whitened:
         steps.append(Whitened())
         if subject.noise is not None:

@@ -39,17 +39,20 @@ def noise_power(
     size = conditions.crop_size
     shell, inside = voxel_shells(size)
     noisy, n = replace(conditions, snr=_ALL_NOISE), size // 2 + 1
+    # planes that a half transform holds twice count once
+    once = np.ones(shell.shape)
+    once[:, :, [0, -1]] = 0.5
     found = {}
     for kind in kinds or ("whitened, exact", COMPLETED):
         every, holding = np.zeros((2, n)), np.zeros((2, n))
         for number in range(n_particles):
             item = extracted(simulate(particle, noisy, np.random.default_rng([seed, number])), noisy, kind)
-            power = np.abs(np.fft.rfftn(item.data.astype(np.float64))) ** 2
+            power = once * np.abs(np.fft.rfftn(item.data.astype(np.float64))) ** 2
             largest = np.zeros(n)
             np.maximum.at(largest, shell[inside], item.ctf2[inside])
             holds = inside & (item.ctf2 > FILLED_ABOVE * largest[shell])
             for sums, chosen in ((every, inside), (holding, holds)):
-                sums += np.stack([np.bincount(shell[chosen], values, n) for values in (power[chosen], None)])
+                sums += np.stack([np.bincount(shell[chosen], values, n) for values in (power[chosen], once[chosen])])
         mean, right = (np.divide(s[0], s[1], out=np.ones(n), where=s[1] > 0) for s in (every, holding))
         found[kind] = np.divide(mean, right, out=np.ones(n), where=right > 0)
     return found

@@ -6,29 +6,35 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
+
+
+@njit(nogil=True, cache=True)
+def least_weights(ctf2: Float32, thresholds: Float32) -> Float:
+    """Give the CTF² at and below which voxels are completed, (c // 2 + 1,): shares of the means of their shells."""
+    least = _shell_means(ctf2, _nearest_shells(ctf2.shape[1]))
+    for shell in range(least.size):
+        least[shell] *= thresholds[shell]
+    return least
 
 
 @njit(nogil=True, cache=True)
 def complete_terms(
     spectrum_out: Float32,
     weights_out: Float32,
-    thresholds: Float32,
+    least: Float,
     amplitudes: Float32,
     phases: Float32,
     seed: np.uint64,
 ) -> None:
-    """Fill voxels whose CTF² is not above a share of their shell's mean, and set their CTF² to zero.
+    """Fill voxels whose CTF² is not above the least of their shell, and set their CTF² to zero.
 
     ``spectrum_out`` (c, c, 2 (c // 2 + 1)) holds complex numbers as pairs, ``weights_out`` (2 c, c, c // 2 + 1) CTF²,
-    then multiplicity. ``thresholds`` and ``amplitudes`` are per shell (c // 2 + 1,), ``phases`` (256, 2) unit numbers.
+    then multiplicity. ``least`` and ``amplitudes`` are per shell (c // 2 + 1,), ``phases`` (256, 2) unit numbers.
     """
     c, half = weights_out.shape[1], weights_out.shape[2]
-    # what is not above a share of the mean of its shell is completed
     nearest = _nearest_shells(c)
-    least = _shell_means(weights_out[:c], nearest)
-    for shell in range(half):
-        least[shell] *= thresholds[shell]
     for z in range(c):
         for y in range(c):
             # signed frequencies; the mirror image of (z, y, x) in a plane of both halves is (-z, -y, x)
@@ -65,7 +71,7 @@ def _nearest_shells(c: int) -> NDArray[np.int64]:
 
 
 @njit(nogil=True, cache=True)
-def _shell_means(weights: Float32, nearest: NDArray[np.int64]) -> NDArray[np.float64]:
+def _shell_means(weights: Float32, nearest: NDArray[np.int64]) -> Float:
     """Average over the voxels nearest to each shell, within c / 2."""
     c, half = weights.shape[1], weights.shape[2]
     total, count = np.zeros(half), np.zeros(half)

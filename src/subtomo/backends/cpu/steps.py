@@ -6,13 +6,15 @@ from functools import singledispatch
 
 import numpy as np
 
-from subtomo.backends.cpu.complete import complete_terms
+from subtomo.backends.cpu.complete import complete_terms, least_weights
+from subtomo.backends.cpu.fold import fold_terms
 from subtomo.backends.cpu.sums import CpuSums
 from subtomo.backends.cpu.tables import inverse_envelope, phases
 from subtomo.backends.cpu.weights import only_sharpen_weights, raise_weights, sharpen_weights
 from subtomo.backends.cpu.whiten import whiten_terms
 from subtomo.backends.spectra import (
     Completed,
+    Folded,
     FourierVolume,
     Raised,
     Scaled,
@@ -63,12 +65,18 @@ def _whiten(step: Whitened, sums: CpuSums) -> None:
 
 
 @apply_step.register
+def _fold(step: Folded, sums: CpuSums) -> None:
+    fold_terms(sums.spectrum(), sums.ctf2, least_weights(sums.ctf2, step.thresholds.astype(np.float32)))
+
+
+@apply_step.register
 def _complete(step: Completed, sums: CpuSums) -> None:
     spectrum = sums.spectrum()
+    least = least_weights(sums.ctf2, step.thresholds.astype(np.float32))
     complete_terms(
         spectrum.view(np.float32),
         sums.weights,
-        step.thresholds.astype(np.float32),
+        least,
         np.sqrt(step.fill).astype(np.float32),
         phases(),
         np.uint64(step.seed),
