@@ -148,7 +148,7 @@ def measured(conditions: Conditions, seeds: range) -> NoiseLevels:
 
 @pytest.mark.parametrize("name", GEOMETRIES)
 def test_the_mean_power_of_every_shell_is_that_of_the_voxels_that_hold_data(name: str) -> None:
-    """As relion_refine averages, over all voxels but those that a half transform holds twice."""
+    """Over all voxels, those that a half transform holds twice counted once."""
     conditions, n = GEOMETRIES[name], 25
     settings = settings_of(conditions)
     noise = measured(conditions, range(100, 100 + MOST_SAMPLED))
