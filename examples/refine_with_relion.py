@@ -1,8 +1,8 @@
 """Does relion_refine find better poses in completed particles? The program itself, on simulated particles.
 
-Particles are simulated in random orientations, extracted as whitened and as completed particles, and refined by the
-relion_refine that is installed (3.1 or later): one iteration of local search against the true reference, from starts
-some degrees and pixels off. Errors are compared particle by particle (Wilcoxon).
+Particles are simulated in random orientations, extracted with RELION's terms, as whitened and as completed particles,
+and refined by the relion_refine that is installed (3.1 or later): one iteration of local search against the true
+reference, from starts some degrees and pixels off. Errors are compared particle by particle (Wilcoxon).
 
     python examples/refine_with_relion.py                     # 300 particles, some minutes
     python examples/refine_with_relion.py --particles 100 --snr 0.05 --diameter 150 --zero-mask
@@ -18,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -37,8 +38,9 @@ from subtomo.simulation.simulation import simulate
 
 N_ATOMS, RADIUS_PX, SIGMA_PX = 900, 11.0, 0.8
 START_ANGLE_DEG, START_SHIFT_PX = 4.0, 1.7
-KINDS = {"whitened": False, "completed": True}
-"""Kind of particle files to whether their noise is completed."""
+EXACT = {"weighting": Weighting.WHITENED, "data_term": DataTerm.EXACT}
+KINDS: dict[str, dict[str, Any]] = {"relion": {}, "whitened": EXACT, "completed": {**EXACT, "complete_noise": True}}
+"""Settings by kind of particle files: the sums of CTF-weighted slices and of CTF², or what follows from them."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,8 @@ def write_particle(case: Case, folder: Path) -> None:
     rotation, shift = case.pose()
     conditions = case.conditions
     simulation = simulate(model().moved(rotation, shift), conditions, np.random.default_rng([13, case.number]))
-    for kind, is_completed in KINDS.items():
-        settings = replace(
-            conditions.settings, weighting=Weighting.WHITENED, data_term=DataTerm.EXACT, complete_noise=is_completed
-        )
+    for kind, choices in KINDS.items():
+        settings = replace(conditions.settings, **choices)
         item = PseudoSubtomograms(simulation.tomograms, simulation.particles, settings)[0]
         assert isinstance(item, PseudoSubtomogram)
         for suffix, values in (("data", item.data), ("weights", item.weights)):
@@ -188,10 +188,11 @@ def main() -> None:
     for kind, errors in found.items():
         angle, distance = errors.mean(axis=0)
         print(f"{kind:12s} {angle:6.2f} deg   90 %: {np.quantile(errors[:, 0], 0.9):5.2f} deg   {distance:6.2f} A")
-    for index, what in enumerate(("angle", "position")):
-        difference = found["completed"][:, index] - found["whitened"][:, index]
-        p = wilcoxon(difference, alternative="less").pvalue
-        print(f"{what}: completed - whitened {difference.mean():+.3f}, p = {p:.1e} (one-sided paired Wilcoxon)")
+    for other in ("whitened", "relion"):
+        for index, what in enumerate(("angle", "position")):
+            difference = found["completed"][:, index] - found[other][:, index]
+            p = wilcoxon(difference, alternative="less").pvalue
+            print(f"{what}: completed - {other} {difference.mean():+.3f}, p = {p:.1e} (one-sided paired Wilcoxon)")
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ COMPLETED_BELOW_LOW = 0.4
 COMPLETED_BELOW = (0.01, 0.3)
 """In all others the share is the least between these two for which noise power is not above that of good voxels."""
 
-FOLDING_SHELLS = 10
+FOLDING_SHELLS = 8
 """Up to this shell neighbours take over the data of voxels that are completed."""
 
 FOLDING_WINDOW = (0.375, 0.5)
@@ -77,7 +77,7 @@ FOLDING_WINDOW = (0.375, 0.5)
 FOLDING_ROUNDS = 3
 """Each halves the error of the cost that is left, or better."""
 
-FOLDING_BLOCK = 32
+FOLDING_BLOCK = 18
 """Voxels along the axes of the low frequencies that this is done on."""
 
 FILLED_ABOVE = 0.03

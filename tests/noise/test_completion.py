@@ -12,7 +12,7 @@ from subtomo.backends.cpu.weights import raise_weights
 from subtomo.conventions import FOLDING_SHELLS
 from subtomo.errors import InputError, SettingsError
 from subtomo.extraction.extractor import TomogramExtractor, new_backend
-from subtomo.extraction.noise import MOST_SAMPLED, PARTICLES_PER_SAMPLE, sample, with_noise
+from subtomo.extraction.noise import MOST_SAMPLED, PARTICLES_PER_SAMPLE, sample, sampled_terms, with_noise
 from subtomo.model.noise import NoiseLevels
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import SeriesPlan
@@ -21,7 +21,7 @@ from subtomo.model.subtomogram import PseudoSubtomogram
 from subtomo.physics.completion import Levels, completed, shell_means, voxel_shells
 from subtomo.physics.folding import folded
 from subtomo.physics.frequency import half_index, wrapped_index
-from subtomo.physics.noise_levels import SampledTerms, measure_levels
+from subtomo.physics.noise_levels import measure_levels
 from subtomo.physics.orientation import euler_to_matrix
 from subtomo.physics.random_phases import random_phases
 from subtomo.physics.weights import raised
@@ -140,9 +140,8 @@ def measured(conditions: Conditions, seeds: range) -> NoiseLevels:
     for seed in seeds:
         simulation = simulated(seed, conditions)
         plan = replace(simulation.plan, series=simulation.tomograms[0])
-        terms = TomogramExtractor(plan, simulation.particles, settings).plain_terms(0, new_backend(settings))
-        weights = terms.weights[: settings.crop].astype(np.float64)
-        found.append(SampledTerms(terms.data.astype(np.float64), weights))
+        extractor = TomogramExtractor(plan, simulation.particles, settings)
+        found.append(sampled_terms(extractor, 0, new_backend(settings)))
     return NoiseLevels(*measure_levels(found, exact=True))
 
 

@@ -124,20 +124,11 @@ class Whitened:
 
 
 @dataclass(frozen=True, eq=False)
-class Folded:
-    """Lets voxels of low shells take over the data of those that will be completed; see `physics.folding`."""
-
-    thresholds: Float
-    """As in `Completed`."""
-
-    def __call__(self, spectra: Spectra) -> Spectra:
-        """Fold data that are not whitened yet."""
-        return spectra._replace(data=folded(spectra.data, is_empty(spectra.ctf2, self.thresholds)))
-
-
-@dataclass(frozen=True, eq=False)
 class Completed:
-    """Puts noise where whitened data hold too little; see `physics.completion`. Per shell (c // 2 + 1,)."""
+    """Whitens data, and puts noise where they hold too little; see `physics.completion`. Per shell (c // 2 + 1,).
+
+    What voxels of low shells hold before they get noise, their neighbours take over; see `physics.folding`.
+    """
 
     thresholds: Float
     """Of CTF² against its shell's mean: what is not above it is completed."""
@@ -147,10 +138,13 @@ class Completed:
     """Of the particle, 64 bits."""
 
     def __call__(self, spectra: Spectra) -> Spectra:
-        """Complete."""
+        """Fold, whiten, complete."""
+        whiten = Whitened()
+        empty = is_empty(whiten(spectra).ctf2, self.thresholds)
+        whitened = whiten(spectra._replace(data=folded(spectra.data, empty)))
         levels = Levels(self.fill, self.fill, self.thresholds)
-        data, ctf2 = completed(spectra.data, spectra.ctf2, levels, self.seed)
-        return spectra._replace(data=data, ctf2=ctf2)
+        data, ctf2 = completed(whitened.data, whitened.ctf2, levels, self.seed)
+        return whitened._replace(data=data, ctf2=ctf2)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.backends.fft import half_to_real, real_to_half
 from subtomo.backends.protocol import AnyBackend
 from subtomo.errors import InputError
 from subtomo.extraction.extractor import TomogramExtractor, new_backend
@@ -15,12 +16,13 @@ from subtomo.model.noise import NoiseLevels
 from subtomo.model.particles import ParticleSet
 from subtomo.model.plan import SeriesPlan
 from subtomo.model.settings import DataTerm, ExtractionSettings
-from subtomo.physics.noise_levels import SampledTerms, measure_levels
+from subtomo.physics.noise_levels import SampledTerms, measure_levels, reach_of_noise
+from subtomo.physics.weights import even_last_plane, raised
 
 MOST_SAMPLED = 16
 """Particles that are measured."""
-PARTICLES_PER_SAMPLE = 40
-"""One of so many is measured, which keeps the cost of it below a thirtieth of the run's; but always one."""
+PARTICLES_PER_SAMPLE = 80
+"""One of so many is measured, which keeps the cost of it near a sixtieth of the run's; but always one."""
 
 
 def with_noise(
@@ -51,14 +53,30 @@ def sample(plan: SeriesPlan, particles: ParticleSet) -> NDArray[np.int64]:
     return np.array(order[:wanted], np.int64)
 
 
+def sampled_terms(extractor: TomogramExtractor, index: int, backend: AnyBackend) -> SampledTerms:
+    """Make what is measured of a particle, the one at ``index`` of the plan."""
+    terms, crop = extractor.plain_terms(index, backend), extractor.settings.crop
+    data = terms.data.astype(np.float64)
+    inserted = even_last_plane(terms.weights[:crop].astype(np.float64))
+    spectrum = np.empty(inserted.shape, np.complex128)
+    real_to_half(data, spectrum, (0, 1, 2))
+    if extractor.settings.data_term is not DataTerm.EXACT:
+        return SampledTerms(spectrum, inserted, inserted)
+    density, noise = np.empty(data.shape), np.empty(inserted.shape, np.complex128)
+    half_to_real(inserted.astype(np.complex128), density, (0, 1, 2))
+    density *= reach_of_noise(crop)
+    real_to_half(density, noise, (0, 1, 2))
+    return SampledTerms(spectrum, raised(inserted), np.maximum(noise.real, 0.0))
+
+
 def _measured(extractor: TomogramExtractor, backend: AnyBackend) -> NoiseLevels:
     plan, settings = extractor.plan, extractor.settings
-    crop, found = settings.crop, list[SampledTerms]()
+    found = list[SampledTerms]()
     chosen = sample(plan, extractor.particles)
     for index in chosen.tolist():
-        terms = extractor.plain_terms(index, backend)
-        if np.isfinite(terms.data[0, 0, 0]):
-            found.append(SampledTerms(terms.data.astype(np.float64), terms.weights[:crop].astype(np.float64)))
+        sampled = sampled_terms(extractor, index, backend)
+        if np.isfinite(sampled.data[0, 0, 0]):
+            found.append(sampled)
     name, source = plan.series.name, plan.series.source
     if not found:
         raise InputError(

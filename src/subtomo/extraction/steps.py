@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.backends.protocol import Backend
-from subtomo.backends.spectra import Completed, Folded, Raised, Scaled, Sharpened, Step, Undamped, Weighted, Whitened
+from subtomo.backends.spectra import Completed, Raised, Scaled, Sharpened, Step, Undamped, Weighted, Whitened
 from subtomo.conventions import DATA_SCALE_TOLERANCE, WEIGHT_FLOOR
 from subtomo.model.noise import NoiseLevels
 from subtomo.model.settings import Cone, DataTerm, ExtractionSettings
@@ -51,11 +51,9 @@ def weight_steps(settings: ExtractionSettings, subject: Subject) -> list[Step]:
         # weights of completed particles need no floor: what is that low becomes noise
         steps.append(Sharpened(0.0 if completes else WEIGHT_FLOOR))
     if subject.noise is not None:
-        steps.append(Folded(subject.noise.thresholds))
-    if settings.is_whitened:
+        steps.append(completion_of(subject.name, subject.noise))
+    elif settings.is_whitened:
         steps.append(Whitened())
-        if subject.noise is not None:
-            steps.append(completion_of(subject.name, subject.noise))
     if settings.cone is not None:
         steps.append(cone_step(settings.crop, subject.frame, settings.cone, is_whitened=settings.is_whitened))
     return steps
@@ -69,7 +67,7 @@ def apply_steps(backend: Backend[Any, Any, Any, Any, Any, Sums], sums: Sums, ste
 
 
 def completion_of(name: str, noise: NoiseLevels) -> Completed:
-    """Complete a particle with the noise of its tilt series; its name alone decides the random numbers."""
+    """Whiten and complete a particle with the noise of its tilt series; its name alone decides the random numbers."""
     seed = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
     return Completed(noise.thresholds, noise.fill, seed)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -18,13 +19,13 @@ from subtomo.conventions import (
     COMPLETED_LOW_SHELLS,
     FILLED_ABOVE,
 )
-from subtomo.physics.completion import Levels, is_empty, shell_means, voxel_shells
-from subtomo.physics.folding import folded
+from subtomo.physics.completion import Levels, is_empty, voxel_shells
+from subtomo.physics.folding import folded, last_shell
 from subtomo.physics.frequency import wrapped_index
-from subtomo.physics.weights import even_last_plane, raised
 from subtomo.physics.window import particle_sphere
 
 Float = NDArray[np.float64]
+Complex = NDArray[np.complex128]
 
 _POOLED_SHELLS = 1
 """Shells on either side that help to tell the noise of one."""
@@ -52,24 +53,36 @@ class ShellVoxels(NamedTuple):
 
 
 class SampledTerms(NamedTuple):
-    """The terms of a sampled particle, before anything is done to them."""
+    """The terms of a sampled particle, half transforms (c, c, c // 2 + 1)."""
 
-    data: Float
-    """(c, c, c) real space, centre at c // 2."""
+    data: Complex
+    """Orthonormal transform of the data, before anything is done to them; the centre at c // 2."""
     weights: Float
-    """(c, c, c // 2 + 1) CTF² as inserted."""
+    """CTF² as whitening divides by it: of exact data `subtomo.physics.weights.raised`."""
+    noise: Float
+    """Power of the noise in the data where that of the images is one: of exact data `reach_of_noise` changes CTF² as
+    inserted to it, of others it is the same."""
 
 
-def noise_weights(weights: Float) -> Float:
-    """Give the power of the noise in exact data, (c, c, c // 2 + 1), where that of the images is one.
+@cache
+def reach_of_noise(size: int) -> Float:
+    """Give what turns inserted weights into the power of the noise in exact data, in real space: (c, c, c).
 
     Exact data are confined to a sphere, so every pixel reaches as far as the transform of the sphere does, and its
-    noise as far as the square of that. In real space this multiplies the weights by the sphere's correlation with
-    itself, after their own damping by insertion is undone.
+    noise as far as the square of that. In real space this multiplies the weights, with the origin first, by the
+    sphere's correlation with itself, after their own damping by insertion is undone.
     """
-    size = len(weights)
-    density = np.fft.irfftn(weights, s=(size,) * 3, axes=(0, 1, 2)) * _reach(size)
-    return np.maximum(np.fft.rfftn(density).real, 0.0)
+    # half as much again keeps lags up to c / 2 apart, which are all that is needed; column by column, for it is large
+    padded, lags = 3 * size // 2, wrapped_index(size).astype(np.int64)
+    columns = np.fft.rfft(particle_sphere(size), padded, axis=2)
+    found = np.empty((size, size, columns.shape[2]), np.complex128)
+    for x in range(columns.shape[2]):
+        power = np.abs(np.fft.fft2(columns[:, :, x], (padded, padded))) ** 2
+        found[:, :, x] = np.fft.ifft(np.fft.ifft(power, axis=0)[lags], axis=1)[:, lags]
+    correlation = np.fft.irfft(found, padded, axis=2)[:, :, lags] / size**3
+    damping = np.sinc(lags / size) ** 2
+    reach: Float = correlation / (damping[:, None, None] * damping[:, None] * damping)
+    return reach
 
 
 def measure_levels(samples: Sequence[SampledTerms], *, exact: bool) -> Levels:
@@ -83,7 +96,7 @@ def measure_levels(samples: Sequence[SampledTerms], *, exact: bool) -> Levels:
     Returns:
         Values per shell; ``spectrum`` is zero or not finite where data have no noise at all.
     """
-    voxels = _by_shell(samples, exact=exact)
+    voxels = _by_shell(samples)
     level, is_noise = _image_noise(voxels)
     size = len(voxels)
     gain, fill, thresholds = np.ones(size), np.ones(size), np.full(size, COMPLETED_BELOW[0])
@@ -94,10 +107,11 @@ def measure_levels(samples: Sequence[SampledTerms], *, exact: bool) -> Levels:
         for number in range(1, size):
             _, relative = _relative(voxels[number], leak[number])
             thresholds[number] = _threshold(voxels[number], relative, number, exact=exact)
-    before, voxels = voxels, _by_shell(samples, exact=exact, thresholds=thresholds)
-    for number in np.flatnonzero(is_noise).tolist():
-        own = voxels[number].share > thresholds[number]
-        level[number] *= _growth(_good(before[number], own), _good(voxels[number], own))
+    for number, after in enumerate(_by_shell(samples, thresholds)):
+        if is_noise[number]:
+            own = after.share > thresholds[number]
+            level[number] *= _growth(_good(voxels[number], own), _good(after, own))
+            voxels[number] = after
     leak = _leak(voxels, level, is_noise, thresholds) if exact else np.ones(size)
     for number in range(1, size):
         shell = voxels[number]
@@ -111,43 +125,43 @@ def measure_levels(samples: Sequence[SampledTerms], *, exact: bool) -> Levels:
 
 
 @cache
-def _reach(size: int) -> Float:
-    """Give the sphere's correlation with itself over what insertion damps weights by, (c, c, c), the origin first."""
-    # half as much again keeps lags up to c / 2 apart; single precision, for it is large
-    padded = 3 * size // 2
-    sphere = np.zeros((padded,) * 3, np.float32)
-    sphere[:size, :size, :size] = particle_sphere(size)
-    power = np.fft.rfftn(sphere)
-    power *= power.conj()
-    correlation = np.fft.irfftn(power, s=sphere.shape, axes=(0, 1, 2)) / size**3
-    index = wrapped_index(size).astype(np.int64)
-    damping = np.sinc(index / size) ** 2
-    reach: Float = correlation[np.ix_(index, index, index)] / (damping[:, None, None] * damping[:, None] * damping)
-    return reach
-
-
-def _by_shell(samples: Sequence[SampledTerms], *, exact: bool, thresholds: Float | None = None) -> list[ShellVoxels]:
-    """Sort the voxels of all samples by their shell, as they are or once others took over what is completed."""
-    size = len(samples[0].data)
+def _by_radius(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Float]:
+    """List the voxels within c / 2 shell by shell: where they are, where shells begin, and how often each counts."""
     shell, inside = voxel_shells(size)
     count = np.ones(shell.shape)
     count[:, :, [0, -1]] = 0.5
-    found = []
-    for sample in samples:
-        inserted = even_last_plane(sample.weights)
-        weight = raised(inserted) if exact else inserted
-        spectrum = np.fft.rfftn(sample.data, norm="ortho")
-        spectrum = spectrum if thresholds is None else folded(spectrum, is_empty(weight, thresholds))
-        holds = weight > 0
-        power = np.divide(np.abs(spectrum) ** 2, weight, out=np.zeros(weight.shape), where=holds)
-        noise = noise_weights(inserted) if exact else weight
-        expected = np.divide(noise, weight, out=np.zeros(weight.shape), where=holds)
-        share = weight / np.maximum(shell_means(weight), np.finfo(np.float64).tiny)[shell]
-        found.append(np.stack([a[inside] for a in (count, weight, share, expected, power)]))
-    values, shells = np.concatenate(found, axis=1), np.tile(shell[inside], len(samples))
-    order = np.argsort(shells, kind="stable")
-    bounds = np.searchsorted(shells[order], np.arange(1, size // 2 + 1))
-    return [ShellVoxels(*part) for part in np.split(values[:, order], bounds, axis=1)]
+    places = np.flatnonzero(inside)
+    order = places[np.argsort(shell.ravel()[places], kind="stable")]
+    return order, np.searchsorted(shell.ravel()[order], np.arange(size // 2 + 2)), count.ravel()[order]
+
+
+def _by_shell(samples: Sequence[SampledTerms], thresholds: Float | None = None) -> list[ShellVoxels]:
+    """Sort the voxels of all samples by their shell, as they are or once others took over what is completed.
+
+    Shells that are not folded are left out then.
+    """
+    size = len(samples[0].data)
+    order, begins, count = _by_radius(size)
+    last = size // 2 if thresholds is None else last_shell(size)
+    order, begins, count = order[: begins[last + 1]], begins[: last + 2], count[: begins[last + 1]]
+    values = np.empty((4, len(samples), len(order)))
+    for number, sample in enumerate(samples):
+        data = sample.data
+        if thresholds is not None:
+            data = folded(data, is_empty(sample.weights, thresholds))
+        chosen, weight, noise = (array.ravel()[order] for array in (data, sample.weights, sample.noise))
+        means = np.add.reduceat(weight, begins[:-1]) / np.diff(begins)
+        values[0, number] = weight
+        values[1, number] = weight / np.repeat(np.maximum(means, np.finfo(np.float64).tiny), np.diff(begins))
+        with np.errstate(divide="ignore"):
+            inverse = np.where(weight > 0, 1.0 / weight, 0.0)
+        values[2, number] = noise * inverse
+        values[3, number] = (chosen.real**2 + chosen.imag**2) * inverse
+    counts = np.broadcast_to(count, values.shape[1:])
+    return [
+        ShellVoxels(counts[:, first:end].ravel(), *(field[:, first:end].ravel() for field in values))
+        for first, end in pairwise(begins.tolist())
+    ]
 
 
 def _image_noise(voxels: Sequence[ShellVoxels]) -> tuple[Float, NDArray[np.bool_]]:
@@ -260,8 +274,14 @@ def _threshold(shell: ShellVoxels, relative: Float, number: int, *, exact: bool)
     least, most = COMPLETED_BELOW
     if not exact:
         return least
-    order = np.argsort(-shell.share, kind="stable")
-    reached = np.cumsum((shell.counts * relative)[order]) > shell.counts.sum()
+    # what is kept in any case, and then one voxel after another
+    power, above_most = shell.counts * relative, shell.share > most
+    enough, certain = float(shell.counts.sum()), float(power[above_most].sum())
+    if certain > enough:
+        return most
+    candidates = np.flatnonzero((shell.share > least) & ~above_most)
+    order = candidates[np.argsort(-shell.share[candidates], kind="stable")]
+    reached = certain + np.cumsum(power[order]) > enough
     if not reached.any():
         return least
     # between two voxels, so that rounding decides nothing; mirror images have the same share

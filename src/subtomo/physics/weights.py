@@ -10,28 +10,35 @@ from subtomo.conventions import RAISED_SHARE, REACH_SHARE, WEIGHT_KEPT, WEIGHT_S
 Float = NDArray[np.float64]
 
 
-def full_transform(half: Float) -> Float:
-    """Complete a real, even half transform (c, c, c // 2 + 1) to (c, c, c)."""
-    c = len(half)
-    mirror = -np.arange(c) % c
-    return np.concatenate([half, half[mirror][:, mirror][:, :, c // 2 - 1 : 0 : -1]], axis=2)
-
-
 def sharpened(weights: Float) -> Float:
     """Undo the blur of insertion along each axis, as far as weights stay positive; (c, c, c // 2 + 1) both."""
-    full = full_transform(weights)
     for axis in (2, 1, 0):
-        difference = 2.0 * full - np.roll(full, 1, axis) - np.roll(full, -1, axis)
-        full = np.maximum(full + WEIGHT_SHARPENING * difference, WEIGHT_KEPT * full)
-    return full[:, :, : len(weights) // 2 + 1]
+        filtered = (1.0 + 2.0 * WEIGHT_SHARPENING) * weights
+        filtered -= WEIGHT_SHARPENING * _neighbours(weights, axis)
+        weights = np.maximum(filtered, WEIGHT_KEPT * weights, out=filtered)
+    return weights
 
 
 def spread(weights: Float) -> Float:
     """Blur weights along each axis as far as the noise of exact data reaches; (c, c, c // 2 + 1) both."""
-    full = full_transform(weights)
     for axis in (2, 1, 0):
-        full = (1.0 - 2.0 * REACH_SHARE) * full + REACH_SHARE * (np.roll(full, 1, axis) + np.roll(full, -1, axis))
-    return full[:, :, : len(weights) // 2 + 1]
+        blurred = (1.0 - 2.0 * REACH_SHARE) * weights
+        blurred += REACH_SHARE * _neighbours(weights, axis)
+        weights = blurred
+    return weights
+
+
+def _neighbours(weights: Float, axis: int) -> Float:
+    """Add up the two neighbours of every voxel of a half transform along an axis; both (c, c, c // 2 + 1)."""
+    if axis < 2:
+        return np.roll(weights, 1, axis) + np.roll(weights, -1, axis)
+    total = np.empty_like(weights)
+    total[:, :, 1:-1] = weights[:, :, :-2] + weights[:, :, 2:]
+    # the neighbours beyond the first and the last column are mirror images
+    for column, inward in ((0, 1), (-1, -2)):
+        near = weights[:, :, inward]
+        total[:, :, column] = near + np.roll(near[::-1, ::-1], (1, 1), axis=(0, 1))
+    return total
 
 
 def raised(weights: Float) -> Float:

@@ -1,4 +1,4 @@
-"""Put noise where whitened data hold too little; see `subtomo.physics.completion`, which this agrees with."""
+"""Whiten data, and put noise where they hold too little; see `subtomo.physics.completion`, which this agrees with."""
 
 from __future__ import annotations
 
@@ -6,88 +6,102 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from subtomo.backends.cpu.whiten import whitening_factor, whitening_floor
+
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
+Int16 = NDArray[np.int16]
 
 
-@njit(nogil=True, cache=True)
-def least_weights(ctf2: Float32, thresholds: Float32) -> Float:
-    """Give the CTF² at and below which voxels are completed, (c // 2 + 1,): shares of the means of their shells."""
-    least = _shell_means(ctf2, _nearest_shells(ctf2.shape[1]))
-    for shell in range(least.size):
-        least[shell] *= thresholds[shell]
+@njit(nogil=True, cache=True, error_model="numpy")
+def least_weights(ctf2: Float32, thresholds: Float32, nearest: Int16, counts: Float) -> Float32:
+    """Give the CTF² at and below which voxels are completed, (c // 2 + 1,): shares of the means of their shells.
+
+    ``ctf2`` (c, c, c // 2 + 1), ``thresholds`` (c // 2 + 1,), ``nearest`` the shell by the square of the radius,
+    ``counts`` voxels within c / 2 by shell.
+    """
+    c, half = ctf2.shape[1], ctf2.shape[2]
+    floor = whitening_floor(ctf2)
+    # by x modulo four, for neighbours are of one shell, and one sum would wait for the last
+    totals = np.zeros((4, half))
+    for z in range(c):
+        fz = z if z < c // 2 else z - c
+        for y in range(c):
+            fy = y if y < c // 2 else y - c
+            across, row = fz * fz + fy * fy, ctf2[z, y]
+            if 4 * across > c * c:
+                continue
+            for x in range(int(np.sqrt(c * c / 4.0 - across)) + 1):
+                shell = nearest[across + x * x]
+                totals[x & 3, shell] += row[x] if row[x] > floor else np.float32(0.0)
+    least: Float32 = (thresholds * (totals.sum(axis=0) / counts)).astype(np.float32)
     return least
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def complete_terms(
     spectrum_out: Float32,
     weights_out: Float32,
-    least: Float,
+    least: Float32,
     amplitudes: Float32,
+    nearest: Int16,
     phases: Float32,
     seed: np.uint64,
 ) -> None:
-    """Fill voxels whose CTF² is not above the least of their shell, and set their CTF² to zero.
+    """Divide by √CTF² where it is above the least of its shell; elsewhere put noise, and set CTF² to zero.
 
     ``spectrum_out`` (c, c, 2 (c // 2 + 1)) holds complex numbers as pairs, ``weights_out`` (2 c, c, c // 2 + 1) CTF²,
-    then multiplicity. ``least`` and ``amplitudes`` are per shell (c // 2 + 1,), ``phases`` (256, 2) unit numbers.
+    then multiplicity. ``least`` and ``amplitudes`` are per shell (c // 2 + 1,), ``nearest`` gives the shell by the
+    square of the radius, ``phases`` (256, 2) are unit numbers.
     """
     c, half = weights_out.shape[1], weights_out.shape[2]
-    nearest = _nearest_shells(c)
-    for z in range(c):
-        for y in range(c):
-            # signed frequencies; the mirror image of (z, y, x) in a plane of both halves is (-z, -y, x)
-            fz, fy = (z if z < c // 2 else z - c), (y if y < c // 2 else y - c)
-            across = fz * fz + fy * fy
-            mirror = (((c - z) % c) * c + (c - y) % c) * half
-            for x in range(half):
-                shell = nearest[across + x * x]
-                if weights_out[z, y, x] > least[shell]:
-                    continue
-                own = (z * c + y) * half + x
-                # voxels of these planes are there twice, and must be each other's mirror image
-                other = mirror + x if x == 0 or x == half - 1 else own
-                # the upper bits of the hash are the best mixed ones; a pair draws by the lower of its two numbers
-                choice = np.int64(_split_mix(seed + np.uint64(min(own, other))) >> np.uint64(56))
-                real, imaginary = phases[choice, 0], phases[choice, 1]
-                if own > other:
-                    imaginary = -imaginary
-                elif own == other and (x == 0 or x == half - 1):
-                    real, imaginary = np.float32(1.0 if choice < len(phases) // 2 else -1.0), np.float32(0.0)
-                # noise of the power that the others have, and no weight: neither costs nor averages take it for data
-                spectrum_out[z, y, 2 * x] = amplitudes[shell] * real
-                spectrum_out[z, y, 2 * x + 1] = amplitudes[shell] * imaginary
-                weights_out[z, y, x] = 0.0
-
-
-@njit(nogil=True, cache=True)
-def _nearest_shells(c: int) -> NDArray[np.int64]:
-    """List the nearest shell, at most c / 2, by the square of the radius: a root per voxel would cost more."""
-    nearest = np.empty(3 * (c // 2) ** 2 + 1, np.int64)
-    for square in range(nearest.size):
-        nearest[square] = min(int(np.rint(np.sqrt(float(square)))), c // 2)
-    return nearest
-
-
-@njit(nogil=True, cache=True)
-def _shell_means(weights: Float32, nearest: NDArray[np.int64]) -> Float:
-    """Average over the voxels nearest to each shell, within c / 2."""
-    c, half = weights.shape[1], weights.shape[2]
-    total, count = np.zeros(half), np.zeros(half)
+    # by the square of the radius; the origin, whose least is negative, may hold nothing and get nothing
+    floors = np.maximum(least, whitening_floor(weights_out[:c]))[nearest]
+    noise = np.where(least >= 0, amplitudes, np.float32(0.0))[nearest]
+    factors, added, choices = np.empty(half, np.float32), np.empty(half, np.float32), np.empty(half, np.uint8)
     for z in range(c):
         fz = z if z < c // 2 else z - c
         for y in range(c):
             fy = y if y < c // 2 else y - c
             across = fz * fz + fy * fy
+            data, ctf2 = spectrum_out[z, y], weights_out[z, y]
+            first = (z * c + y) * half
+            # one short loop after another, so that each runs in vector lanes
             for x in range(half):
-                square = across + x * x
-                if 4 * square > c * c:
-                    break
-                shell = nearest[square]
-                total[shell] += weights[z, y, x]
-                count[shell] += 1.0
-    return total / count
+                factors[x], added[x] = floors[across + x * x], noise[across + x * x]
+            for x in range(half):
+                factors[x] = whitening_factor(ctf2[x], factors[x])
+            for x in range(half):
+                added[x] = added[x] if factors[x] == 0 else np.float32(0.0)
+                ctf2[x] = ctf2[x] if factors[x] > 0 else np.float32(0.0)
+            # all voxels of the row draw, whether they need to or not: a branch would be guessed wrong too often
+            for x in range(half):
+                choices[x] = _drawn(seed, first + x)
+            for x in range(half):
+                choice = choices[x]
+                data[2 * x] = data[2 * x] * factors[x] + added[x] * phases[choice, 0]
+                data[2 * x + 1] = data[2 * x + 1] * factors[x] + added[x] * phases[choice, 1]
+            # in two planes, voxels are there twice; the mirror image of (z, y, x) is (-z, -y, x)
+            mirror = (((c - z) % c) * c + (c - y) % c) * half
+            for x in (0, half - 1):
+                if factors[x] == 0:
+                    real, imaginary = _pair(seed, first + x, mirror + x, phases)
+                    data[2 * x], data[2 * x + 1] = added[x] * real, added[x] * imaginary
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _pair(seed: np.uint64, own: np.int64, other: np.int64, phases: Float32) -> tuple[np.float32, np.float32]:
+    """Draw for a voxel that has a mirror image: both by the lower of their two numbers."""
+    choice = _drawn(seed, min(own, other))
+    if own == other:
+        return np.float32(1.0 if choice < len(phases) // 2 else -1.0), np.float32(0.0)
+    return phases[choice, 0], phases[choice, 1] if own < other else -phases[choice, 1]
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _drawn(seed: np.uint64, place: np.int64) -> np.uint8:
+    """Choose one of 256 for a place; the upper bits of the hash are the best mixed ones."""
+    return np.uint8(_split_mix(seed + np.uint64(place)) >> np.uint64(56))
 
 
 @njit(nogil=True, cache=True, inline="always")

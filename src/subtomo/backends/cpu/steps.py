@@ -9,12 +9,11 @@ import numpy as np
 from subtomo.backends.cpu.complete import complete_terms, least_weights
 from subtomo.backends.cpu.fold import fold_terms
 from subtomo.backends.cpu.sums import CpuSums
-from subtomo.backends.cpu.tables import inverse_envelope, phases
+from subtomo.backends.cpu.tables import inverse_envelope, nearest_shells, phases, shell_counts
 from subtomo.backends.cpu.weights import only_sharpen_weights, raise_weights, sharpen_weights
-from subtomo.backends.cpu.whiten import whiten_terms
+from subtomo.backends.cpu.whiten import make_even, whiten_terms
 from subtomo.backends.spectra import (
     Completed,
-    Folded,
     FourierVolume,
     Raised,
     Scaled,
@@ -65,22 +64,13 @@ def _whiten(step: Whitened, sums: CpuSums) -> None:
 
 
 @apply_step.register
-def _fold(step: Folded, sums: CpuSums) -> None:
-    fold_terms(sums.spectrum(), sums.ctf2, least_weights(sums.ctf2, step.thresholds.astype(np.float32)))
-
-
-@apply_step.register
 def _complete(step: Completed, sums: CpuSums) -> None:
-    spectrum = sums.spectrum()
-    least = least_weights(sums.ctf2, step.thresholds.astype(np.float32))
-    complete_terms(
-        spectrum.view(np.float32),
-        sums.weights,
-        least,
-        np.sqrt(step.fill).astype(np.float32),
-        phases(),
-        np.uint64(step.seed),
-    )
+    spectrum, weights = sums.spectrum(), sums.weights
+    pairs, shells = spectrum.view(np.float32), nearest_shells(len(spectrum))
+    make_even(pairs, weights)
+    least = least_weights(sums.ctf2, step.thresholds.astype(np.float32), shells, shell_counts(len(spectrum)))
+    fold_terms(spectrum, sums.ctf2, least)
+    complete_terms(pairs, weights, least, np.sqrt(step.fill).astype(np.float32), shells, phases(), np.uint64(step.seed))
 
 
 @apply_step.register

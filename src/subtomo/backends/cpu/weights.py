@@ -30,7 +30,11 @@ def raise_weights(weights_out: Float32) -> None:
     spread = weights_out.copy()
     _filter(spread, np.float32(-REACH_SHARE), np.float32(0.0))
     _filter(weights_out, np.float32(WEIGHT_SHARPENING), np.float32(WEIGHT_KEPT))
-    weights_out[...] = np.maximum(weights_out, np.float32(RAISED_SHARE) * spread)
+    c, half = weights_out.shape[1], weights_out.shape[2]
+    for z in range(c):
+        for y in range(c):
+            for x in range(half):
+                weights_out[z, y, x] = max(weights_out[z, y, x], np.float32(RAISED_SHARE) * spread[z, y, x])
 
 
 @njit(nogil=True, cache=True)
@@ -45,29 +49,35 @@ def _filter(weights_out: Float32, amount: np.float32, kept: np.float32) -> None:
     c, half = weights_out.shape[1], weights_out.shape[2]
     # the neighbours beyond the first and the last column are mirror images
     before, after = weights_out[:, :, 1].copy(), weights_out[:, :, half - 2].copy()
-    extended = np.empty(half + 2, np.float32)
-    # along x, rows with their two neighbours beyond the ends
+    along_x, section = np.empty((c, half + 2), np.float32), np.empty((c, half), np.float32)
+    # a section along x, then y, while it is in the cache
     for z in range(c):
         for y in range(c):
+            for x in range(half):
+                along_x[y, x + 1] = weights_out[z, y, x]
             mirror_z, mirror_y = (c - z) % c, (c - y) % c
-            extended[1 : half + 1] = weights_out[z, y]
-            extended[0], extended[half + 1] = before[mirror_z, mirror_y], after[mirror_z, mirror_y]
-            _filter_row(extended[:half], extended[1 : half + 1], extended[2:], amount, kept, weights_out[z, y])
-    # along y, then z: whole rows at a time, of a copy, for the results overwrite what the next row needs
-    for z in range(c):
-        plane = weights_out[z].copy()
+            along_x[y, 0], along_x[y, half + 1] = before[mirror_z, mirror_y], after[mirror_z, mirror_y]
+            for x in range(half):
+                section[y, x] = _filtered(along_x[y, x], along_x[y, x + 1], along_x[y, x + 2], amount, kept)
         for y in range(c):
-            _filter_row(plane[(y - 1) % c], plane[y], plane[(y + 1) % c], amount, kept, weights_out[z, y])
+            last, following = (y - 1) % c, (y + 1) % c
+            for x in range(half):
+                near = section[last, x], section[y, x], section[following, x]
+                weights_out[z, y, x] = _filtered(near[0], near[1], near[2], amount, kept)
     for y in range(c):
-        plane = weights_out[:, y].copy()
+        # a copy, for the results overwrite what the next row needs
         for z in range(c):
-            _filter_row(plane[(z - 1) % c], plane[z], plane[(z + 1) % c], amount, kept, weights_out[z, y])
+            for x in range(half):
+                section[z, x] = weights_out[z, y, x]
+        for z in range(c):
+            last, following = (z - 1) % c, (z + 1) % c
+            for x in range(half):
+                near = section[last, x], section[z, x], section[following, x]
+                weights_out[z, y, x] = _filtered(near[0], near[1], near[2], amount, kept)
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _filter_row(
-    left: Float32, middle: Float32, right: Float32, amount: np.float32, kept: np.float32, row_out: Float32
-) -> None:
-    for i in range(row_out.shape[0]):
-        filtered = middle[i] + amount * (np.float32(2.0) * middle[i] - left[i] - right[i])
-        row_out[i] = max(filtered, kept * middle[i])
+def _filtered(
+    left: np.float32, middle: np.float32, right: np.float32, amount: np.float32, kept: np.float32
+) -> np.float32:
+    return max(middle + amount * (np.float32(2.0) * middle - left - right), kept * middle)
