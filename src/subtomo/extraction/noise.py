@@ -21,8 +21,8 @@ from subtomo.physics.weights import even_last_plane, raised
 
 MOST_SAMPLED = 16
 """Particles that are measured."""
-PARTICLES_PER_SAMPLE = 80
-"""One of so many is measured, which keeps the cost of it near a sixtieth of the run's; but always one."""
+PARTICLES_PER_SAMPLE = 100
+"""One of so many is measured, which keeps the cost of it near a fiftieth of the run's; but always one."""
 
 
 def with_noise(
