@@ -101,7 +101,8 @@ def run_classification(
     check_job(job)
     folder = job.output_dir.rstrip("/") + "/" if job.output_dir else ""
     named = find_sources(job.files, job.optimisation_set_file, job.place, sets=True)
-    found = opened(named, job.extraction, progress)
+    threads = job.threads or available_cores()
+    found = opened(named, job.extraction, progress, threads=threads)
     particles, source, _ = found
     inputs = [*vars(named.files).values(), named.optimisation_set_file, *job.reference_files, job.mask_file,
               job.focus_mask_file]  # fmt: skip
@@ -109,7 +110,7 @@ def run_classification(
                                                            "optimisation_set.star")))  # fmt: skip
     poses = known_poses(particles, source, settings.seed, progress)
     require_enough(len(poses), max(job.numbers, default=settings.classes), particles.where)
-    threads, voxel = job.threads or available_cores(), float(np.median(source.voxel_angstrom))
+    voxel = float(np.median(source.voxel_angstrom))
     references = read_references(job.reference_files, source.size, voxel)
     masks = [read_mask(path, source.size, voxel) if path else None for path in (job.mask_file, job.focus_mask_file)]
     make_folder(folder or ".")

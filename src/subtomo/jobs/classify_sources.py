@@ -40,7 +40,9 @@ class Opened(NamedTuple):
     tomograms: TomogramSet | None
 
 
-def opened(named: Sources, extraction: ExtractionSettings | None, progress: ProgressListener) -> Opened:
+def opened(
+    named: Sources, extraction: ExtractionSettings | None, progress: ProgressListener, *, threads: int = 1
+) -> Opened:
     """Read the STAR files, and choose where particles come from.
 
     Raises:
@@ -52,12 +54,12 @@ def opened(named: Sources, extraction: ExtractionSettings | None, progress: Prog
         tomograms_file = needed_file(files.tomograms, "tomograms", set_file)
         tomograms = read_tomograms(tomograms_file, project=project_of(tomograms_file))
         particles = read_particles(particles_file, tomograms, trajectories=files.trajectories)
-        return Opened(particles, from_tilts(tomograms, particles, extraction), tomograms)
+        return Opened(particles, from_tilts(tomograms, particles, extraction, threads=threads), tomograms)
     particles = read_particles(particles_file)
     known = None
     if files.tomograms:
         known = read_tomograms(files.tomograms, project=project_of(files.tomograms))
-    return Opened(particles, from_extraction(particles, named, known, progress), known)
+    return Opened(particles, from_extraction(particles, named, known, progress, threads=threads), known)
 
 
 def known_poses(particles: ParticleSet, source: RefinementSource, seed: int, progress: ProgressListener) -> Poses:

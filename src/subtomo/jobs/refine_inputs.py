@@ -12,6 +12,7 @@ from subtomo.errors import InputError, SettingsError
 from subtomo.io.mrc_read import read_volume
 from subtomo.io.relion import labels, read_particles, read_tomograms
 from subtomo.io.relion.volumes import read_half_sets, read_prior_angles
+from subtomo.jobs.cores import available_cores
 from subtomo.jobs.inputs import needed_file
 from subtomo.jobs.progress import ProgressListener
 from subtomo.jobs.refine_sources import RefinementSource, from_extraction, from_tilts
@@ -32,18 +33,18 @@ FEWEST_PER_HALF = 2
 
 def opened(job: RefinementJob, named: Sources, progress: ProgressListener) -> tuple[ParticleSet, RefinementSource]:
     """Read the STAR files, and choose where particles come from."""
-    files, set_file = named.files, named.optimisation_set_file
+    files, set_file, threads = named.files, named.optimisation_set_file, job.threads or available_cores()
     particles_file = needed_file(files.particles, "particles", set_file)
     if job.extraction is not None:
         tomograms_file = needed_file(files.tomograms, "tomograms", set_file)
         tomograms = read_tomograms(tomograms_file, project=project_of(tomograms_file))
         particles = read_particles(particles_file, tomograms, trajectories=files.trajectories)
-        return particles, from_tilts(tomograms, particles, job.extraction)
+        return particles, from_tilts(tomograms, particles, job.extraction, threads=threads)
     particles = read_particles(particles_file)
     known: TomogramSet | None = None
     if files.tomograms:
         known = read_tomograms(files.tomograms, project=project_of(files.tomograms))
-    return particles, from_extraction(particles, named, known, progress)
+    return particles, from_extraction(particles, named, known, progress, threads=threads)
 
 
 def starting(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import overload
 
@@ -14,6 +15,7 @@ from subtomo.alignment.voxels import voxels_of
 from subtomo.errors import InputError, SettingsError
 from subtomo.extraction.noise_response import noise_response
 from subtomo.extraction.sequence import PseudoSubtomograms
+from subtomo.extraction.threads import run_in_order
 from subtomo.io.account import read_account, recorded_data_term
 from subtomo.io.mrc import TiltImages
 from subtomo.io.zarr_read import StoredSubtomograms
@@ -56,8 +58,10 @@ class RefinementSource:
     """Particles that cannot be made, with the reason."""
 
 
-def from_tilts(tomograms: TomogramSet, particles: ParticleSet, settings: ExtractionSettings) -> RefinementSource:
-    """Build particles from the tilt images when they are wanted.
+def from_tilts(
+    tomograms: TomogramSet, particles: ParticleSet, settings: ExtractionSettings, *, threads: int = 1
+) -> RefinementSource:
+    """Build particles from the tilt images when they are wanted; threads help to measure what noise leaves in them.
 
     Raises:
         InputError: Particles and tomograms do not fit together.
@@ -76,7 +80,7 @@ def from_tilts(tomograms: TomogramSet, particles: ParticleSet, settings: Extract
         settings.binning * particles.pixel_size_angstrom[indices],
         _numbers(particles, indices, names),
         names,
-        _responses([tomograms[name] for name in names], particles, settings),
+        _responses([tomograms[name] for name in names], particles, settings, threads),
         np.zeros((len(indices), 3)),
         particles.origin_angstrom[indices],
         tuple(f"{entry.name}: {entry.reason}" for entry in items.plan.left_out),
@@ -84,16 +88,21 @@ def from_tilts(tomograms: TomogramSet, particles: ParticleSet, settings: Extract
 
 
 def from_extraction(
-    particles: ParticleSet, sources: Sources, tomograms: TomogramSet | None, progress: ProgressListener
+    particles: ParticleSet,
+    sources: Sources,
+    tomograms: TomogramSet | None,
+    progress: ProgressListener,
+    *,
+    threads: int = 1,
 ) -> RefinementSource:
-    """Read the volumes, or the Zarr store, that an extraction wrote beside its particle set.
+    """Read the volumes, or the Zarr store, that an extraction wrote beside its particle set; threads as above.
 
     Raises:
         InputError: There are none, or files are missing.
     """
     folder = Path(sources.files.particles or "").parent
     if (folder / STORE).exists():
-        return _from_store(particles, StoredSubtomograms(folder / STORE), tomograms, folder, progress)
+        return _from_store(particles, StoredSubtomograms(folder / STORE), tomograms, folder, progress, threads)
     term = recorded_data_term(folder)
     source = ExtractedParticles(particles, term, sources)
     items = ExtractedVolumes(source, particles, term)
@@ -107,7 +116,7 @@ def from_extraction(
         np.full(len(particles), voxel),
         _numbers(particles, indices, names),
         names,
-        _known_responses(names, tomograms, particles, folder, source.size, progress),
+        _known_responses(names, tomograms, particles, folder, source.size, progress, threads),
         -particles.origin_angstrom / voxel,
         np.zeros((len(particles), 3)),
     )
@@ -115,7 +124,7 @@ def from_extraction(
 
 def _from_store(
     particles: ParticleSet, store: StoredSubtomograms, tomograms: TomogramSet | None, folder: Path,
-    progress: ProgressListener,
+    progress: ProgressListener, threads: int,
 ) -> RefinementSource:  # fmt: skip
     rows = {name: row for row, name in enumerate(store.names.tolist())}
     there = [index for index, name in enumerate(particles.names.tolist()) if name in rows and store.done[rows[name]]]
@@ -133,7 +142,7 @@ def _from_store(
         np.full(len(indices), voxel),
         _numbers(particles, indices, names),
         names,
-        _known_responses(names, tomograms, particles, folder, size, progress),
+        _known_responses(names, tomograms, particles, folder, size, progress, threads),
         -particles.origin_angstrom[indices] / voxel,
         np.zeros((len(indices), 3)),
     )
@@ -203,21 +212,22 @@ def _numbers(particles: ParticleSet, indices: Int, names: tuple[str, ...]) -> In
     return np.array([order[name] for name in particles.tomogram_names[indices].tolist()], np.int64)
 
 
-def _responses(series: list[TiltSeries], particles: ParticleSet, settings: ExtractionSettings) -> Float:
+def _responses(series: list[TiltSeries], particles: ParticleSet, settings: ExtractionSettings, threads: int) -> Float:
     voxels = voxels_of(settings.crop, settings.crop // 2 - 1)
-    return np.stack([noise_response(one, particles, settings, voxels) for one in series])
+    measure = partial(noise_response, particles=particles, settings=settings, voxels=voxels)
+    return np.stack(list(run_in_order(measure, series, threads)))
 
 
 def _known_responses(
     names: tuple[str, ...], tomograms: TomogramSet | None, particles: ParticleSet, folder: Path, size: int,
-    progress: ProgressListener,
+    progress: ProgressListener, threads: int,
 ) -> Float:  # fmt: skip
     """Measure what noise leaves in files, if the extraction's settings and tilt series are known."""
     try:
         settings = replace(read_account(folder).settings, weighting=Weighting.RELION, complete_noise=False)
         if tomograms is None:
             raise InputError("no tomogram set is given")
-        return _responses([tomograms[name] for name in names], particles, settings)
+        return _responses([tomograms[name] for name in names], particles, settings, threads)
     except (InputError, SettingsError, KeyError) as problem:
         progress.note(
             "the noise of the images is taken from the particles alone, so standard errors of poses come out too small "

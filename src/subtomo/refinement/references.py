@@ -13,6 +13,7 @@ from subtomo.alignment.reference import FourierReference
 from subtomo.averaging.average import HALVES, AverageSums
 from subtomo.averaging.resolution import compare_halves
 from subtomo.backends.alignment import Pose
+from subtomo.extraction.threads import run_in_order
 from subtomo.model.resolution import ResolutionCurves
 from subtomo.physics.fsc import first_shell_below, shell_sums, shells
 from subtomo.refinement.gauge import moved_map
@@ -56,11 +57,21 @@ def last_compared(curve: Float) -> int:
 
 
 def half_maps(
-    sums: Mapping[int, AverageSums], mask: Real, voxel_angstrom: float, seed: int, changes: Mapping[int, Pose] = UNMOVED
+    sums: Mapping[int, AverageSums],
+    mask: Real,
+    voxel_angstrom: float,
+    seed: int,
+    changes: Mapping[int, Pose] = UNMOVED,
+    *,
+    threads: int = 1,
 ) -> HalfMaps:
     """Divide sums by their weights, move the maps, and compare the halves under a mask (c, c, c)."""
     sums = {half: _without_gaps(part) for half, part in sums.items()}
-    maps = {half: moved_map(changes[half], sums[half].map(None)).astype(np.float32) for half in HALVES}
+
+    def made(half: int) -> NDArray[np.float32]:
+        return moved_map(changes[half], sums[half].map(None)).astype(np.float32)
+
+    maps = dict(zip(HALVES, run_in_order(made, HALVES, threads), strict=True))
     return HalfMaps(sums, maps, compare_halves(maps[1], maps[2], mask, voxel_angstrom, seed), changes)
 
 
@@ -96,11 +107,13 @@ def wiener_map(sums: AverageSums, correlation: Float, last_shell: int) -> Float:
     return np.fft.fftshift(np.fft.irfftn(values, s=(size,) * 3, axes=(0, 1, 2)))
 
 
-def references(halves: HalfMaps, last_shell: int, mask: Real, voxel_angstrom: float) -> dict[int, FourierReference]:
+def references(
+    halves: HalfMaps, last_shell: int, mask: Real, voxel_angstrom: float, *, threads: int = 1
+) -> dict[int, FourierReference]:
     """Make the references of the next round, one per half set."""
-    made = {}
-    for half in HALVES:
+
+    def made(half: int) -> FourierReference:
         density = wiener_map(halves.sums[half], halves.curves.corrected, last_shell)
-        masked = moved_map(halves.changes[half], density) * mask
-        made[half] = FourierReference.of(masked, last_shell, voxel_angstrom)
-    return made
+        return FourierReference.of(moved_map(halves.changes[half], density) * mask, last_shell, voxel_angstrom)
+
+    return dict(zip(HALVES, run_in_order(made, HALVES, threads), strict=True))

@@ -15,6 +15,7 @@ from subtomo.averaging.average import HALVES, AverageSettings, AverageSums, sphe
 from subtomo.averaging.extent import particle_diameter_angstrom
 from subtomo.backends.alignment import Pose
 from subtomo.backends.registry import volume_backend
+from subtomo.extraction.threads import run_in_order
 from subtomo.physics.fsc import shells
 from subtomo.physics.symmetry import rotation_group
 from subtomo.refinement.gauge import composed, disagreement, halves, mean_change, without
@@ -24,6 +25,7 @@ from subtomo.refinement.poses import Poses, Priors
 from subtomo.refinement.references import UNMOVED, HalfMaps, half_maps, references
 from subtomo.refinement.settings import RefinementSettings
 from subtomo.refinement.store import TermStore
+from subtomo.refinement.sums import HalfSums
 
 Float = NDArray[np.float64]
 Real = NDArray[np.floating]
@@ -113,7 +115,7 @@ class Refinement:
     def averaged(self, poses: Poses) -> tuple[PassResult, dict[int, AverageSums]]:
         """Average all particles in their poses."""
         result = self._run(self._pass(), poses)
-        return result, self._symmetrised({half: sums.finished() for half, sums in result.sums.items()})
+        return result, self._symmetrised(self._finished(result))
 
     def compared(
         self, sums: Mapping[int, AverageSums], mask: Float | None, changes: Mapping[int, Pose] = UNMOVED
@@ -128,13 +130,13 @@ class Refinement:
                 diameter = particle_diameter_angstrom(maps[0], maps[1], self.voxel_angstrom)
             sphere = AverageSettings(mask_diameter_angstrom=diameter, mask_edge_px=self.settings.mask_edge_px)
             mask = spherical_mask(self.store.voxels.size, self.voxel_angstrom, sphere)
-        return half_maps(sums, mask, self.voxel_angstrom, self.settings.seed, changes), mask
+        return half_maps(sums, mask, self.voxel_angstrom, self.settings.seed, changes, threads=self.threads), mask
 
     def _first(self, poses: Poses) -> Round:
         """Average the particles as they are, and see how far the halves agree."""
         start = time.monotonic()
         result = self._run(self._pass(), poses)
-        plain = {half: part.finished() for half, part in result.sums.items()}
+        plain = self._finished(result)
         compared, mask = self.compared(self._symmetrised(plain), None)
         last_shell = compared.last_shell
         if self.reference is not None:
@@ -173,7 +175,7 @@ class Refinement:
         plan = self._pass(self._references(last), precision(last.variance, last.last_shell), last.number == 0)
         result = self._run(plan, last.poses)
         poses = result.poses
-        sums = self._symmetrised({half: part.finished() for half, part in result.sums.items()})
+        sums = self._symmetrised(self._finished(result))
         changes = dict(UNMOVED)
         # against a given map, or after a search, poses do not drift but move to where they belong
         if plan.start is None and not (self.reference is not None and last.number == 0):
@@ -201,7 +203,7 @@ class Refinement:
             masked = np.asarray(self.reference, np.float64) * last.mask
             given = FourierReference.of(masked, last.last_shell, self.voxel_angstrom)
             return dict.fromkeys(HALVES, given)
-        return references(last.halves, last.last_shell, last.mask, self.voxel_angstrom)
+        return references(last.halves, last.last_shell, last.mask, self.voxel_angstrom, threads=self.threads)
 
     def _pass(
         self,
@@ -219,6 +221,10 @@ class Refinement:
     def _run(self, plan: PassPlan, poses: Poses) -> PassResult:
         self.announce(int(poses.is_usable.sum()))
         return run_pass(plan, poses, self.runner or Threads(self.threads), self.advance)
+
+    def _finished(self, result: PassResult) -> dict[int, AverageSums]:
+        done = run_in_order(HalfSums.finished, result.sums.values(), self.threads)
+        return dict(zip(result.sums, done, strict=True))
 
     def _symmetrised(self, sums: dict[int, AverageSums]) -> dict[int, AverageSums]:
         group = rotation_group(self.settings.symmetry)
