@@ -27,9 +27,9 @@ from subtomo.classification.iteration import Iteration
 from subtomo.classification.rounds import Classification
 from subtomo.classification.settings import ClassificationSettings
 from subtomo.jobs.classify_prepare import ClassificationJob, prepared
-from subtomo.jobs.classify_sources import Opened, known_poses
+from subtomo.jobs.classify_sources import known_poses
 from subtomo.jobs.progress import Silent
-from subtomo.jobs.refine_sources import from_tilts
+from subtomo.jobs.refine_sources import Opened, from_tilts
 from subtomo.refinement.poses import Poses, Priors
 from subtomo.refinement.rounds import Refinement
 from subtomo.refinement.settings import RefinementSettings

@@ -8,10 +8,16 @@ import mrcfile
 import numpy as np
 import pytest
 
+from subtomo.alignment.voxels import voxels_of
 from subtomo.io.star import write_tables
+from subtomo.jobs.refine_sources import RefinementSource, from_tilts
 from subtomo.model.settings import DataTerm, ExtractionSettings
 from subtomo.model.table import Table, text_array
-from subtomo.physics.orientation import matrix_to_euler
+from subtomo.physics.orientation import euler_to_matrix, matrix_to_euler
+from subtomo.refinement.poses import Poses, Priors
+from subtomo.refinement.rounds import Refinement
+from subtomo.refinement.settings import RefinementSettings
+from subtomo.refinement.store import TermStore
 from subtomo.simulation.conditions import Conditions
 from subtomo.simulation.particle import GaussianParticle, random_particle
 from subtomo.simulation.picks import SimulatedPicks, simulated_picks
@@ -26,6 +32,24 @@ CONDITIONS = Conditions(
     defocus_angstrom=30_000.0,
 )
 EXTRACTION = ExtractionSettings(box_size=48, crop_size=32, invert_contrast=False, data_term=DataTerm.EXACT)
+
+
+DIAMETER = 110.0
+
+
+def prepared(
+    picks: SimulatedPicks, extraction: ExtractionSettings = EXTRACTION, diameter: float = DIAMETER, **settings: object
+) -> tuple[Refinement, Poses, RefinementSource]:
+    """Prepare a refinement in memory, the poses that it starts from, and the particles behind it."""
+    source = from_tilts(picks.tomograms, picks.particles, extraction)
+    chosen = RefinementSettings(particle_diameter_angstrom=diameter, **settings)  # type: ignore[arg-type]
+    rotation = euler_to_matrix(picks.particles.angles_deg[source.indices])
+    assert picks.particles.half_set is not None
+    poses = Poses.starting(rotation, picks.particles.half_set[source.indices])
+    priors = Priors(rotation, np.zeros((len(rotation), 3)), source.voxel_angstrom, chosen)
+    voxel = float(np.median(source.voxel_angstrom))
+    store = TermStore(source.items, voxels_of(source.size, source.size // 2 - 1), 4e9)
+    return Refinement(store, priors, source.series, voxel, source.response, chosen, threads=2), poses, source
 
 
 def structure() -> GaussianParticle:

@@ -8,35 +8,14 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from subtomo.alignment.voxels import voxels_of
 from subtomo.jobs.progress import Silent
 from subtomo.jobs.refine import _warn_of_axes
-from subtomo.jobs.refine_sources import from_tilts
 from subtomo.model.particles import ParticleSet
 from subtomo.model.tilt_series import TomogramSet
-from subtomo.physics.orientation import euler_to_matrix
-from subtomo.refinement.poses import Poses, Priors
-from subtomo.refinement.rounds import Refinement, Round
-from subtomo.refinement.settings import RefinementSettings
-from subtomo.refinement.store import TermStore
+from subtomo.refinement.rounds import Round
 from subtomo.simulation.particle import GaussianParticle, random_particle
 from subtomo.simulation.picks import SimulatedPicks, simulated_picks
-from tests.refinement.conftest import CONDITIONS, EXTRACTION
-
-DIAMETER = 110.0
-
-
-def refinement(picks: SimulatedPicks, **settings: object) -> tuple[Refinement, Poses]:
-    """Prepare a refinement in memory."""
-    source = from_tilts(picks.tomograms, picks.particles, EXTRACTION)
-    chosen = RefinementSettings(particle_diameter_angstrom=DIAMETER, **settings)  # type: ignore[arg-type]
-    rotation = euler_to_matrix(picks.particles.angles_deg[source.indices])
-    assert picks.particles.half_set is not None
-    poses = Poses.starting(rotation, picks.particles.half_set[source.indices])
-    priors = Priors(rotation, np.zeros((len(rotation), 3)), source.voxel_angstrom, chosen)
-    voxel = float(np.median(source.voxel_angstrom))
-    store = TermStore(source.items, voxels_of(source.size, source.size // 2 - 1), 1e9)
-    return Refinement(store, priors, source.series, voxel, source.response, chosen, threads=2), poses
+from tests.refinement.conftest import CONDITIONS, prepared
 
 
 def symmetric(axis: np.ndarray) -> GaussianParticle:
@@ -66,7 +45,7 @@ def test_a_twofold_particle_gets_better_with_its_symmetry(twofold: SimulatedPick
     turns = [np.eye(3), np.diag([-1.0, -1.0, 1.0])]
     found = {}
     for symmetry in ("C1", "C2"):
-        job, poses = refinement(twofold, symmetry=symmetry, rounds=4)
+        job, poses, _ = prepared(twofold, symmetry=symmetry, rounds=4)
         found[symmetry] = list(job.rounds(poses))
     assert found["C1"][0].agreement_about_axes is None
     agreement = found["C2"][0].agreement_about_axes
@@ -84,22 +63,22 @@ def test_axes_that_lie_elsewhere_are_said(twofold: SimulatedPicks) -> None:
         def warn(self, message: str) -> None:
             heard.append(message)
 
-    job, poses = refinement(twofold, symmetry="C3", rounds=1)
+    job, poses, _ = prepared(twofold, symmetry="C3", rounds=1)
     first = next(job.rounds(poses))
     _warn_of_axes(first, "C3", Ears())
     assert len(heard) == 1
     assert "rotated by C3" in heard[0]
-    job, poses = refinement(twofold, symmetry="C2", rounds=1)
+    job, poses, _ = prepared(twofold, symmetry="C2", rounds=1)
     _warn_of_axes(next(job.rounds(poses)), "C2", Ears())
     assert len(heard) == 1
     sideways = simulated_picks(symmetric(np.array([1.0, 0.0, 0.0])), CONDITIONS, n_series=2, per_series=16, seed=5)
-    job, poses = refinement(sideways, symmetry="C2", rounds=1)
+    job, poses, _ = prepared(sideways, symmetry="C2", rounds=1)
     _warn_of_axes(next(job.rounds(poses)), "C2", Ears())
     assert len(heard) == 2
 
 
 def test_poses_do_not_drift_as_a_whole(picks: SimulatedPicks) -> None:
-    job, poses = refinement(picks, rounds=20)
+    job, poses, _ = prepared(picks, rounds=20)
     errors = []
     for last in job.rounds(poses):
         apart = Rotation.from_matrix(last.poses.rotation @ picks.rotation.transpose(0, 2, 1)).as_rotvec()
@@ -125,7 +104,7 @@ def test_tilt_series_of_different_pixel_sizes_are_refined_together() -> None:
 
 def angles_apart(picks: SimulatedPicks) -> np.ndarray:
     """Refine, and give each particle's angle to the truth, (n,) degrees, the map's own orientation taken out."""
-    job, poses = refinement(picks, rounds=4)
+    job, poses, _ = prepared(picks, rounds=4)
     last = list(job.rounds(poses))[-1]
     apart = Rotation.from_matrix(last.poses.rotation @ picks.rotation.transpose(0, 2, 1)).as_rotvec()
     for half in (1, 2):

@@ -10,61 +10,57 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from subtomo.alignment.reference import FourierReference
-from subtomo.alignment.voxels import voxels_of
 from subtomo.backends.alignment import Grid, Pose
 from subtomo.backends.registry import alignment_backend
-from subtomo.jobs.refine_sources import from_tilts
-from subtomo.model.settings import DataTerm, ExtractionSettings
-from subtomo.physics.orientation import euler_to_matrix, matrix_to_euler
+from subtomo.physics.orientation import matrix_to_euler
 from subtomo.refinement.noise import precision
-from subtomo.refinement.poses import Poses, Priors
-from subtomo.refinement.rounds import Refinement
+from subtomo.refinement.poses import Priors
 from subtomo.refinement.scale import grey_scale
 from subtomo.refinement.search import PoseSearch, all_orientations
 from subtomo.refinement.settings import RefinementSettings, Search
-from subtomo.refinement.store import TermStore
 from subtomo.simulation.conditions import Conditions
 from subtomo.simulation.particle import random_particle
 from subtomo.simulation.picks import simulated_picks
+from tests.refinement.conftest import EXTRACTION, prepared
 
-EXTRACTION = ExtractionSettings(box_size=128, crop_size=64, invert_contrast=False, data_term=DataTerm.EXACT)
-RESOLUTION, RADIUS, NORMAL_DEG = 20.0, 45.0, 10.0
+RESOLUTION, NORMAL_DEG = 20.0, 10.0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("snr", "least"), [(0.02, 0.98), (0.006, 0.95)])
-def test_orientations_are_found_with_and_without_a_normal(snr: float, least: float) -> None:
-    structure = random_particle(500, RADIUS / 3.0, 1.0, np.random.default_rng(7))
-    picks = simulated_picks(structure, Conditions(snr=snr), n_series=2, per_series=50, seed=3)
-    source = from_tilts(picks.tomograms, picks.particles, EXTRACTION)
-    store = TermStore(source.items, voxels_of(64, 31), 2e9)
-    rotation = euler_to_matrix(picks.particles.angles_deg[source.indices])
-    assert picks.particles.half_set is not None
-    poses = Poses.starting(rotation, picks.particles.half_set[source.indices])
-    settings = RefinementSettings(particle_diameter_angstrom=110.0, search=Search.GLOBAL)
+@pytest.mark.parametrize(
+    ("snr", "radius", "side", "copies", "least"), [(0.02, 45.0, 64, 100, 0.98), (0.006, 45.0, 64, 100, 0.95),
+                                                   (0.02, 130.0, 128, 16, 0.98)],
+)  # fmt: skip
+def test_orientations_are_found_with_and_without_a_normal(
+    snr: float, radius: float, side: int, copies: int, least: float
+) -> None:
+    structure = random_particle(round(500 * (radius / 45.0) ** 2), radius / 3.0, 1.0, np.random.default_rng(7))
+    conditions = Conditions(snr=snr, box_size=2 * side, crop_size=side)
+    picks = simulated_picks(structure, conditions, n_series=2, per_series=copies // 2, seed=3)
+    extraction = replace(EXTRACTION, box_size=2 * side, crop_size=side)
+    job, poses, source = prepared(picks, extraction, 110.0 / 45.0 * radius, search=Search.GLOBAL)
+    store, settings = job.store, job.settings
     angles = matrix_to_euler(picks.rotation)
     off = np.random.default_rng(1).normal(0.0, NORMAL_DEG / np.sqrt(2.0), angles.shape)
-    angles = np.deg2rad((angles + off) * [0.0, 1.0, 1.0])
-    priors = Priors(rotation, angles, source.voxel_angstrom, settings)
-    job = Refinement(store, priors, source.series, 3.0, source.response, settings)
+    priors = replace(job.priors, angles_rad=np.deg2rad((angles + off) * [0.0, 1.0, 1.0]))
     first = next(job.rounds(poses))
-    last_shell = int(64 * 3.0 / RESOLUTION)
+    last_shell = int(side * 3.0 / RESOLUTION)
     weights = precision(first.variance, last_shell)
-    values = structure.volume_values(64) * 64**1.5
-    truth = np.fft.fftshift(np.fft.irfftn(values, s=(64,) * 3, axes=(0, 1, 2))) * first.mask
+    values = structure.volume_values(side) * side**1.5
+    truth = np.fft.fftshift(np.fft.irfftn(values, s=(side,) * 3, axes=(0, 1, 2))) * first.mask
     scale = grey_scale(truth, store, poses, weights[0], np.ones(len(store)), None).factor
     reference = FourierReference.of(truth * scale, last_shell, 3.0)
     grid, backend = Grid(reference.grid, reference.side), alignment_backend()
     normal = replace(settings, search=Search.PRIOR, sigma_tilt_deg=NORMAL_DEG, sigma_psi_deg=NORMAL_DEG)
     for chosen, most_seconds in ((settings, 0.3), (normal, 0.1)):
-        search = PoseSearch(chosen, replace(priors, settings=chosen), 3.0, RADIUS)
+        search = PoseSearch(chosen, replace(priors, settings=chosen), 3.0, radius)
         search(store[0], 0, backend, grid, weights[0])
         start = time.thread_time()
         found = [search(store[at], at, backend, grid, weights[source.series[at]]) for at in range(len(store))]
         seconds = (time.thread_time() - start) / len(store)
         turns = Rotation.from_matrix(rotations(found) @ picks.rotation[source.indices].transpose(0, 2, 1)).magnitude()
         part = float((np.degrees(turns) < 10.0).mean())
-        print(f"{chosen.search.name} at SNR {snr}: {part:.0%} found, {seconds:.3f} s of processor time each")
+        print(f"{chosen.search.name}, SNR {snr}, radius {radius:g} Å: {part:.0%} found, {seconds:.3f} s each")
         assert part >= least
         assert seconds < most_seconds
 

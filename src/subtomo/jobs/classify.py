@@ -21,13 +21,13 @@ from subtomo.io.relion.classified import ClassFacts
 from subtomo.jobs.classify_files import ClassificationFiles, classification_key
 from subtomo.jobs.classify_prepare import ClassificationJob, check_job, confounded_with, prepared
 from subtomo.jobs.classify_rounds import Listeners, Rounds
-from subtomo.jobs.classify_sources import known_poses, opened, read_references, require_enough
+from subtomo.jobs.classify_sources import known_poses, read_references, require_enough
 from subtomo.jobs.cores import available_cores
 from subtomo.jobs.inputs import protect_inputs
 from subtomo.jobs.note import write_note
 from subtomo.jobs.progress import ProgressListener, Silent
 from subtomo.jobs.refine_inputs import read_mask
-from subtomo.jobs.refine_sources import RefinementSource
+from subtomo.jobs.refine_sources import RefinementSource, opened
 from subtomo.jobs.sources import find_sources
 from subtomo.model.particles import ParticleSet
 from subtomo.output.folders import make_folder

@@ -23,8 +23,9 @@ from subtomo.io.relion import OptimisationSet
 from subtomo.io.relion.volumes import read_prior_angles
 from subtomo.jobs.batches import BatchExecutor
 from subtomo.jobs.classify_elsewhere import AlignmentElsewhere, turned_elsewhere
-from subtomo.jobs.classify_sources import Opened, defocus_angstrom, require_enough
+from subtomo.jobs.classify_sources import defocus_angstrom, require_enough
 from subtomo.jobs.progress import ProgressListener
+from subtomo.jobs.refine_sources import Opened
 from subtomo.jobs.travelling import TravellingParticles
 from subtomo.model.settings import ExtractionSettings
 from subtomo.physics.orientation import euler_to_matrix

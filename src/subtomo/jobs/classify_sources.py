@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +10,12 @@ from numpy.typing import NDArray
 from subtomo.averaging.average import assigned_halves
 from subtomo.errors import InputError
 from subtomo.extraction.sequence import PseudoSubtomograms
-from subtomo.io.relion import labels, read_particles, read_tomograms
+from subtomo.io.relion import labels
 from subtomo.io.relion.volumes import read_half_sets
-from subtomo.jobs.inputs import needed_file
 from subtomo.jobs.progress import ProgressListener
 from subtomo.jobs.refine_inputs import read_map
-from subtomo.jobs.refine_sources import RefinementSource, from_extraction, from_tilts
-from subtomo.jobs.sources import Sources, project_of
+from subtomo.jobs.refine_sources import Opened, RefinementSource
 from subtomo.model.particles import ParticleSet
-from subtomo.model.settings import ExtractionSettings
-from subtomo.model.tilt_series import TomogramSet
 from subtomo.physics.orientation import euler_to_matrix
 from subtomo.refinement.poses import Poses
 
@@ -30,36 +25,6 @@ Int = NDArray[np.int64]
 _FEWEST_PER_CLASS = 4
 _SAME = 1e-3
 """Relative difference of references below which they count as one."""
-
-
-class Opened(NamedTuple):
-    """The STAR files, read, and where particles come from."""
-
-    particles: ParticleSet
-    source: RefinementSource
-    tomograms: TomogramSet | None
-
-
-def opened(
-    named: Sources, extraction: ExtractionSettings | None, progress: ProgressListener, *, threads: int = 1
-) -> Opened:
-    """Read the STAR files, and choose where particles come from.
-
-    Raises:
-        InputError: Files are missing, or do not fit together.
-    """
-    files, set_file = named.files, named.optimisation_set_file
-    particles_file = needed_file(files.particles, "particles", set_file)
-    if extraction is not None:
-        tomograms_file = needed_file(files.tomograms, "tomograms", set_file)
-        tomograms = read_tomograms(tomograms_file, project=project_of(tomograms_file))
-        particles = read_particles(particles_file, tomograms, trajectories=files.trajectories)
-        return Opened(particles, from_tilts(tomograms, particles, extraction, threads=threads), tomograms)
-    particles = read_particles(particles_file)
-    known = None
-    if files.tomograms:
-        known = read_tomograms(files.tomograms, project=project_of(files.tomograms))
-    return Opened(particles, from_extraction(particles, named, known, progress, threads=threads), known)
 
 
 def known_poses(particles: ParticleSet, source: RefinementSource, seed: int, progress: ProgressListener) -> Poses:

@@ -23,8 +23,8 @@ from subtomo.jobs.inputs import protect_inputs
 from subtomo.jobs.note import write_note
 from subtomo.jobs.progress import ProgressListener, Silent
 from subtomo.jobs.refine_files import RefinementFiles, refinement_key
-from subtomo.jobs.refine_inputs import FEWEST_PER_HALF, given_maps, opened, starting
-from subtomo.jobs.refine_sources import RefinementSource
+from subtomo.jobs.refine_inputs import FEWEST_PER_HALF, given_maps, starting
+from subtomo.jobs.refine_sources import RefinementSource, opened
 from subtomo.jobs.sources import find_sources
 from subtomo.model.particles import ParticleSet
 from subtomo.model.resolution import GuinierCurves
@@ -119,8 +119,8 @@ def run_refinement(
     start, progress = time.monotonic(), progress or Silent()
     folder = job.output_dir.rstrip("/") + "/" if job.output_dir else ""
     named = find_sources(job.files, job.optimisation_set_file, job.place, sets=True)
-    files = named.files
-    particles, source = opened(job, named, progress)
+    files, threads = named.files, job.threads or available_cores()
+    particles, source, _ = opened(named, job.extraction, progress, threads=threads)
     inputs = [*vars(files).values(), named.optimisation_set_file, job.reference_file, job.mask_file]
     protect_inputs(inputs, (f"{folder}{name}" for name in ("run_data.star", "optimisation_set.star")))
     poses, priors = starting(job, particles, source, progress)
@@ -136,7 +136,7 @@ def run_refinement(
     elsewhere = None if job.executor is None else SpreadPasses(job.executor, Path(folder or ".").resolve() / _PASSES)
     refinement = Refinement(
         TermStore(source.items, voxels, job.memory_gb * 1e9), priors, source.series, voxel, source.response,
-        job.settings, mask, None, job.threads or available_cores(), None,
+        job.settings, mask, None, threads, None,
         progress.start, partial(_advance, progress), elsewhere,
     )  # fmt: skip
     try:

@@ -10,15 +10,11 @@ from numpy.typing import NDArray
 from subtomo.averaging.average import HALVES, AverageSettings, assigned_halves, spherical_mask
 from subtomo.errors import InputError, SettingsError
 from subtomo.io.mrc_read import read_volume
-from subtomo.io.relion import labels, read_particles, read_tomograms
+from subtomo.io.relion import labels
 from subtomo.io.relion.volumes import read_half_sets, read_prior_angles
-from subtomo.jobs.cores import available_cores
-from subtomo.jobs.inputs import needed_file
 from subtomo.jobs.progress import ProgressListener
-from subtomo.jobs.refine_sources import RefinementSource, from_extraction, from_tilts
-from subtomo.jobs.sources import Sources, project_of
+from subtomo.jobs.refine_sources import RefinementSource
 from subtomo.model.particles import ParticleSet
-from subtomo.model.tilt_series import TomogramSet
 from subtomo.physics.orientation import euler_to_matrix
 from subtomo.refinement.poses import Poses, Priors
 from subtomo.refinement.settings import Search
@@ -29,22 +25,6 @@ if TYPE_CHECKING:
 Float = NDArray[np.float64]
 
 FEWEST_PER_HALF = 2
-
-
-def opened(job: RefinementJob, named: Sources, progress: ProgressListener) -> tuple[ParticleSet, RefinementSource]:
-    """Read the STAR files, and choose where particles come from."""
-    files, set_file, threads = named.files, named.optimisation_set_file, job.threads or available_cores()
-    particles_file = needed_file(files.particles, "particles", set_file)
-    if job.extraction is not None:
-        tomograms_file = needed_file(files.tomograms, "tomograms", set_file)
-        tomograms = read_tomograms(tomograms_file, project=project_of(tomograms_file))
-        particles = read_particles(particles_file, tomograms, trajectories=files.trajectories)
-        return particles, from_tilts(tomograms, particles, job.extraction, threads=threads)
-    particles = read_particles(particles_file)
-    known: TomogramSet | None = None
-    if files.tomograms:
-        known = read_tomograms(files.tomograms, project=project_of(files.tomograms))
-    return particles, from_extraction(particles, named, known, progress, threads=threads)
 
 
 def starting(

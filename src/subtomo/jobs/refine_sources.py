@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import overload
+from typing import NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,12 @@ from subtomo.extraction.sequence import PseudoSubtomograms
 from subtomo.extraction.threads import run_in_order
 from subtomo.io.account import read_account, recorded_data_term
 from subtomo.io.mrc import TiltImages
+from subtomo.io.relion import read_particles, read_tomograms
 from subtomo.io.zarr_read import StoredSubtomograms
 from subtomo.jobs.average_sources import ExtractedParticles
+from subtomo.jobs.inputs import needed_file
 from subtomo.jobs.progress import ProgressListener
-from subtomo.jobs.sources import Sources
+from subtomo.jobs.sources import Sources, project_of
 from subtomo.model.particles import ParticleSet
 from subtomo.model.settings import DataTerm, ExtractionSettings, Weighting
 from subtomo.model.subtomogram import Extracted, PseudoSubtomogram
@@ -58,10 +60,46 @@ class RefinementSource:
     """Particles that cannot be made, with the reason."""
 
 
+class Opened(NamedTuple):
+    """The STAR files, read, and where particles come from."""
+
+    particles: ParticleSet
+    source: RefinementSource
+    tomograms: TomogramSet | None
+
+
+def opened(
+    named: Sources, extraction: ExtractionSettings | None, progress: ProgressListener, *, threads: int = 1
+) -> Opened:
+    """Read the STAR files, and choose where particles come from.
+
+    Args:
+        named: Files of particles, tomograms and trajectories, or the folder of an extraction.
+        extraction: How particles are built from the tilt images; None to read what an extraction wrote.
+        progress: Hears what cannot be known.
+        threads: Measure what noise leaves in the particles of tilt series; results do not depend on their number.
+
+    Raises:
+        InputError: Files are missing, or do not fit together.
+    """
+    files, set_file = named.files, named.optimisation_set_file
+    particles_file = needed_file(files.particles, "particles", set_file)
+    if extraction is not None:
+        tomograms_file = needed_file(files.tomograms, "tomograms", set_file)
+        tomograms = read_tomograms(tomograms_file, project=project_of(tomograms_file))
+        particles = read_particles(particles_file, tomograms, trajectories=files.trajectories)
+        return Opened(particles, from_tilts(tomograms, particles, extraction, threads=threads), tomograms)
+    particles = read_particles(particles_file)
+    known = None
+    if files.tomograms:
+        known = read_tomograms(files.tomograms, project=project_of(files.tomograms))
+    return Opened(particles, from_extraction(particles, named, known, progress, threads=threads), known)
+
+
 def from_tilts(
     tomograms: TomogramSet, particles: ParticleSet, settings: ExtractionSettings, *, threads: int = 1
 ) -> RefinementSource:
-    """Build particles from the tilt images when they are wanted; threads help to measure what noise leaves in them.
+    """Build particles from the tilt images when they are wanted; threads as in `opened`.
 
     Raises:
         InputError: Particles and tomograms do not fit together.
@@ -95,7 +133,7 @@ def from_extraction(
     *,
     threads: int = 1,
 ) -> RefinementSource:
-    """Read the volumes, or the Zarr store, that an extraction wrote beside its particle set; threads as above.
+    """Read the volumes, or the Zarr store, that an extraction wrote beside its particle set; threads as in `opened`.
 
     Raises:
         InputError: There are none, or files are missing.

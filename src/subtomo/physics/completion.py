@@ -37,12 +37,17 @@ def voxel_shells(size: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     return np.minimum(np.rint(radius), size // 2).astype(np.int64), radius <= size / 2
 
 
+@cache
+def shell_counts(size: int) -> Float:
+    """Count the voxels of a half transform within c / 2 by their nearest shell, (c // 2 + 1,)."""
+    shell, inside = voxel_shells(size)
+    return np.bincount(shell[inside], minlength=size // 2 + 1).astype(np.float64)
+
+
 def shell_means(values: Float) -> Float:
     """Average a half transform (c, c, c // 2 + 1) over the voxels nearest to each shell: (c // 2 + 1,)."""
-    size = len(values)
-    shell, inside = voxel_shells(size)
-    sums = np.bincount(shell[inside], values[inside], size // 2 + 1)
-    return sums / np.bincount(shell[inside], minlength=size // 2 + 1)
+    shell, inside = voxel_shells(len(values))
+    return np.bincount(shell[inside], values[inside], len(values) // 2 + 1) / shell_counts(len(values))
 
 
 def completed(spectrum: Complex, weights: Float, levels: Levels, seed: int) -> tuple[Complex, Float]:

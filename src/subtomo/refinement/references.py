@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from subtomo.refinement.gauge import moved_map
 
 Float = NDArray[np.float64]
 Real = NDArray[np.floating]
+Made = TypeVar("Made")
 
 COMPARED_ABOVE = 0.143
 """Shells up to the first one whose correlation is below this, and one more, are compared."""
@@ -56,6 +58,11 @@ def last_compared(curve: Float) -> int:
     return min(first_shell_below(curve, COMPARED_ABOVE) + 1, len(curve) - 2)
 
 
+def per_half(function: Callable[[int], Made], threads: int) -> dict[int, Made]:
+    """Make something of each half set, at the same time if there is more than one thread."""
+    return dict(zip(HALVES, run_in_order(function, HALVES, threads), strict=True))
+
+
 def half_maps(
     sums: Mapping[int, AverageSums],
     mask: Real,
@@ -71,7 +78,7 @@ def half_maps(
     def made(half: int) -> NDArray[np.float32]:
         return moved_map(changes[half], sums[half].map(None)).astype(np.float32)
 
-    maps = dict(zip(HALVES, run_in_order(made, HALVES, threads), strict=True))
+    maps = per_half(made, threads)
     return HalfMaps(sums, maps, compare_halves(maps[1], maps[2], mask, voxel_angstrom, seed), changes)
 
 
@@ -116,4 +123,4 @@ def references(
         density = wiener_map(halves.sums[half], halves.curves.corrected, last_shell)
         return FourierReference.of(moved_map(halves.changes[half], density) * mask, last_shell, voxel_angstrom)
 
-    return dict(zip(HALVES, run_in_order(made, HALVES, threads), strict=True))
+    return per_half(made, threads)

@@ -15,17 +15,15 @@ from subtomo.averaging.average import HALVES, AverageSettings, AverageSums, sphe
 from subtomo.averaging.extent import particle_diameter_angstrom
 from subtomo.backends.alignment import Pose
 from subtomo.backends.registry import volume_backend
-from subtomo.extraction.threads import run_in_order
 from subtomo.physics.fsc import shells
 from subtomo.physics.symmetry import rotation_group
 from subtomo.refinement.gauge import composed, disagreement, halves, mean_change, without
 from subtomo.refinement.noise import noise_variance, precision
 from subtomo.refinement.passes import PassPlan, PassResult, Runner, StartingPose, Threads, run_pass
 from subtomo.refinement.poses import Poses, Priors
-from subtomo.refinement.references import UNMOVED, HalfMaps, half_maps, references
+from subtomo.refinement.references import UNMOVED, HalfMaps, half_maps, per_half, references
 from subtomo.refinement.settings import RefinementSettings
 from subtomo.refinement.store import TermStore
-from subtomo.refinement.sums import HalfSums
 
 Float = NDArray[np.float64]
 Real = NDArray[np.floating]
@@ -223,8 +221,7 @@ class Refinement:
         return run_pass(plan, poses, self.runner or Threads(self.threads), self.advance)
 
     def _finished(self, result: PassResult) -> dict[int, AverageSums]:
-        done = run_in_order(HalfSums.finished, result.sums.values(), self.threads)
-        return dict(zip(result.sums, done, strict=True))
+        return per_half(lambda half: result.sums[half].finished(), self.threads)
 
     def _symmetrised(self, sums: dict[int, AverageSums]) -> dict[int, AverageSums]:
         group = rotation_group(self.settings.symmetry)

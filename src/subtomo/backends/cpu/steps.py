@@ -9,7 +9,7 @@ import numpy as np
 from subtomo.backends.cpu.complete import complete_terms, least_weights
 from subtomo.backends.cpu.fold import fold_terms
 from subtomo.backends.cpu.sums import CpuSums
-from subtomo.backends.cpu.tables import inverse_envelope, nearest_shells, phases, shell_counts
+from subtomo.backends.cpu.tables import inverse_envelope, nearest_shells, phases
 from subtomo.backends.cpu.weights import only_sharpen_weights, raise_weights, sharpen_weights
 from subtomo.backends.cpu.whiten import make_even, whiten_terms
 from subtomo.backends.spectra import (
@@ -24,6 +24,7 @@ from subtomo.backends.spectra import (
     Weighted,
     Whitened,
 )
+from subtomo.physics.completion import shell_counts
 
 
 @singledispatch

@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.backends.protocol import BoxGeometry
-from subtomo.physics.completion import voxel_shells
 from subtomo.physics.random_phases import phase_table
 from subtomo.physics.window import circle_crop_window, insertion_envelope, particle_sphere
 
-Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
 
@@ -40,13 +38,6 @@ def nearest_shells(size: int) -> NDArray[np.int16]:
     """List the nearest shell, at most c / 2, by the square of the radius in voxels; threads share it."""
     squares = np.arange(3 * (size // 2) ** 2 + 1)
     return np.minimum(np.rint(np.sqrt(squares)), size // 2).astype(np.int16)
-
-
-@cache
-def shell_counts(size: int) -> Float:
-    """Count the voxels of a half transform within c / 2 by their nearest shell, (c // 2 + 1,); threads share it."""
-    shells, inside = voxel_shells(size)
-    return np.bincount(shells[inside], minlength=size // 2 + 1).astype(np.float64)
 
 
 def rolled_window(size: int) -> tuple[Float32, NDArray[np.bool_]]:

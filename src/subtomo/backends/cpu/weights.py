@@ -62,8 +62,7 @@ def _filter(weights_out: Float32, amount: np.float32, kept: np.float32) -> None:
         for y in range(c):
             last, following = (y - 1) % c, (y + 1) % c
             for x in range(half):
-                near = section[last, x], section[y, x], section[following, x]
-                weights_out[z, y, x] = _filtered(near[0], near[1], near[2], amount, kept)
+                weights_out[z, y, x] = _filtered(section[last, x], section[y, x], section[following, x], amount, kept)
     for y in range(c):
         # a copy, for the results overwrite what the next row needs
         for z in range(c):
@@ -72,8 +71,7 @@ def _filter(weights_out: Float32, amount: np.float32, kept: np.float32) -> None:
         for z in range(c):
             last, following = (z - 1) % c, (z + 1) % c
             for x in range(half):
-                near = section[last, x], section[z, x], section[following, x]
-                weights_out[z, y, x] = _filtered(near[0], near[1], near[2], amount, kept)
+                weights_out[z, y, x] = _filtered(section[last, x], section[z, x], section[following, x], amount, kept)
 
 
 @njit(nogil=True, cache=True, inline="always")
