@@ -17,16 +17,12 @@ from subtomo.backends.cpu.insert import (
 )
 from subtomo.backends.cpu.sums import CpuSums, SumsMemory
 from subtomo.backends.cpu.tables import sphere
-from subtomo.backends.fft import complex_to_complex, half_to_real
 from subtomo.backends.protocol import Accumulator, ExactAccumulator
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 Complex64 = NDArray[np.complex64]
 Limits = NDArray[np.int32]
-
-_SECTIONS = 4
-"""Sections of the volume that are unpacked and transformed along y together, so that they stay in the cache."""
 
 
 class CpuTrilinear(Accumulator[Modulated, CpuSums]):
@@ -57,23 +53,20 @@ class CpuTrilinear(Accumulator[Modulated, CpuSums]):
         """Hand over what `unpack` will write out."""
         return CpuSums(self, self._memory)
 
-    def unpack(
-        self, scale: float, data_out: Float32, spectrum_out: Complex64, weights_out: Float32, *, real: bool
-    ) -> bool:
+    def unpack(self, scale: float, data_out: Float32, memory: SumsMemory, weights_out: Float32, *, real: bool) -> bool:
         """Take the volume apart, and transform sections along y while they are in the cache; see `sums.Packed`."""
         symmetric_plane(self._volume, self._plane)
-        for first in range(0, len(spectrum_out), _SECTIONS):
-            part = spectrum_out[first : first + _SECTIONS]
-            unpack_sections(self._volume, self._plane, np.float32(scale), first, part.view(np.float32), weights_out)
-            if real:
-                # two axes of the transform, four sections at a time: all that the cache holds
-                complex_to_complex(part, part, 1, forward=False)
+
+        def fill(first: int, sections: Complex64) -> None:
+            part = sections.view(np.float32)
+            unpack_sections(self._volume, self._plane, np.float32(scale), first, part, weights_out)
+
+        if real:
+            memory.to_real.transform(fill, data_out)
+        else:
+            fill(0, memory.spectrum)
         clear_padding(self._volume)
         self._is_clean = True
-        if real:
-            # the other two axes need all sections
-            complex_to_complex(spectrum_out, spectrum_out, 0, forward=False)
-            half_to_real(spectrum_out, data_out, (2,))
         return real
 
 
@@ -110,9 +103,7 @@ class CpuExact(ExactAccumulator[Modulated, CropSlices, CpuSums]):
         """Hand over what `unpack` will write out."""
         return CpuSums(self, self._memory)
 
-    def unpack(
-        self, scale: float, data_out: Float32, spectrum_out: Complex64, weights_out: Float32, *, real: bool
-    ) -> bool:
+    def unpack(self, scale: float, data_out: Float32, memory: SumsMemory, weights_out: Float32, *, real: bool) -> bool:
         """Read the data off the grid, always in real space; see `sums.Packed`."""
         unpack_weights(self._weights, weights_out)
         self._is_clean = True

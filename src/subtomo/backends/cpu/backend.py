@@ -12,13 +12,15 @@ from subtomo.backends.alignment import AlignmentBackend
 from subtomo.backends.classes import ClassBackend
 from subtomo.backends.cpu.accumulators import CpuExact, CpuTrilinear
 from subtomo.backends.cpu.handed import CropSlices, Images, Modulated, Patches, Transforms
+from subtomo.backends.cpu.lanes import LANES
 from subtomo.backends.cpu.modulate import modulate_slices
-from subtomo.backends.cpu.patches import circle_crop_rows, circle_crop_whole, crop_rolled, crop_rows
+from subtomo.backends.cpu.patches import circle_crop_rows, circle_crop_whole, crop_rows, crop_square
+from subtomo.backends.cpu.planes import ToHalf, ToReal
 from subtomo.backends.cpu.steps import apply_step
 from subtomo.backends.cpu.sums import CpuSums, SumsMemory
-from subtomo.backends.cpu.tables import circle, rolled_window
+from subtomo.backends.cpu.tables import circle, patch_window
 from subtomo.backends.cpu.volumes import CpuVolumes
-from subtomo.backends.fft import complex_to_complex, half_to_real, real_to_half
+from subtomo.backends.fft import real_to_half
 from subtomo.backends.protocol import Backend, BoxGeometry, Consumed, TiltFilters
 from subtomo.backends.spectra import FourierVolume, Step
 from subtomo.physics.ctf import CtfTerms
@@ -27,11 +29,11 @@ Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 Complex64 = NDArray[np.complex64]
 
-_BATCH_PIXELS = 1 << 17
+_BATCH_PIXELS = 1 << 19
 """Boxes of a batch together have about this many pixels, so that its buffers stay in the cache."""
 _MAX_BATCH = 16
 _BLOCK_PIXELS = 1 << 16
-"""Large patches are cropped and transformed along x in blocks of rows of this size, for the same reason."""
+"""Patches that cannot be read where they are get copied and transformed in blocks of this size, for the same reason."""
 
 # one type for what is there and what is not: every other type would mean another compilation
 _NO_WHITENING, _NO_PHASE = np.empty((0, 0, 0), np.float32), np.empty((0, 0))
@@ -46,18 +48,20 @@ class CpuBackend(Backend[Patches, Transforms, Modulated, Images, CropSlices, Cpu
     def __init__(self, geometry: BoxGeometry) -> None:
         self.geometry = g = geometry
         self.tilts_at_once = n = max(1, min(_MAX_BATCH, _BATCH_PIXELS // g.box_size**2))
-        patch, box, half, crop = g.patch_size, g.box_size, g.half_box, g.crop_size
-        # without binning all columns are kept, and small patches stay in the cache anyway
-        small = g.binning == 1.0 and patch**2 <= _BLOCK_PIXELS
-        self._whole = np.empty((patch, patch), np.float32) if small else None
-        self._block_rows = max(1, min(patch, _BLOCK_PIXELS // patch))
-        self._block = np.empty((self._block_rows, patch), np.float32)
-        self._block_spectrum = np.empty((self._block_rows, patch // 2 + 1), np.complex64)
-        self._spectra = np.empty((n, patch, g.n_columns), np.complex64)
-        self._slices = np.empty((n, box, half), np.complex64)
-        self._weights = np.empty((n, box, half), np.float32)
+        patch, box, crop = g.patch_size, g.box_size, g.crop_size
         # the circle reaches one row further than the crop, where there is one
         self._central = slice(g.boundary, min(box, g.boundary + crop + 1))
+        # binning: rows beyond the kept frequencies lie in the middle of the patch's transform
+        wanted = np.arange(box)
+        wanted[g.n_rows // 2 :] += patch - g.n_rows
+        self._patches = ToHalf(patch, patch, slice(0, patch), g.n_columns, wanted)
+        self._inward = ToReal(box, box, self._central, g.half_box)
+        self._outward = ToHalf(box, box, self._central, g.half_box)
+        # a patch of odd side must be rolled for its centre to come to the origin; else alternating signs do the same
+        self._shift = 0 if self._patches.is_fast else patch // 2
+        self._block = np.empty((max(LANES, _BLOCK_PIXELS // patch // LANES * LANES), patch), np.float32)
+        self._spectra, self._slices = self._patches.half(n), self._outward.half(n)
+        self._weights = np.empty((n, box, g.half_box), np.float32)
         self._rows = np.empty((n, self._central.stop - self._central.start, box), np.float32)
         self._circle = circle(g, self._central)
         self._patch_window: tuple[Float32, NDArray[np.bool_]] | None = None
@@ -72,26 +76,27 @@ class CpuBackend(Backend[Patches, Transforms, Modulated, Images, CropSlices, Cpu
 
     def circle_crop_patches(self, patches: Consumed[Patches]) -> Patches:
         """Cut patches out (§6.1) and mask them with the largest soft circle."""
-        size = self.geometry.patch_size
-        if self._patch_window is None or self._cut is None:
-            self._patch_window = rolled_window(size)
-            self._cut = np.empty((self.tilts_at_once, size, size), np.float32)
-        cut = self._cut[: len(patches.images)]
-        for patch, image, corner in zip(cut, patches.images, patches.corners, strict=True):
-            crop_rolled(image, corner[0], corner[1], patch)
+        if self._patch_window is None:
+            self._patch_window = patch_window(self.geometry.patch_size, self._shift)
+        cut = self._cut_out(patches)
         circle_crop_whole(cut, *self._patch_window)
         return patches._replace(cut=cut)
 
     def transform(self, patches: Consumed[Patches], shifts: Float) -> Transforms:
-        """Transform patches (§6.1), of which only the columns that will be kept."""
-        spectra = self._spectra[: len(patches.images)]
-        for i in range(len(spectra)):
-            if self._whole is not None and patches.cut is None:
-                crop_rolled(patches.images[i], patches.corners[i, 0], patches.corners[i, 1], self._whole)
-                real_to_half(self._whole, spectra[i], (0, 1))
-                continue
-            self._transform_rows(patches, i, spectra[i])
-            complex_to_complex(spectra[i], spectra[i], 0)
+        """Transform patches (§6.1), of which only the rows and columns that will be kept."""
+        n_columns, spectra = self.geometry.n_columns, self._spectra[: len(patches.images)]
+        if patches.cut is not None or not self._patches.is_fast:
+            cut = self._cut_out(patches) if patches.cut is None else patches.cut
+            self._patches.transform(cut, spectra, n_columns)
+        elif self._are_in_place(patches):
+            self._patches.transform_parts(patches.images, patches.corners, spectra)
+        else:
+            for image, (x, y), spectrum in zip(patches.images, patches.corners.tolist(), spectra, strict=True):
+                for first in range(0, self.geometry.patch_size, len(self._block)):
+                    rows = self._block[: self.geometry.patch_size - first]
+                    crop_rows(image, x, y + first, 0, rows)
+                    self._patches.transform_rows(first, rows)
+                self._patches.finish(spectrum)
         return Transforms(spectra, shifts)
 
     def modulate(
@@ -99,10 +104,12 @@ class CpuBackend(Backend[Patches, Transforms, Modulated, Images, CropSlices, Cpu
     ) -> Modulated:
         """Crop in Fourier space, shift, and multiply by all filters (§6.2 to §6.6)."""
         g, n = self.geometry, len(tilts)
+        step = 1.0 / (g.box_size * filters.pixel_size_angstrom)
         modulate_slices(
             slices.values.view(np.float32),
             slices.shifts,
-            (g.n_rows, g.n_columns, 1.0 / (g.box_size * filters.pixel_size_angstrom), filters.sign / g.binning),
+            (g.n_rows, g.n_columns, step, filters.sign / g.binning),
+            1 if self._shift else 0,
             tilts,
             (
                 filters.dose_weights,
@@ -118,11 +125,10 @@ class CpuBackend(Backend[Patches, Transforms, Modulated, Images, CropSlices, Cpu
 
     def to_images(self, modulated: Consumed[Modulated]) -> Images:
         """Transform to real space, the centre at b // 2; only rows that can survive circle crop or window."""
-        g, slices = self.geometry, modulated.slices
-        totals = slices[:, 0, 0].real.astype(np.float64) * g.box_size
-        # in place, since buffers that do not fit the cache together cost more than the transform
-        half_way = complex_to_complex(slices, slices, 1, forward=False)
-        rows = half_to_real(half_way[:, self._central], self._rows[: len(slices)], (2,))
+        slices = modulated.slices
+        totals = slices[:, 0, 0].real.astype(np.float64) * self.geometry.box_size
+        rows = self._rows[: len(slices)]
+        self._inward.transform(slices, rows)
         return Images(rows, totals)
 
     def circle_crop(self, images: Consumed[Images]) -> Images:
@@ -137,13 +143,7 @@ class CpuBackend(Backend[Patches, Transforms, Modulated, Images, CropSlices, Cpu
 
     def to_slices(self, images: Consumed[Images], modulated: Consumed[Modulated]) -> Modulated:
         """Transform back, as far as pixels will be inserted; the centre stays at b // 2."""
-        slices, rows = modulated.slices, self._central
-        real_to_half(images.rows, slices[:, rows], (2,))
-        kept = slices[:, :, : modulated.n_columns]
-        # images are black beyond the crop
-        kept[:, : rows.start] = 0.0
-        kept[:, rows.stop :] = 0.0
-        complex_to_complex(kept, kept, 1)
+        self._outward.transform(images.rows, modulated.slices, modulated.n_columns)
         return modulated
 
     def to_crop_slices(self, images: Images) -> CropSlices:
@@ -203,22 +203,24 @@ class CpuBackend(Backend[Patches, Transforms, Modulated, Images, CropSlices, Cpu
         start, stop = self.geometry.boundary, self.geometry.boundary + self.geometry.crop_size
         return images.rows[:, : self.geometry.crop_size, start:stop]
 
-    def _transform_rows(self, patches: Patches, i: int, columns_out: Complex64) -> None:
-        """Cut out a patch, rolled, and transform it along x, keeping the columns that will be needed."""
-        g, size = self.geometry, self.geometry.patch_size
-        half = size // 2
-        for start in range(0, size, self._block_rows):
-            rows = self._block[: size - start]
-            if patches.cut is None:
-                crop_rows(patches.images[i], patches.corners[i, 0], patches.corners[i, 1], start, rows)
-            else:
-                rows = patches.cut[i, start : start + len(rows)]
-            spectrum = real_to_half(rows, self._block_spectrum[: len(rows)], (1,))[:, : g.n_columns]
-            if patches.cut is not None:
-                columns_out[start : start + len(rows)] = spectrum
-                continue
-            # rows of the lower half go to the end, which brings the centre to the first row
-            lower = max(0, min(len(rows), half - start))
-            first = size - half + start
-            columns_out[first : first + lower] = spectrum[:lower]
-            columns_out[start + lower - half : start + len(rows) - half] = spectrum[lower:]
+    def _cut_out(self, patches: Patches) -> Float32:
+        """Copy patches."""
+        size = self.geometry.patch_size
+        if self._cut is None:
+            self._cut = np.empty((self.tilts_at_once, size, size), np.float32)
+        cut = self._cut[: len(patches.images)]
+        for patch, image, (x, y) in zip(cut, patches.images, patches.corners.tolist(), strict=True):
+            crop_square(image, x, y, self._shift, patch)
+        return cut
+
+    def _are_in_place(self, patches: Patches) -> bool:
+        """Tell whether all patches can be read where they are."""
+        first = patches.images[0]
+        height, width = first.shape
+        corners, size = patches.corners, self.geometry.patch_size
+        return (
+            bool((corners >= 0).all() and (corners + size <= (width, height)).all())
+            and first.strides[1] == 4
+            and first.strides[0] % 4 == 0
+            and all(image.dtype == np.float32 and image.strides == first.strides for image in patches.images)
+        )

@@ -25,13 +25,13 @@ class Transforms(NamedTuple):
     """Transforms of patches that are still to be shifted."""
 
     values: Complex64
-    """(n, rows, columns): all rows of the patch, columns as far as they are needed."""
+    """(n, rows, columns): at least the rows and columns that are needed."""
     shifts: Float
     """(n, 2): x and y position of the particle, binned pixels."""
 
 
 class Modulated(NamedTuple):
-    """Slices (n, b, b // 2 + 1) with their weights, same shape; slices change sign from pixel to pixel.
+    """Slices (n, b, ≥ b // 2 + 1) with their weights (n, b, b // 2 + 1); slices change sign from pixel to pixel.
 
     `CpuBackend.to_images` takes the memory of slices, and `CpuBackend.to_slices` fills it again.
     """

@@ -103,7 +103,7 @@ def unpack_sections(
 ) -> None:
     """Turn sections of the padded volume into those of a half transform and weights, and leave them zero.
 
-    The centre of the result is at c // 2. ``spectrum_out`` (n, c, 2 (c // 2 + 1)) are its sections from ``first`` on,
+    The centre of the result is at c // 2. ``spectrum_out`` (n, c, ≥ 2 (c // 2 + 1)) are its sections from ``first`` on,
     which are scaled; ``weights_out`` (2 c, c, c // 2 + 1) holds all of CTF², then of the multiplicity. ``plane`` is
     `symmetric_plane` of the volume before any of this.
     """

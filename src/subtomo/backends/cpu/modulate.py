@@ -76,16 +76,17 @@ def _ramp(position: float, length: int, n_negative: int, ramp_out: Float32) -> N
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
 def _shift_row(
-    spectrum: Float32, ramp: Float32, phase: tuple[np.float32, np.float32], amplitude: Float32, row_out: Float32
-) -> None:
-    """Multiply a row, as long as the ramp, by a phase ramp, an amplitude, and -1 at every second pixel."""
+    spectrum: Float32, ramp: Float32, phase: tuple[np.float32, np.float32], amplitude: Float32, alternates: int,
+    row_out: Float32,
+) -> None:  # fmt: skip
+    """Multiply a row, as long as the ramp, by a phase ramp, an amplitude, and -1 at every second pixel, or by 1."""
     # exp(2πi(t_x x + t_y y)) is a product: one ramp per slice and one number per row
     phase_re, phase_im = phase
     n = ramp.shape[1]
     for x in range(n):
         ramp_re = ramp[0, x] * phase_re - ramp[1, x] * phase_im
         ramp_im = ramp[0, x] * phase_im + ramp[1, x] * phase_re
-        factor = amplitude[x] * np.float32(1 - 2 * (x & 1))
+        factor = amplitude[x] * np.float32(1 - 2 * (x & alternates))
         re, im = spectrum[2 * x], spectrum[2 * x + 1]
         row_out[2 * x] = factor * (re * ramp_re - im * ramp_im)
         row_out[2 * x + 1] = factor * (re * ramp_im + im * ramp_re)
@@ -114,6 +115,7 @@ def modulate_slices(
     spectra: Float32,
     shifts: Float,
     shape: tuple[int, int, float, float],
+    alternates: int,
     tilts: NDArray[np.int64],
     filters: tuple[Float32, Float32, Float, NDArray[np.complex64]],
     ctf: CtfTerms,
@@ -122,12 +124,14 @@ def modulate_slices(
 ) -> None:
     """Crop, shift and weight: ``slice = (-1)^(x+y) sign ctf dose whitening odd · exp(2 pi i t·k) spectrum``.
 
-    ``weight = (ctf dose)² whitening``; ctf and dose are one without CTF. The signs place the particle at b // 2.
+    ``weight = (ctf dose)² whitening``; ctf and dose are one without CTF. The signs place the particle at b // 2; those
+    of patches that were not rolled are the same, and the two are one.
 
     Args:
-        spectra: (n, rows of the patch, 2 columns) raw transforms, real and imaginary parts side by side.
+        spectra: (n, rows, 2 columns) raw transforms, real and imaginary parts side by side; there may be more columns.
         shifts: (n, 2) position of the particle in its patch, binned pixels.
-        shape: Rows and columns kept of the spectra, the frequency step in 1/Å, and the sign over the binning.
+        shape: Rows and columns kept of the patch's transform, the frequency step in 1/Å, and the sign over the binning.
+        alternates: One where signs alternate from pixel to pixel, which is where the patch was rolled; else zero.
         tilts: (n,) rows of the filters.
         filters: Dose weights, whitening, even phase, odd factor; see `TiltFilters`. What is absent has length zero.
         ctf: Of the n tilts, or of none, and then neither CTF nor dose weights count.
@@ -158,11 +162,9 @@ def modulate_slices(
                 scale = ctf.scale[i] * math.exp(-ctf.b_factor[i] * y * y / 4.0)
                 ctf_row(terms, y, step, scale, even_phase[row] if len(even_phase) else no_phase, amplitude)
                 _weigh_row(decay, dose_weights[tilts[i], row], amplitude, weights_out[i, row])
-            # binning: rows beyond the kept frequencies lie in the middle of the raw transform
-            source = row if row < n_rows // 2 else row - n_rows + spectra.shape[1]
-            signed = np.float32(sign * (1 - 2 * (row & 1)))
+            signed = np.float32(sign * (1 - 2 * (row & alternates)))
             phase = (signed * ramp_y[0, row], signed * ramp_y[1, row])
-            _shift_row(spectra[i, source], ramp_x, phase, amplitude, slices_out[i, row])
+            _shift_row(spectra[i, row], ramp_x, phase, amplitude, alternates, slices_out[i, row])
             # aberrations and whitening are rare: passes of their own cost nothing when they are absent
             if len(odd_factor):
                 _rotate_row(odd_factor[row], slices_out[i, row])

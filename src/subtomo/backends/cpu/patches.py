@@ -20,35 +20,33 @@ def _copy(line: NDArray[Any], source: int, count: int, row_out: Float32, target:
 
 
 @njit(nogil=True, cache=True)
-def crop_rows(image: NDArray[Any], corner_x: int, corner_y: int, first: int, rows_out: Float32) -> None:
-    """Copy some rows of a square of an image, edge pixels repeated, rolled so that its centre comes to the first pixel.
+def crop_rows(image: NDArray[Any], corner_x: int, corner_y: int, shift: int, rows_out: Float32) -> None:
+    """Copy some rows of a square of an image, edge pixels repeated, and roll them to the left by ``shift``.
 
-    ``rows_out[j, (i - s//2) mod s] = image[clamp(corner_y + first + j), clamp(corner_x + i)]``, s the length of a row.
+    ``rows_out[j, (i - shift) mod s] = image[clamp(corner_y + j), clamp(corner_x + i)]``, s the length of a row.
     """
     height, width = image.shape
     size = rows_out.shape[1]
-    half = size // 2
     inside = corner_x >= 0 and corner_x + size <= width
     for j in range(rows_out.shape[0]):
         # beyond the image its edge pixels are repeated
-        line = image[min(max(corner_y + first + j, 0), height - 1)]
+        line = image[min(max(corner_y + j, 0), height - 1)]
         row = rows_out[j]
         if inside:
-            # the usual case, two straight copies: the right half comes first
-            _copy(line, corner_x, half, row, size - half)
-            _copy(line, corner_x + half, size - half, row, 0)
+            # the usual case, two straight copies
+            _copy(line, corner_x, shift, row, size - shift)
+            _copy(line, corner_x + shift, size - shift, row, 0)
         else:
             for i in range(size):
-                row[i - half if i >= half else i - half + size] = line[min(max(corner_x + i, 0), width - 1)]
+                row[i - shift if i >= shift else i - shift + size] = line[min(max(corner_x + i, 0), width - 1)]
 
 
 @njit(nogil=True, cache=True)
-def crop_rolled(image: NDArray[Any], corner_x: int, corner_y: int, patch_out: Float32) -> None:
-    """Copy a whole square, rolled in both directions."""
+def crop_square(image: NDArray[Any], corner_x: int, corner_y: int, shift: int, patch_out: Float32) -> None:
+    """Copy a whole square, rolled by ``shift`` in both directions."""
     size = patch_out.shape[0]
-    half = size // 2
-    crop_rows(image, corner_x, corner_y, 0, patch_out[size - half :])
-    crop_rows(image, corner_x, corner_y, half, patch_out[: size - half])
+    crop_rows(image, corner_x, corner_y, shift, patch_out[size - shift :])
+    crop_rows(image, corner_x, corner_y + shift, shift, patch_out[: size - shift])
 
 
 @njit(nogil=True, cache=True)

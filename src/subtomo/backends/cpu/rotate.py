@@ -9,6 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from subtomo.backends.cpu.rows import first_of_other_sign
+
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
@@ -174,10 +176,17 @@ def sample_spectrum(spectrum: Float32, points: Float, padding: int, values_out: 
 
 
 @njit(nogil=True, cache=True)
-def sum_rotated_weights(weights: Float32, matrix: Float, scratch: Float32, sum_out: Float32) -> None:
+def sum_rotated_weights(
+    weights: Float32, matrix: Float, stops: NDArray[np.int32], scratch: Float32, sum_out: Float32
+) -> None:
     """Add to every frequency k the weight at matrix · k, trilinear, so never negative; nothing from c / 2 on.
 
-    Weights and sum are (c, c, c // 2 + 1) with their origin at [0, 0, 0]; ``scratch`` is (c + 1, c + 1, c // 2 + 1).
+    Args:
+        weights: (c, c, c // 2 + 1) origin at [0, 0, 0].
+        matrix: (3, 3)
+        stops: (c, c) how many voxels of the row (z, y) are nearer to the origin than c / 2.
+        scratch: (c + 1, c + 1, c // 2 + 1)
+        sum_out: As the weights.
     """
     c = len(weights)
     half = c // 2
@@ -185,35 +194,40 @@ def sum_rotated_weights(weights: Float32, matrix: Float, scratch: Float32, sum_o
     for z in range(c + 1):
         for y in range(c + 1):
             scratch[z, y] = weights[(z + half) % c, (y + half) % c]
-    stride_y = scratch.shape[2]
+    # unsigned indices need no test for negative ones
+    stride_y, one = half + 1, np.uint64(1)
     stride_z = stride_y * (c + 1)
+    to_row, to_section = np.uint64(stride_y), np.uint64(stride_z)
     flat = scratch.reshape(-1)
     for row_z in range(c):
         z = row_z if row_z < half else row_z - c
         for row_y in range(c):
             y = row_y if row_y < half else row_y - c
-            row = sum_out[row_z, row_y]
-            for x in range(half + 1):
-                # by whole numbers, so that rounding decides nothing
-                if 4 * (x * x + y * y + z * z) >= c * c:
-                    break
-                px = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z
-                py = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z
-                pz = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z
-                # weights are even, so that the mirror image has the same value
-                side = -1.0 if px < 0.0 else 1.0
-                px, py, pz = side * px, side * py + half, side * pz + half
-                ix, iy, iz = int(px), int(py), int(pz)
-                fx, fy, fz = px - ix, py - iy, pz - iz
-                at = iz * stride_z + iy * stride_y + ix
-                near, far = _bilinear(flat, at, stride_y, fx, fy), _bilinear(flat, at + stride_z, stride_y, fx, fy)
-                row[x] += near + fz * (far - near)
+            x_start = matrix[0, 1] * y + matrix[0, 2] * z
+            y_start = matrix[1, 1] * y + matrix[1, 2] * z
+            z_start = matrix[2, 1] * y + matrix[2, 2] * z
+            row, start, stop = sum_out[row_z, row_y], 0, stops[row_z, row_y]
+            while start < stop:
+                # weights are even, so that the mirror image has the same value; a row changes sides once at most
+                end = first_of_other_sign(start, stop, matrix[0, 0], x_start)
+                side = -1.0 if start * matrix[0, 0] + x_start < 0.0 else 1.0
+                for x in range(start, end):
+                    px = side * (matrix[0, 0] * x + x_start)
+                    py = side * (matrix[1, 0] * x + y_start) + half
+                    pz = side * (matrix[2, 0] * x + z_start) + half
+                    ix, iy, iz = int(px), int(py), int(pz)
+                    fx, fy, fz = np.float32(px - ix), np.float32(py - iy), np.float32(pz - iz)
+                    at = np.uint64(iz * stride_z + iy * stride_y + ix)
+                    near = _bilinear(flat, at, one, to_row, fx, fy)
+                    far = _bilinear(flat, at + to_section, one, to_row, fx, fy)
+                    row[np.uint64(x)] += near + fz * (far - near)
+                start = end
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _bilinear(flat: Float32, at: int, stride: int, fx: float, fy: float) -> Any:
+def _bilinear(flat: Float32, at: Any, one: Any, stride: Any, fx: Any, fy: Any) -> Any:
     """Interpolate between four neighbours of a section."""
-    first = flat[at] + fx * (flat[at + 1] - flat[at])
+    first = flat[at] + fx * (flat[at + one] - flat[at])
     at += stride
-    second = flat[at] + fx * (flat[at + 1] - flat[at])
+    second = flat[at] + fx * (flat[at + one] - flat[at])
     return first + fy * (second - first)

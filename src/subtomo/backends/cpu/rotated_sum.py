@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.backends.cpu.cubes import CubeToHalf
 from subtomo.backends.cpu.exact import ExactVolume
 from subtomo.backends.cpu.rotate import sum_rotated_weights
-from subtomo.backends.fft import real_to_half
+from subtomo.backends.cpu.tables import row_lengths
 from subtomo.backends.volumes import RotatedSum
-from subtomo.physics.frequency import half_index, wrapped_index
+from subtomo.physics.frequency import wrapped_index
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -31,21 +30,22 @@ class CpuRotatedSum(RotatedSum):
     def __init__(self, size: int) -> None:
         self.size = size
         self._volume = ExactVolume(size, _OVERSAMPLING)
-        self._half = np.empty((size, size, size // 2 + 1), np.complex64)
+        self._to_half = CubeToHalf(size)
         self._weights = np.zeros((size, size, size // 2 + 1), np.float32)
         self._scratch = np.empty((size + 1, size + 1, size // 2 + 1), np.float32)
 
     def add(self, data: Float32, factor: Float32 | None, weights: Float32, matrix: Float, offset_px: Float) -> None:
         """Transform a volume, spread it, and interpolate its weights."""
         matrix, size = np.asarray(matrix, np.float64), self.size
-        real_to_half(data, self._half, axes=(0, 1, 2))
+        half = self._to_half.transform(data)
         if factor is not None:
-            self._half *= factor
+            half[..., : size // 2 + 1] *= factor
         # a shift, and the volume's centre at c // 2
         turns = wrapped_index(size) * ((size // 2 - np.asarray(offset_px, np.float64)) / size)[:, None]
         waves = np.exp(2j * np.pi * turns).view(np.float64).reshape(3, size, 2)
-        self._volume.add_volume(self._half, matrix, waves, _row_lengths(size))
-        sum_rotated_weights(np.ascontiguousarray(weights, np.float32), matrix, self._scratch, self._weights)
+        self._volume.add_volume(half, matrix, waves, row_lengths(size))
+        weights = np.ascontiguousarray(weights, np.float32)
+        sum_rotated_weights(weights, matrix, row_lengths(size), self._scratch, self._weights)
 
     def read(self) -> tuple[Float32, Float32]:
         """Read the sum off the transform of the grid."""
@@ -59,12 +59,3 @@ class CpuRotatedSum(RotatedSum):
         """Forget what is in the sum."""
         self._volume.clear()
         self._weights[...] = 0.0
-
-
-@cache
-def _row_lengths(size: int) -> NDArray[np.int32]:
-    """Count the voxels of every row (z, y) of a half transform that are nearer to the origin than c / 2."""
-    wrapped = wrapped_index(size)
-    squares = wrapped[:, None, None] ** 2 + wrapped[:, None] ** 2 + half_index(size) ** 2
-    lengths: NDArray[np.int32] = (4 * squares < size**2).sum(axis=2).astype(np.int32)
-    return lengths

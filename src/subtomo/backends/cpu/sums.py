@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from subtomo.backends.cpu.cubes import CubeToHalf, CubeToReal
 from subtomo.backends.cpu.results import ResultMemory
-from subtomo.backends.fft import half_to_real, real_to_half
 
 Float32 = NDArray[np.float32]
 Complex64 = NDArray[np.complex64]
@@ -22,29 +22,36 @@ class SumsMemory:
     """
 
     def __init__(self, crop_size: int) -> None:
-        c = crop_size
-        self.spectrum = np.empty((c, c, c // 2 + 1), np.complex64)
+        self._crop_size = c = crop_size
+        self._spectrum: Complex64 | None = None
+        self.to_real, self.to_half = CubeToReal(c), CubeToHalf(c)
         self.data = ResultMemory(c, c, c)
         self.weights = ResultMemory(2 * c, c, c // 2 + 1)
+
+    @property
+    def spectrum(self) -> Complex64:
+        """(c, c, c // 2 + 1), scratch; allocated when it is needed for the first time."""
+        if self._spectrum is None:
+            c = self._crop_size
+            self._spectrum = np.empty((c, c, c // 2 + 1), np.complex64)
+        return self._spectrum
 
 
 class Packed(Protocol):
     """An accumulator that still holds the sums, in an order of its own."""
 
-    def unpack(
-        self, scale: float, data_out: Float32, spectrum_out: Complex64, weights_out: Float32, *, real: bool
-    ) -> bool:
+    def unpack(self, scale: float, data_out: Float32, memory: SumsMemory, weights_out: Float32, *, real: bool) -> bool:
         """Write the scaled sums out and start anew.
 
         Args:
             scale: Of the data.
             data_out: (c, c, c) real space, centre at ``c // 2``.
-            spectrum_out: (c, c, c // 2 + 1) orthonormal transform of the same; scratch if data are wanted.
+            memory: Its spectrum is the orthonormal transform of the same, or scratch if data are wanted.
             weights_out: (2 c, c, c // 2 + 1) CTF², then multiplicity.
             real: Whether data are wanted in real space.
 
         Returns:
-            Whether they are in real space, in `data_out`; else in `spectrum_out`.
+            Whether they are in real space, in `data_out`; else in the spectrum.
         """
 
 
@@ -75,7 +82,7 @@ class CpuSums:
         """Give the data in real space, (c, c, c); they may be changed."""
         self._unpack(real=True)
         if not self._is_real:
-            half_to_real(self._memory.spectrum, self._data, (0, 1, 2))
+            self._memory.to_real.transform(self._fill, self._data)
             self._is_real = True
         return self._data
 
@@ -86,7 +93,7 @@ class CpuSums:
         """
         self._unpack(real=False)
         if self._is_real:
-            real_to_half(self._data, self._memory.spectrum, (0, 1, 2))
+            self._memory.spectrum[...] = self._memory.to_half.transform(self._data)[..., : len(self._data) // 2 + 1]
             self._is_real = False
         return self._memory.spectrum
 
@@ -98,9 +105,10 @@ class CpuSums:
             values = self._data if self._is_real else self._memory.spectrum.view(np.float32)
             values *= np.float32(factor)
 
+    def _fill(self, first: int, sections: Complex64) -> None:
+        sections[..., : len(self._data) // 2 + 1] = self._memory.spectrum[first : first + len(sections)]
+
     def _unpack(self, *, real: bool) -> None:
         if self._packed is not None:
-            self._is_real = self._packed.unpack(
-                self._scale, self._data, self._memory.spectrum, self._weights, real=real
-            )
+            self._is_real = self._packed.unpack(self._scale, self._data, self._memory, self._weights, real=real)
             self._packed = None

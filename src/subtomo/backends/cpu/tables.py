@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.backends.protocol import BoxGeometry
+from subtomo.physics.frequency import half_index, wrapped_index
 from subtomo.physics.random_phases import phase_table
 from subtomo.physics.window import circle_crop_window, insertion_envelope, particle_sphere
 
@@ -40,11 +41,10 @@ def nearest_shells(size: int) -> NDArray[np.int16]:
     return np.minimum(np.rint(np.sqrt(squares)), size // 2).astype(np.int16)
 
 
-def rolled_window(size: int) -> tuple[Float32, NDArray[np.bool_]]:
-    """Give mask and background (size, size) of the largest circle, rolled so that the centre is at the origin."""
+def patch_window(size: int, shift: int) -> tuple[Float32, NDArray[np.bool_]]:
+    """Give mask and background (size, size) of the largest circle, rolled by ``shift`` as patches are."""
     mask, background = circle_crop_window(size, 0)
-    shift = (-(size // 2), -(size // 2))
-    return np.roll(mask, shift, (0, 1)).astype(np.float32), np.roll(background, shift, (0, 1))
+    return np.roll(mask, (-shift, -shift), (0, 1)).astype(np.float32), np.roll(background, (-shift, -shift), (0, 1))
 
 
 def circle(geometry: BoxGeometry, central: slice) -> tuple[Float32, NDArray[np.int32], int]:
@@ -54,3 +54,12 @@ def circle(geometry: BoxGeometry, central: slice) -> tuple[Float32, NDArray[np.i
     first = inside.argmax(axis=1)
     spans = np.stack([first, first + inside.sum(axis=1)], axis=1).astype(np.int32)
     return np.ascontiguousarray(mask[central], dtype=np.float32), spans, int(background.sum())
+
+
+@cache
+def row_lengths(size: int) -> NDArray[np.int32]:
+    """Count the voxels of every row (z, y) of a half transform that are nearer to the origin than c / 2."""
+    wrapped = wrapped_index(size)
+    squares = wrapped[:, None, None] ** 2 + wrapped[:, None] ** 2 + half_index(size) ** 2
+    lengths: NDArray[np.int32] = (4 * squares < size**2).sum(axis=2).astype(np.int32)
+    return lengths

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from subtomo.backends.cpu.rotate import rotate_spectrum, sample_spectrum, sum_rotated_weights
 from subtomo.backends.cpu.rotated_sum import CpuRotatedSum
 from subtomo.backends.cpu.statistics import range_and_sums
+from subtomo.backends.cpu.tables import row_lengths
 from subtomo.backends.fft import real_to_half
 from subtomo.backends.volumes import RangeAndSums, Samples, VolumeBackend
 
@@ -85,7 +86,7 @@ class CpuVolumes(VolumeBackend[FineSpectrum]):
         size = len(weights)
         result, scratch = np.zeros(weights.shape, np.float32), np.empty((size + 1, size + 1, size // 2 + 1), np.float32)
         values = np.ascontiguousarray(weights, np.float32)
-        sum_rotated_weights(values, np.asarray(matrix, np.float64), scratch, result)
+        sum_rotated_weights(values, np.asarray(matrix, np.float64), row_lengths(size), scratch, result)
         return result
 
     def rotated_sum(self, size: int) -> CpuRotatedSum:
