@@ -61,18 +61,31 @@ def _copy_memory(mapped: NDArray[Any], out: NDArray[Any], path: str) -> bool:
     return True
 
 
+def read_into(path: str, offset: int, out: NDArray[Any]) -> None:
+    """Read what follows an offset of a file into an array in C order.
+
+    Raises:
+        InputError: The file became shorter, or cannot be read any more.
+    """
+    _read(path, [(offset, memoryview(out.reshape(-1).view(np.uint8).data))])
+
+
 def _copy_file(mapped: NDArray[Any], out: NDArray[Any], path: str, offset: int) -> None:
     """Read rows from the file."""
     rows, row_bytes = _as_rows(mapped)
     target = memoryview(out.reshape(-1).view(np.uint8).data)
     stride = mapped.strides[0] if rows > 1 else 0
+    _read(path, [(offset + row * stride, target[row * row_bytes : (row + 1) * row_bytes]) for row in range(rows)])
+
+
+def _read(path: str, pieces: list[tuple[int, memoryview]]) -> None:
+    """Read pieces of a file by their offsets."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise InputError(f"{path}: cannot be read any more ({error.strerror}); put it back") from None
     try:
-        for row in range(rows):
-            part, at = target[row * row_bytes : (row + 1) * row_bytes], offset + row * stride
+        for at, part in pieces:
             while part:
                 count = os.preadv(descriptor, [part], at)
                 if count <= 0:

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from mrcfile.utils import mode_from_dtype
 from numpy.typing import NDArray
 
 from subtomo.doing import doing_to_file
 from subtomo.errors import InputError
-from subtomo.io.guarded import copied
+from subtomo.io.guarded import copied, read_into
 from subtomo.io.image_names import without_format
 from subtomo.io.mrc import map_sections, native_section
-from subtomo.io.mrc_header import read_header
+from subtomo.io.mrc_header import MrcHeader, read_header
 from subtomo.io.oddities import warn_of
 
 _BYTES_AT_ONCE = 1 << 22
@@ -51,18 +52,37 @@ def read_volume(path: str | Path) -> tuple[NDArray[np.float32], float]:
     Raises:
         InputError: The file is missing, truncated or no MRC file.
     """
+    header = open_volume(path)
+    return read_sections(header, header.nz), header.pixel_size_angstrom
+
+
+@doing_to_file("reading")
+def open_volume(path: str | Path) -> MrcHeader:
+    """Read the header of a volume, for `read_sections`; arguments and errors as of `read_volume`."""
     header = read_header(without_format(str(path))[0])
     warn_of([header])
+    return header
+
+
+def read_sections(header: MrcHeader, count: int) -> NDArray[np.float32]:
+    """Read the first sections of a volume, (count, ny, nx), as float32.
+
+    Raises:
+        InputError: They do not fit into memory, or the file became shorter since its header was read.
+    """
     try:
+        values = np.empty((count, header.ny, header.nx), np.float32)
+        if np.dtype(f"{header.byte_order}f4") == values.dtype and header.mode == mode_from_dtype(values.dtype):
+            read_into(header.path, header.data_offset, values)
+            return values
         sections = map_sections(header)
-        values = np.empty((header.nz, header.ny, header.nx), np.float32)
         step = max(1, _BYTES_AT_ONCE // max(1, header.section_bytes))
-        for z in range(0, header.nz, step):
-            rows = sections[z : z + step].reshape(-1, sections.shape[2])
+        for z in range(0, count, step):
+            rows = sections[z : min(count, z + step)].reshape(-1, sections.shape[2])
             stored = copied(rows, header.path, header.data_offset + z * header.section_bytes)
             values[z : z + step] = native_section(stored, header).reshape(-1, header.ny, header.nx)
     except MemoryError as error:
         raise InputError(
-            f"{path}: {header.nx} x {header.ny} x {header.nz} voxels do not fit into memory; bin the volume"
+            f"{header.path}: {header.nx} x {header.ny} x {count} voxels do not fit into memory; bin the volume"
         ) from error
-    return values, header.pixel_size_angstrom
+    return values

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subtomo.averaging.average import HALVES
+from subtomo.backends.fft import real_to_half
 from subtomo.backends.registry import volume_backend
 from subtomo.backends.volumes import RotatedSum
 from subtomo.errors import InputError
@@ -18,7 +19,7 @@ from subtomo.extraction.plan import plan_extraction
 from subtomo.extraction.stream import ParticleStream
 from subtomo.extraction.threads import run_in_order
 from subtomo.io.mrc import TiltImages
-from subtomo.io.mrc_read import read_volume
+from subtomo.io.mrc_read import open_volume, read_sections
 from subtomo.io.project import seen_from
 from subtomo.io.relion import labels
 from subtomo.io.relion.volumes import read_volume_files
@@ -119,7 +120,11 @@ class ExtractedParticles:
             total.add(data, factor, ctf2, self._matrices[index], offset)
         volume, weights = total.read()
         names = tuple(str(self._particles.names[index]) for index in batch)
-        return Contribution(half, names, np.fft.rfftn(np.fft.ifftshift(volume)), weights)
+        spectrum = np.empty(weights.shape, np.complex64)
+        real_to_half(np.fft.ifftshift(volume), spectrum, (0, 1, 2))
+        # sums are of transforms without normalisation
+        spectrum *= np.float32(self.size**1.5)
+        return Contribution(half, names, spectrum, weights)
 
     def _factors(self, index: int) -> tuple[Float32, Float32 | None, Float32]:
         """Give real-space data, what their transform is to be multiplied by, and CTF²."""
@@ -140,25 +145,24 @@ class ExtractedParticles:
 
     def _read(self, index: int) -> tuple[Float32, Float32]:
         """Read the two files of a particle."""
-        size, path = self.size, self._sources.path_of(str(self._files.data[index]))
-        data, _ = read_volume(path)
-        self._check_shape(path, data, ((size, size, size),))
-        path = self._sources.path_of(str(self._files.weights[index]))
-        weights, _ = read_volume(path)
-        half = (size, size, size // 2 + 1)
-        self._check_shape(path, weights, ((2 * size, *half[1:]), half))
-        weights = weights[:size]
+        size, half = self.size, (self.size, self.size, self.size // 2 + 1)
+        data, _ = self._first_sections(str(self._files.data[index]), (size, size, size))
+        weights, path = self._first_sections(str(self._files.weights[index]), half, (2 * size, *half[1:]))
         if not (np.isfinite(data).all() and np.isfinite(weights).all()):
             raise InputError(f"{path}: this particle has values that are not finite; extract it again")
         return data, weights
 
-    def _check_shape(self, path: str, volume: Float32, expected: tuple[tuple[int, ...], ...]) -> None:
-        if volume.shape not in expected:
+    def _first_sections(self, name: str, *expected: tuple[int, int, int]) -> tuple[Float32, str]:
+        """Read as many sections as a volume has voxels along a side, and tell where the file is."""
+        path = self._sources.path_of(name)
+        header = open_volume(path)
+        if (header.nz, header.ny, header.nx) not in expected:
             sizes = " or ".join(" x ".join(map(str, shape)) for shape in expected)
             raise InputError(
-                f"{path}: is {' x '.join(map(str, volume.shape))} voxels (z, y, x), but {self._particles.where} says "
-                f"{labels.IMAGE_SIZE} {self.size}, so {sizes} were expected; extract the particles again"
+                f"{path}: is {header.nz} x {header.ny} x {header.nx} voxels (z, y, x), but {self._particles.where} "
+                f"says {labels.IMAGE_SIZE} {self.size}, so {sizes} were expected; extract the particles again"
             )
+        return read_sections(header, self.size), path
 
     def _check_files(self) -> None:
         names = [*self._files.data.tolist(), *self._files.weights.tolist()]
