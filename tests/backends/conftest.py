@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from subtomo.backends import fft, registry
-from subtomo.backends.cpu import accumulators, backend, exact, sums
+from subtomo.backends.cpu import backend, exact, planes
 from subtomo.backends.registry import register_backend
 from tests.backends.small_backend import SmallBackend
 
@@ -30,7 +30,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     with monkeypatch.context() as patch:
         patch.setattr(importlib.util, "find_spec", lambda name: None)
         spec.loader.exec_module(module)
-    for user in (accumulators, backend, exact, sums):
+    for user in (backend, exact, planes):
         for name in ("complex_to_complex", "half_to_real", "real_to_half"):
             if hasattr(user, name):
                 monkeypatch.setattr(user, name, getattr(module, name))
