@@ -18,7 +18,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from benchmarks import extraction, large, peer, refinement, scaling, terms, verbs
+from benchmarks import averages, extraction, large, peer, refinement, scaling, terms, verbs
 from benchmarks.measure import REPOSITORY, describe_machine, extract, run
 from benchmarks.project import WIDTH_PX, write_particles
 
@@ -57,6 +57,7 @@ def main(arguments: list[str]) -> None:
         report.add("Threads", lambda: scaling.threads_section(folder))
         report.add("Memory", lambda: scaling.memory_section(folder))
         report.add("2-D stacks beside zarr-particle-tools", lambda: peer.section(folder, options.peer))
+        report.add("Averages from files", lambda: averages.section(folder))
         report.add("One particle out of a large tilt series", lambda: large.series_section(folder))
         report.add("Planning", large.planning_section)
         report.add("Start", lambda: large.compilation_section(folder))

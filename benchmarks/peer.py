@@ -53,7 +53,7 @@ def section(folder: Path, environment: Path | None) -> str:
         "The largest difference is that of the last stack's pixels, in its standard deviations. RELION's times are "
         "of volumes, for lack of others.\n\n"
         f"{table(header, rows)}"
-        + verdict(f"At least 8 times as fast as {PACKAGE}", reached=all(gain >= 8 for _, gain in compared))
+        + verdict(f"At least 6 times as fast as {PACKAGE}", reached=all(gain >= 6 for _, gain in compared))
     )
 
 

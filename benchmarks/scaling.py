@@ -10,7 +10,7 @@ from benchmarks.measure import Run, Sample, extract, table, verdict
 from benchmarks.project import write_particles
 
 N_PARTICLES = 122
-N_COARSE = 21
+N_COARSE = 101
 _REPEATS = 2
 
 
