@@ -39,6 +39,8 @@ __all__ = [
 _CHUNK_BYTES = 1 << 19  # small enough for the cache: larger pieces take half as long again
 _MOST_LABELS = 10_000
 """RELION knows some six hundred."""
+_CONTENT = re.compile(rb"^[ \t\v\f]*+[^\s#;]", re.MULTILINE)
+"""The beginning of a line that is neither blank nor a comment."""
 _BLANK_LINE = re.compile(rb"\n[ \t]*(?:\n|\Z)")
 _MARK, _UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 _MOST_LABELS = 10_000
@@ -58,6 +60,11 @@ class _Source:
         number = self.raw.count(b"\n", 0, position) + 1
         return InputError(f"{self.path}, line {number}: {message}")
 
+    def content(self, start: int) -> int:
+        """Find the first line from ``start`` on that is neither blank nor a comment; the end of the file if none is."""
+        found = _CONTENT.search(self.raw, start)
+        return found.start() if found else len(self.raw)
+
     def line(self, start: int) -> tuple[bytes, int]:
         """Return the trimmed line that begins at ``start`` and the position of the next one."""
         end = self.raw.find(b"\n", start)
@@ -74,12 +81,12 @@ def read_tables(path: str | Path) -> list[Table]:
     """
     source = _load(path)
     tables, position, end = [], 0, len(source.raw)
-    while position < end:
+    while (position := source.content(position)) < end:
         line, following = source.line(position)
         if line.startswith(b"data_"):
             table, following = _read_table(source, line[5:].strip().decode(), following)
             tables.append(table)
-        elif line and not line.startswith((b"#", b";")):
+        else:
             if not tables and (kind := recognised(source.raw)) is not None:
                 raise InputError(f"{source.path}: {kind.words}, expected a STAR file; {kind.advice}")
             hint = "a table ends at the first blank line: remove that line" if tables else "no data_ line before it"
@@ -149,35 +156,31 @@ def _with_unix_lines(path: str, raw: bytes) -> bytes:
 
 def _read_table(source: _Source, name: str, position: int) -> tuple[Table, int]:
     """Read what follows a ``data_`` line; return the table and the position after it."""
-    while position < len(source.raw):
-        line, following = source.line(position)
-        if line.startswith(b"data_"):
-            break
-        if line.startswith(b"loop_"):
-            columns, following = _read_loop(source, following)
-            return Table(name, columns, source=source.path), following
-        if line.startswith(b"_"):
-            columns, following = _read_list(source, position)
-            return Table(name, columns, is_list=True, source=source.path), following
-        if line and not line.startswith((b"#", b";")):
-            raise source.error(position, f"found {_show(line)} in table data_{name}, expected loop_ or a _label line")
-        position = following
-    return Table(name, {}, source=source.path), position
+    position = source.content(position)
+    line, following = source.line(position)
+    if not line or line.startswith(b"data_"):
+        return Table(name, {}, source=source.path), position
+    if line.startswith(b"loop_"):
+        columns, following = _read_loop(source, following)
+        return Table(name, columns, source=source.path), following
+    if line.startswith(b"_"):
+        columns, following = _read_list(source, position)
+        return Table(name, columns, is_list=True, source=source.path), following
+    raise source.error(position, f"found {_show(line)} in table data_{name}, expected loop_ or a _label line")
 
 
 def _read_list(source: _Source, position: int) -> tuple[dict[str, TextArray], int]:
     """Read ``_label value`` lines up to the next table."""
     columns: dict[str, TextArray] = {}
-    while position < len(source.raw):
+    while (position := source.content(position)) < len(source.raw):
         line, following = source.line(position)
         if line.startswith(b"data_"):
             break
-        if line and not line.startswith((b"#", b";")):
-            tokens = _tokens(source, line, position)
-            if len(tokens) != 2 or not line.startswith(b"_"):
-                raise source.error(position, f"found {_show(line)}, expected a _label and one value (quote blanks)")
-            label = _new_label(source, tokens[0], columns, position)
-            columns[label] = np.array([unquoted(tokens[1].decode())], dtype=TEXT)
+        tokens = _tokens(source, line, position)
+        if len(tokens) != 2 or not line.startswith(b"_"):
+            raise source.error(position, f"found {_show(line)}, expected a _label and one value (quote blanks)")
+        label = _new_label(source, tokens[0], columns, position)
+        columns[label] = np.array([unquoted(tokens[1].decode())], dtype=TEXT)
         position = following
     return columns, position
 
@@ -186,14 +189,14 @@ def _read_loop(source: _Source, position: int) -> tuple[dict[str, TextArray], in
     """Read the labels and rows of a loop; return its columns and the position after the blank line that ends it."""
     labels: dict[str, None] = {}
     start = position
-    while position < len(source.raw):
+    while (position := source.content(position)) < len(source.raw):
         line, following = source.line(position)
         if line.startswith(b"_"):
             token, *rest = line.split(maxsplit=1)
             if rest and not rest[0].startswith(b"#"):
                 raise source.error(position, f"found {_show(line)} among the labels of a loop, expected _label #number")
             labels[_new_label(source, token, labels, position)] = None
-        elif line and not line.startswith((b"#", b";")):
+        else:
             break
         position = following
     if not labels:
