@@ -37,8 +37,6 @@ __all__ = [
 ]
 
 _CHUNK_BYTES = 1 << 19  # small enough for the cache: larger pieces take half as long again
-_MOST_LABELS = 10_000
-"""RELION knows some six hundred."""
 _CONTENT = re.compile(rb"^[ \t\v\f]*+[^\s#;]", re.MULTILINE)
 """The beginning of a line that is neither blank nor a comment."""
 _BLANK_LINE = re.compile(rb"\n[ \t]*(?:\n|\Z)")

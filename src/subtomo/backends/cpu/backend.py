@@ -30,10 +30,10 @@ Float32 = NDArray[np.float32]
 Complex64 = NDArray[np.complex64]
 
 _BATCH_PIXELS = 1 << 19
-"""Boxes of a batch together have about this many pixels, so that its buffers stay in the cache."""
+"""Boxes of a batch together have about this many pixels: more take memory, fewer take more calls."""
 _MAX_BATCH = 16
 _BLOCK_PIXELS = 1 << 16
-"""Patches that cannot be read where they are get copied and transformed in blocks of this size, for the same reason."""
+"""Patches that cannot be read where they are get copied and transformed in blocks that stay in the cache."""
 
 # one type for what is there and what is not: every other type would mean another compilation
 _NO_WHITENING, _NO_PHASE = np.empty((0, 0, 0), np.float32), np.empty((0, 0))
